@@ -1,0 +1,59 @@
+"""``nnunet_uad <subcommand>``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from nnunet_uad import __version__
+
+#: Subcommand → module with ``add_arguments(parser)`` and ``run(arguments) -> int``; imported when used.
+SUBCOMMANDS = {
+    "env": "env",
+    "doctor": "doctor",
+    "small-plan": "small_plan",
+    "transfer": "transfer",
+    "demo": "demo",
+}
+_HELP = {
+    "env": "print the line that lets nnU-Net find the trainers",
+    "doctor": "check the environment and say what would fail and why",
+    "small-plan": "add a smaller configuration to the plans of a dataset",
+    "transfer": "show what a weight file would give to a network",
+    "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a subcommand; errors that teach are printed without a traceback.
+
+    Returns:
+        The exit status: 0 done, 1 refused or failed, 2 wrong arguments.
+    """
+    parser = argparse.ArgumentParser(
+        prog="nnunet_uad", description="Anomaly detection and low-label fine-tuning inside nnU-Net v2."
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="SUBCOMMAND")
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for name, module_name in SUBCOMMANDS.items():
+        sub = commands.add_parser(name, help=_HELP[name])
+        # Only the module that is asked for is imported: env must answer without importing torch.
+        if name in arguments[:1]:
+            module = importlib.import_module(f"nnunet_uad.cli.{module_name}")
+            sub.description = module.__doc__
+            sub.formatter_class = argparse.RawDescriptionHelpFormatter
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    parsed = parser.parse_args(arguments)
+    try:
+        return parsed.run(parsed)
+    except (ValueError, RuntimeError, OSError) as error:
+        print(f"nnunet_uad {parsed.command}: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Add a smaller configuration to the plans of a dataset.
+
+Example:
+    nnunet_uad small-plan -d 901 -c 2d --spacing 2 --patch 96 96 \\
+        --features 16 32 64 128 128 --batch 12 --name 2d_small
+    nnUNetv2_preprocess -d 901 -c 2d_small
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from nnunet_uad.cli.common import dataset_folder, load_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("-d", required=True, metavar="DATASET", help="dataset number or name")
+    parser.add_argument("-c", required=True, metavar="CONFIGURATION", help="configuration to inherit from")
+    parser.add_argument("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
+    parser.add_argument("--spacing", type=float, nargs="+", required=True, help="mm: one value, or one per axis")
+    parser.add_argument("--patch", type=int, nargs="+", required=True, help="voxels per axis")
+    parser.add_argument("--features", type=int, nargs="+", required=True, help="channels per stage")
+    parser.add_argument("--batch", type=int, required=True, help="patches per step")
+    parser.add_argument("--name", required=True, help="name of the new configuration, e.g. 2d_small")
+    parser.add_argument("--overwrite", action="store_true", help="replace a different configuration of that name")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the configuration into the plans file, atomically."""
+    from nnunet_uad.planning.small_plan import small_configuration
+    from nnunet_uad.training.atomic import write_json
+
+    folder = dataset_folder("nnUNet_preprocessed", arguments.d)
+    path = folder / f"{arguments.p}.json"
+    plans = load_json(path, f"nnUNetv2_plan_and_preprocess -d {arguments.d}")
+    entry = small_configuration(
+        plans,
+        arguments.c,
+        arguments.name,
+        arguments.spacing,
+        arguments.patch,
+        arguments.features,
+        arguments.batch,
+    )
+    old = plans["configurations"].get(arguments.name)
+    if old is not None and old != entry and not arguments.overwrite:
+        raise ValueError(
+            f"{path} already has a different configuration {arguments.name!r}. Choose another --name, or replace "
+            "it with --overwrite (then preprocess it again)."
+        )
+    plans["configurations"][arguments.name] = entry
+    write_json(path, plans)
+    print(f"{path}: configuration {arguments.name} inherits from {arguments.c}. Next:")
+    print(f"  nnUNetv2_preprocess -d {arguments.d} -c {arguments.name} -p {arguments.p}")
+    return 0

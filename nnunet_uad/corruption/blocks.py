@@ -1,0 +1,65 @@
+"""Random blocks for masked autoencoding (Wald et al., CVPR 2025; block and ratio as in nnssl)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch.nn import functional
+
+
+class RandomBlocks:
+    """Splits a patch into blocks and hides a share of them.
+
+    Args:
+        block_size: voxels per axis; a patch need not be a multiple of it, border blocks are cut.
+        ratio: range of the hidden share of blocks, drawn per sample.
+
+    Raises:
+        ValueError: for block sizes below one voxel or ratios outside (0, 1).
+    """
+
+    def __init__(self, block_size: Sequence[int], ratio: Sequence[float]) -> None:
+        if any(b < 1 for b in block_size):
+            raise ValueError(f"block_size expects at least one voxel per axis, found {tuple(block_size)}.")
+        if not 0 < ratio[0] <= ratio[1] < 1:
+            raise ValueError(f"mask_ratio expects 0 < low <= high < 1, found {tuple(ratio)}.")
+        self.block_size = tuple(int(b) for b in block_size)
+        self.ratio = (float(ratio[0]), float(ratio[1]))
+
+    def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Hidden voxels of ``image`` (B, C, *spatial) as a boolean (B, 1, *spatial), the same in all channels.
+
+        At least one block is hidden and one is visible where there are two or more.
+        """
+        keys, upsample = self._block_keys(image, generator)
+        flat = keys.flatten(1)
+        count = flat.shape[1]
+        low, high = self.ratio
+        drawn = torch.rand((flat.shape[0], 1), device=image.device, generator=generator)
+        hidden = ((low + (high - low) * drawn) * count).round().clamp(1, max(1, count - 1))
+        ranks = flat.argsort(1).argsort(1)
+        return upsample((ranks < hidden).view_as(keys))
+
+    def partition(self, image: torch.Tensor, groups: int, generator: torch.Generator | None) -> torch.Tensor:
+        """Assign every block to one of ``groups`` equal random groups: integers (B, 1, *spatial)."""
+        keys, upsample = self._block_keys(image, generator)
+        ranks = keys.flatten(1).argsort(1).argsort(1)
+        return upsample((ranks % groups).view_as(keys))
+
+    def _block_keys(
+        self, image: torch.Tensor, generator: torch.Generator | None
+    ) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
+        """A random key per block and the function that spreads block values over voxels."""
+        shape = image.shape[2:]
+        blocks = [math.ceil(n / b) for n, b in zip(shape, self.block_size, strict=True)]
+        keys = torch.rand((image.shape[0], 1, *blocks), device=image.device, generator=generator)
+
+        def upsample(values: torch.Tensor) -> torch.Tensor:
+            full = functional.interpolate(values.float(), scale_factor=[float(b) for b in self.block_size])
+            for axis, n in enumerate(shape, start=2):
+                full = full.narrow(axis, 0, n)
+            return full.to(values.dtype)
+
+        return keys, upsample

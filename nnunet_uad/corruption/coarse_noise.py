@@ -1,0 +1,65 @@
+"""Coarse Gaussian noise (Kascenas et al., MIDL 2022, section 3.1)."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+
+_LINEAR = {2: "bilinear", 3: "trilinear"}
+
+
+class CoarseNoise:
+    """Gaussian noise on a coarse grid, linearly upsampled and randomly shifted.
+
+    The published recipe rolls the upsampled noise by a random shift; rolling wraps the border around, so this
+    one draws a grid larger than the patch and cuts the patch out at a random offset: the same distribution
+    without the seam.
+
+    Args:
+        spacing: voxel size of the patch in mm, one entry per spatial axis.
+        cell_mm: range of the grid cell's edge length in mm; one length is drawn per batch.
+        std: range of the standard deviation at the grid's nodes in z-score units, drawn per sample.
+
+    Raises:
+        ValueError: for ranges that are not positive and ascending, or spacing that is not 2D or 3D.
+    """
+
+    def __init__(self, spacing: Sequence[float], cell_mm: Sequence[float], std: Sequence[float]) -> None:
+        if len(spacing) not in _LINEAR:
+            raise ValueError(f"CoarseNoise expects 2 or 3 spatial axes, found spacing {tuple(spacing)}.")
+        for name, (low, high) in {"noise_cell_mm": cell_mm, "noise_std": std}.items():
+            if not 0 < low <= high:
+                raise ValueError(f"{name} expects 0 < low <= high, found [{low}, {high}].")
+        self.spacing = tuple(float(s) for s in spacing)
+        self.cell_mm = (float(cell_mm[0]), float(cell_mm[1]))
+        self.std = (float(std[0]), float(std[1]))
+
+    def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+        """Noise of the shape and device of ``image`` (B, C, *spatial); independent per sample and channel.
+
+        ``generator`` must live on the device of ``image``; shapes and offsets, needed on the host, come from
+        it only when it is a CPU generator, else from Python's own random numbers.
+        """
+        host = random.Random(generator.initial_seed()) if generator is not None else random
+        cell = host.uniform(*self.cell_mm)
+        shape = image.shape[2:]
+        # A cell below one voxel would mean drawing more nodes than voxels; one node per voxel is white noise.
+        cells = [max(1.0, cell / s) for s in self.spacing]
+        nodes = [math.ceil(n / c) + 2 for n, c in zip(shape, cells, strict=True)]
+        grid = torch.randn(
+            (*image.shape[:2], *nodes), device=image.device, dtype=torch.float32, generator=generator
+        )
+        low, high = self.std
+        scale = torch.rand(
+            (image.shape[0],) + (1,) * (image.ndim - 1), device=image.device, generator=generator
+        )
+        grid *= low + (high - low) * scale
+        fine = [max(n + 1, round(k * c)) for n, k, c in zip(shape, nodes, cells, strict=True)]
+        noise = functional.interpolate(grid, size=fine, mode=_LINEAR[len(shape)], align_corners=False)
+        for axis, (size, total) in enumerate(zip(shape, fine, strict=True), start=2):
+            noise = noise.narrow(axis, host.randint(0, total - size), size)
+        return noise

@@ -1,0 +1,54 @@
+"""Where patches may be centred so that they hold no lesion voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import maximum_filter
+
+
+def foreground_centres(seg: np.ndarray) -> np.ndarray:
+    """All voxels inside the image's nonzero region, as a mask of the shape of ``seg`` (z, y, x)."""
+    return seg >= 0
+
+
+def healthy_slice_centres(seg: np.ndarray) -> np.ndarray:
+    """Foreground voxels of slices (first axis) without any labelled voxel, as a mask (z, y, x).
+
+    The ignore label counts as a label: what nobody annotated is not known to be healthy.
+    """
+    lesion_free = ~(seg > 0).any(axis=(1, 2), keepdims=True)
+    return (seg >= 0) & lesion_free
+
+
+def healthy_box_centres(
+    seg: np.ndarray, patch_size: Sequence[int], final_patch_size: Sequence[int]
+) -> np.ndarray:
+    """Foreground voxels whose whole 3D patch is free of labelled voxels, as a mask (z, y, x).
+
+    Args:
+        seg: labels, −1 outside the nonzero region.
+        patch_size: voxels that nnU-Net's loader cuts out around a centre (before spatial augmentation).
+        final_patch_size: voxels that the network sees; the loader's padding follows from the difference.
+
+    The loader places the box at ``max(lower bound, centre − patch // 2)`` (nnU-Net ``get_bbox``): near the
+    lower border the box is moved, near the upper one it is padded. Both are reproduced here.
+    """
+    # Entry c of the filter's output is the maximum over [c − p // 2, c − p // 2 + p).
+    lesion = maximum_filter((seg > 0).astype(np.uint8), size=tuple(patch_size), mode="constant", cval=0)
+    for axis, (size, patch, final) in enumerate(zip(seg.shape, patch_size, final_patch_size, strict=True)):
+        pad = max(int(patch) - int(final), int(patch) - size)
+        lower = -pad // 2
+        effective = np.maximum(np.arange(size), lower + int(patch) // 2)
+        lesion = np.take(lesion, effective, axis=axis, mode="clip")
+    return (seg >= 0) & (lesion == 0)
+
+
+def sample_locations(mask: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """At most ``count`` voxels of ``mask`` in nnU-Net's form: rows of (0, z, y, x), all if there are fewer."""
+    flat = np.flatnonzero(mask)
+    if len(flat) > count:
+        flat = np.random.default_rng(seed).choice(flat, count, replace=False)
+    coordinates = np.stack(np.unravel_index(np.sort(flat), mask.shape), axis=1)
+    return np.concatenate([np.zeros((len(coordinates), 1), dtype=np.int64), coordinates], axis=1)

@@ -1,0 +1,1 @@
+"""Whole volumes through a restorer, with nnU-Net's sliding window."""

@@ -1,0 +1,1 @@
+"""Metrics: how well images are reconstructed."""

@@ -1,0 +1,1 @@
+"""Networks: the plan's own network as a reconstructor, and wrappers around it."""

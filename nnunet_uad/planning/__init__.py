@@ -1,0 +1,1 @@
+"""Configurations added to nnU-Net's plans."""

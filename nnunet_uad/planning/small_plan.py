@@ -1,0 +1,115 @@
+"""A smaller configuration inside existing plans, so that a laptop can run the whole chain."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+_PER_STAGE = ("n_conv_per_stage", "n_blocks_per_stage")
+_PER_DECODER_STAGE = ("n_conv_per_stage_decoder",)
+# nnU-Net's planner stops pooling where a feature map would be smaller than this.
+_MIN_FEATURE_MAP = 4
+
+
+def small_configuration(
+    plans: dict[str, Any],
+    base: str,
+    name: str,
+    spacing: Sequence[float],
+    patch_size: Sequence[int],
+    features: Sequence[int],
+    batch_size: int,
+) -> dict[str, Any]:
+    """Describe a configuration that inherits from ``base`` and differs in size.
+
+    Args:
+        plans: content of a plans file.
+        base: configuration to inherit from (``2d``, ``3d_fullres``, …).
+        name: of the new configuration; its preprocessed data get a folder of their own.
+        spacing: mm, one value for all axes or one per axis of the patch.
+        patch_size: voxels per axis; must be divisible by the network's strides.
+        features: channels per stage; as many stages as entries.
+        batch_size: patches per step.
+
+    Returns:
+        The entry for ``plans["configurations"][name]``.
+
+    Raises:
+        ValueError: unknown base, wrong number of axes, or a patch too small for so many stages.
+    """
+    if base not in plans["configurations"]:
+        raise ValueError(
+            f"The plans {plans['plans_name']} have no configuration {base!r}; they have: "
+            f"{', '.join(plans['configurations'])}."
+        )
+    manager = PlansManager(copy.deepcopy(plans)).get_configuration(base)
+    axes = len(manager.patch_size)
+    spacing = [float(spacing[0])] * axes if len(spacing) == 1 else [float(s) for s in spacing]
+    for what, values in {"--spacing": spacing, "--patch": patch_size}.items():
+        if len(values) != axes or min(values) <= 0:
+            raise ValueError(
+                f"{what} expects {axes} positive values for {base!r}, found {' '.join(map(str, values))}."
+            )
+    if min(features) < 1 or batch_size < 1:
+        raise ValueError("--features and --batch expect positive numbers.")
+    _, strides, kernels, fitted, divisor = get_pool_and_conv_props(
+        spacing, list(patch_size), _MIN_FEATURE_MAP, len(features) - 1
+    )
+    if len(strides) != len(features):
+        raise ValueError(
+            f"A patch of {'x'.join(map(str, patch_size))} voxels allows {len(strides)} stages, --features asks for "
+            f"{len(features)}. Use a larger patch or fewer features."
+        )
+    if list(fitted) != [int(p) for p in patch_size]:
+        raise ValueError(
+            f"The patch {'x'.join(map(str, patch_size))} is not divisible by the network's strides "
+            f"{[int(d) for d in divisor]}; the next that is: --patch {' '.join(str(int(f)) for f in fitted)}"
+        )
+    return {
+        "inherits_from": base,
+        "data_identifier": f"{plans['plans_name']}_{name}",
+        "batch_size": int(batch_size),
+        "patch_size": [int(p) for p in patch_size],
+        "spacing": spacing,
+        "median_image_size_in_voxels": _scaled_size(manager, spacing),
+        "architecture": _resized_architecture(manager.configuration["architecture"], features, strides, kernels),
+    }
+
+
+def _scaled_size(manager: Any, spacing: Sequence[float]) -> list[float]:
+    """Median image size on the new grid; leading axes that a 2D plan does not resample stay."""
+    old = list(manager.median_image_size_in_voxels)
+    factors = np.array(manager.spacing) / np.array(spacing)
+    keep = len(old) - len(spacing)
+    return [*map(float, old[:keep]), *(float(round(n * f)) for n, f in zip(old[keep:], factors, strict=True))]
+
+
+def _resized_architecture(
+    architecture: dict[str, Any], features: Sequence[int], strides: Any, kernels: Any
+) -> dict[str, Any]:
+    """The same class of network with other stages; repetition counts are those of the first stages."""
+    resized = copy.deepcopy(architecture)
+    arguments = resized["arch_kwargs"]
+    stages = len(features)
+    arguments["n_stages"] = stages
+    arguments["features_per_stage"] = [int(f) for f in features]
+    arguments["strides"] = [[int(v) for v in s] for s in strides]
+    arguments["kernel_sizes"] = [[int(v) for v in k] for k in kernels]
+    for key in _PER_STAGE:
+        if key in arguments:
+            arguments[key] = _resized_list(arguments[key], stages)
+    for key in _PER_DECODER_STAGE:
+        if key in arguments:
+            arguments[key] = _resized_list(arguments[key], stages - 1)
+    return resized
+
+
+def _resized_list(values: Sequence[int], length: int) -> list[int]:
+    """The first ``length`` values, the last one repeated where there are too few."""
+    values = list(values)
+    return (values + [values[-1]] * length)[:length]

@@ -1,0 +1,34 @@
+"""All trainers under one roof: nnU-Net imports this module and asks it for names.
+
+The classes live in the installed package, so they stay identical and picklable however often nnU-Net drops this
+module again.
+"""
+
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as _nnUNetTrainer
+
+from nnunet_uad.pretrain.dae import nnUNetPretrainerDAE
+from nnunet_uad.pretrain.mae import nnUNetPretrainerMAE
+from nnunet_uad.trainers.dae_pretrained import nnUNetTrainerDAEPretrained
+from nnunet_uad.trainers.from_scratch import nnUNetTrainerFromScratch
+from nnunet_uad.trainers.mae_pretrained import nnUNetTrainerMAEPretrained
+from nnunet_uad.training import variants as _variants
+
+__all__ = [
+    "nnUNetPretrainerDAE",
+    "nnUNetPretrainerMAE",
+    "nnUNetTrainerDAEPretrained",
+    "nnUNetTrainerFromScratch",
+    "nnUNetTrainerMAEPretrained",
+]
+
+_TRAINERS = {name: globals()[name] for name in __all__}
+
+
+def __getattr__(name: str) -> type[_nnUNetTrainer]:
+    """Trainers of any length, ``<name>_<N>epochs[_<M>iters]``; nnU-Net's own trainer too, as the baseline."""
+    found = _variants.resolve(name, {**_TRAINERS, "nnUNetTrainer": _nnUNetTrainer})
+    if found is not None:
+        return found
+    if not name.startswith("_"):
+        _variants.refuse_misspelling(name, _TRAINERS)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""What trainers of both stages share: settings, schedule, checkpoints, checks, name variants."""

@@ -1,0 +1,195 @@
+"""The common ground of both stages: an nnU-Net trainer with settings, warm-up and atomic checkpoints."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import nn
+from torch._dynamo import OptimizedModule
+
+from nnunet_uad.training.atomic import atomic_path
+from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
+from nnunet_uad.training.schedule import WarmupPolySchedule
+from nnunet_uad.training.settings import SETTINGS_VARIABLE, read_settings, settings_to_json
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """Settings of every trainer.
+
+    Attributes:
+        optimizer: ``adamw`` or ``sgd`` (Nesterov momentum 0.99, as nnU-Net).
+        learning_rate: peak rate.
+        weight_decay: of the optimiser.
+        warmup: share of the training for the linear warm-up.
+        seed: for weights and corruption; drawn and recorded when not given. The order in which patches
+            are drawn repeats only without background workers (``nnUNet_n_proc_DA=0``).
+    """
+
+    optimizer: str = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    warmup: float = 0.1
+    seed: int = -1
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in ("adamw", "sgd"):
+            raise ValueError(f"{SETTINGS_VARIABLE}: optimizer expects adamw or sgd, found {self.optimizer!r}.")
+        if not self.learning_rate > 0:
+            raise ValueError(f"{SETTINGS_VARIABLE}: learning_rate expects > 0, found {self.learning_rate}.")
+        if not 0 <= self.warmup < 1:
+            raise ValueError(f"{SETTINGS_VARIABLE}: warmup expects a share in [0, 1), found {self.warmup}.")
+
+
+class UADTrainer(nnUNetTrainer):
+    """An nnU-Net trainer with settings, per-iteration warm-up and checkpoints that survive ``kill -9``."""
+
+    settings_class: type[TrainSettings] = TrainSettings
+
+    def __init__(
+        self,
+        plans: dict,
+        configuration: str,
+        fold: int,
+        dataset_json: dict,
+        device: torch.device = torch.device("cuda"),  # noqa: B008
+    ) -> None:
+        settings = read_settings(self.settings_class)
+        check_results_folder()
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.settings = settings
+        self.initial_lr = settings.learning_rate
+        self.weight_decay = settings.weight_decay
+        # nnU-Net's 50 epochs are hours on a large plan; a lost hour is worse than a written file.
+        self.save_every = 10
+        self.seed = settings.seed if settings.seed >= 0 else secrets.randbelow(2**31)
+        self._iteration = 0
+        self._stored_settings: dict[str, Any] | None = None
+
+    # --- network and optimiser ------------------------------------------------------------------
+
+    @property
+    def bare_network(self) -> nn.Module:
+        """The network without the wrappers of DDP and ``torch.compile``."""
+        network = self.network.module if self.is_ddp else self.network
+        return network._orig_mod if isinstance(network, OptimizedModule) else network
+
+    def initialize(self) -> None:
+        """Seed, then build network, optimiser and loss as nnU-Net does."""
+        torch.manual_seed(self.seed)
+        super().initialize()
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Optimiser groups, each with its ``peak_lr``; one group unless a stage overrides this."""
+        return [{"params": list(self.network.parameters()), "peak_lr": self.initial_lr}]
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, WarmupPolySchedule]:
+        """AdamW (fused) or SGD over :meth:`parameter_groups` with warm-up and polynomial decay."""
+        groups = self.parameter_groups()
+        optimizer: torch.optim.Optimizer
+        if self.settings.optimizer == "adamw":
+            optimizer = torch.optim.AdamW(
+                groups,
+                self.initial_lr,
+                weight_decay=self.weight_decay,
+                fused=self.device.type in ("cpu", "cuda"),
+            )
+        else:
+            optimizer = torch.optim.SGD(
+                groups, self.initial_lr, momentum=0.99, nesterov=True, weight_decay=self.weight_decay
+            )
+        return optimizer, WarmupPolySchedule(optimizer, self.num_epochs, self.settings.warmup)
+
+    # --- training -------------------------------------------------------------------------------
+
+    def before_training(self) -> None:
+        """What is checked and loaded before anything is written; runs at epoch 0 and on ``--c`` alike."""
+        if self.current_epoch == 0 and self.local_rank == 0:
+            train, val = self.do_split()
+            check_finite(self.dataset_class(self.preprocessed_dataset_folder, [*train]), [*train, *val])
+
+    def on_train_start(self) -> None:
+        """Refuse what cannot work, then start as nnU-Net does."""
+        if not self.was_initialized:
+            self.initialize()
+        self._check_same_settings()
+        # Weights, gradients' moments and the copies of latest, best and final, plus the transfer file.
+        weights = sum(p.numel() for p in self.network.parameters()) * 4
+        check_free_space(self.output_folder, 3 * 3 * weights + weights)
+        self.before_training()
+        self.save_every = min(self.save_every, max(1, self.num_epochs // 10))
+        # A resumed run must not replay the noise it has already seen; ranks must differ from each other.
+        torch.manual_seed(self.seed + 7919 * self.current_epoch + 104729 * self.local_rank)
+        self.print_to_log_file(f"settings: {settings_to_json(self.settings)}, seed: {self.seed}")
+        super().on_train_start()
+
+    def on_train_epoch_start(self) -> None:
+        """As nnU-Net, and start counting iterations for the schedule."""
+        super().on_train_epoch_start()
+        self._iteration = 0
+
+    def train_step(self, batch: dict) -> dict:
+        """nnU-Net's step, at the learning rate of this iteration."""
+        self.advance_schedule()
+        return super().train_step(batch)
+
+    def advance_schedule(self) -> None:
+        """Set the learning rate for the current iteration and count it."""
+        self.lr_scheduler.step(self.current_epoch + self._iteration / self.num_iterations_per_epoch)
+        self._iteration += 1
+
+    # --- checkpoints ----------------------------------------------------------------------------
+
+    def save_checkpoint(self, filename: str) -> None:
+        """nnU-Net's checkpoint, written atomically and free of NumPy scalars.
+
+        Without them ``torch.load(weights_only=True)`` accepts the file: nobody has to unpickle our weights.
+        """
+        logging = self.logger.local_logger.my_fantastic_logging
+        for key, values in logging.items():
+            logging[key] = _to_python(values)
+        self._best_ema = _to_python(self._best_ema)
+        # A copy: the plans themselves, and so plans.json, stay nnU-Net's own.
+        plans = {**self.my_init_kwargs["plans"], "nnunet_uad": self._run_information()}
+        self.my_init_kwargs = {**self.my_init_kwargs, "plans": plans}
+        if self.local_rank != 0 or self.disable_checkpointing:
+            super().save_checkpoint(filename)
+            return
+        with atomic_path(filename) as temporary:
+            super().save_checkpoint(str(temporary))
+
+    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
+        """As nnU-Net; remembers the settings and the seed that the run was started with."""
+        super().load_checkpoint(filename_or_checkpoint)
+        stored = self.my_init_kwargs["plans"].get("nnunet_uad", {})
+        self._stored_settings = stored.get("settings")
+        self.seed = stored.get("seed", self.seed)
+
+    def _run_information(self) -> dict[str, Any]:
+        return {"settings": settings_to_json(self.settings), "seed": self.seed}
+
+    def _check_same_settings(self) -> None:
+        """A continued run must continue with its own settings; only the seed may be left out."""
+        if self._stored_settings is None:
+            return
+        now, then = settings_to_json(self.settings), self._stored_settings
+        changed = [k for k in now if k != "seed" and now[k] != then.get(k, now[k])]
+        if changed:
+            wanted = " ".join(f"{k}={then[k]}".replace(" ", "") for k in changed)
+            raise RuntimeError(
+                f"This training was started with other settings ({wanted}) than it would be continued with "
+                f"({', '.join(f'{k}={now[k]}' for k in changed)}). Continue with the same: "
+                f'{SETTINGS_VARIABLE}="{wanted}" nnUNetv2_train … --c'
+            )
+
+
+def _to_python(value: Any) -> Any:
+    """NumPy scalars to Python numbers, through lists."""
+    if isinstance(value, list):
+        return [_to_python(v) for v in value]
+    return value.item() if isinstance(value, (np.generic, np.ndarray)) and value.ndim == 0 else value

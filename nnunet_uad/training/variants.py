@@ -1,0 +1,93 @@
+"""``<trainer>_<N>epochs`` and ``<trainer>_<N>epochs_<M>iters`` for every trainer, without new classes."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+_PATTERN = re.compile(r"^(?P<base>.+?)_(?P<epochs>[1-9]\d*)epochs(?:_(?P<iters>[1-9]\d*)iters)?$")
+_cache: dict[str, type[nnUNetTrainer]] = {}
+
+
+def split_variant(name: str) -> tuple[str, int | None, int | None]:
+    """Split a trainer name into base name, epochs and iterations per epoch (``None`` where not given)."""
+    match = _PATTERN.match(name)
+    if match is None:
+        return name, None, None
+    iters = match["iters"]
+    return match["base"], int(match["epochs"]), int(iters) if iters else None
+
+
+def base_name(name: str) -> str:
+    """The trainer's name without the suffix for its length."""
+    return split_variant(name)[0]
+
+
+def length_suffix(name: str) -> str:
+    """The suffix for the training length, ``""`` if the name has none."""
+    return name[len(base_name(name)):]
+
+
+def resolve(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -> type[nnUNetTrainer] | None:
+    """The trainer class of that name: one of ``trainers``, or a variant of one, made once and kept.
+
+    Checkpoints store the trainer's name and prediction looks it up again, so the same name always gives the
+    same class within a process.
+    """
+    base, epochs, iters = split_variant(name)
+    if base not in trainers:
+        return None
+    if epochs is None:
+        return trainers[base]
+    if name not in _cache:
+        _cache[name] = _make_variant(trainers[base], name, epochs, iters)
+    return _cache[name]
+
+
+def _make_variant(base: type[nnUNetTrainer], name: str, epochs: int, iters: int | None) -> type[nnUNetTrainer]:
+    class Variant(base):  # type: ignore[misc, valid-type]
+        # nnU-Net reads the argument names off this signature to store them in checkpoints.
+        def __init__(
+            self,
+            plans: dict,
+            configuration: str,
+            fold: int,
+            dataset_json: dict,
+            device: torch.device = torch.device("cuda"),  # noqa: B008
+        ) -> None:
+            super().__init__(plans, configuration, fold, dataset_json, device)
+            self.num_epochs = epochs
+            if iters is not None:
+                self.num_iterations_per_epoch = iters
+                # nnU-Net's own proportion of training to validation iterations is 250 : 50.
+                self.num_val_iterations_per_epoch = max(1, iters // 5)
+
+    Variant.__name__ = Variant.__qualname__ = name
+    Variant.__doc__ = f"{base.__name__} for {epochs} epochs" + (f" of {iters} iterations." if iters else ".")
+    return Variant
+
+
+def refuse_misspelling(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -> None:
+    """Raise if ``name`` looks like a misspelt trainer of ours; return silently otherwise.
+
+    A name that merely resembles ours may belong to another external trainer folder, which nnU-Net would search
+    next; only with no other folder in ``nnUNet_extTrainer`` is a resemblance enough.
+
+    Raises:
+        ValueError: naming the nearest trainers.
+    """
+    base = base_name(name)
+    folders = [f for f in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if f.strip()]
+    cutoff = 0.75 if len(folders) <= 1 else 0.9
+    near = difflib.get_close_matches(base, list(trainers), n=3, cutoff=cutoff)
+    if near and base.startswith("nnUNet"):
+        suffix = length_suffix(name)
+        raise ValueError(
+            f"There is no trainer {name!r}. Did you mean {' or '.join(n + suffix for n in near)}? "
+            "(nnunet_uad doctor lists all of them)"
+        )

@@ -1,0 +1,100 @@
+"""How stage two finds its weights."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_uad.training.variants import base_name
+from nnunet_uad.weights.safe_file import FILE_NAME
+
+WEIGHTS_VARIABLE = "nnUNet_uad_pretrained"
+_MOST_CANDIDATES = 10
+
+
+@dataclass(frozen=True)
+class WeightQuery:
+    """What weights are wanted for: the names that make up nnU-Net's results folders."""
+
+    results: Path
+    dataset: str
+    plans: str
+    configuration: str
+    fold: str
+    pretrainer: str
+
+    @property
+    def training_command(self) -> str:
+        """The command that would make the file."""
+        return (
+            f"nnUNetv2_train {self.dataset} {self.configuration} {self.fold} -tr {self.pretrainer} -p {self.plans}"
+        )
+
+
+def locate_pretrained(query: WeightQuery) -> tuple[Path, str]:
+    """Find the weight file: the environment variable, else the same fold, else ``fold_all``.
+
+    Trainings of another length (``nnUNetPretrainerDAE_50epochs``) count when there is none of the plain name.
+
+    Returns:
+        The path, and in words why it was taken.
+
+    Raises:
+        FileNotFoundError: nothing found; names every path tried, candidates of other datasets, the command.
+        ValueError: several trainings of different length and none of the plain name.
+    """
+    named = os.environ.get(WEIGHTS_VARIABLE, "").strip()
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{WEIGHTS_VARIABLE}={named} names no file. Expected a {FILE_NAME}, or a checkpoint of nnU-Net or "
+                f"nnssl; to use the weights of the same dataset and plans: unset {WEIGHTS_VARIABLE}"
+            )
+        return path, f"named by {WEIGHTS_VARIABLE}"
+    tried = []
+    for fold in dict.fromkeys((query.fold, "all")):
+        plain = _file(query, query.pretrainer, fold)
+        tried.append(plain)
+        if plain.is_file():
+            return plain, f"same dataset, plans and configuration, fold {fold}"
+        others = _other_lengths(query, fold)
+        if len(others) > 1:
+            raise ValueError(
+                f"Several pretrainings of fold {fold} suit, none of them the plain {query.pretrainer}:\n  "
+                + "\n  ".join(map(str, others))
+                + f"\nChoose one: export {WEIGHTS_VARIABLE}=FILE"
+            )
+        if others:
+            return others[0], f"same dataset, plans and configuration, fold {fold}, another training length"
+    raise FileNotFoundError(_not_found(query, tried))
+
+
+def _file(query: WeightQuery, trainer: str, fold: str) -> Path:
+    folder = f"{trainer}__{query.plans}__{query.configuration}"
+    return query.results / query.dataset / folder / f"fold_{fold}" / FILE_NAME
+
+
+def _other_lengths(query: WeightQuery, fold: str) -> list[Path]:
+    pattern = f"{query.pretrainer}_*__{query.plans}__{query.configuration}/fold_{fold}/{FILE_NAME}"
+    found = sorted((query.results / query.dataset).glob(pattern))
+    return [p for p in found if base_name(p.parts[-3].split("__")[0]) == query.pretrainer]
+
+
+def _not_found(query: WeightQuery, tried: list[Path]) -> str:
+    candidates = sorted(query.results.glob(f"*/{query.pretrainer}*/fold_*/{FILE_NAME}"))
+    lines = [
+        f"No pretrained weights of {query.pretrainer} for {query.dataset}, {query.plans}, "
+        f"{query.configuration}, fold {query.fold}. Tried:",
+        f"  the environment variable {WEIGHTS_VARIABLE} (not set)",
+        *(f"  {path}" for path in tried),
+        "Make them:",
+        f"  {query.training_command}",
+    ]
+    if candidates:
+        lines.append(f"or name a file in {WEIGHTS_VARIABLE}; there are, for other datasets, plans or folds:")
+        lines += [f"  {path}" for path in candidates[:_MOST_CANDIDATES]]
+        if len(candidates) > _MOST_CANDIDATES:
+            lines.append(f"  … and {len(candidates) - _MOST_CANDIDATES} more")
+    return "\n".join(lines)

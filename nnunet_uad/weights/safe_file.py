@@ -1,0 +1,54 @@
+"""``pretrained.safetensors``: weights and record in one file that cannot run code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from nnunet_uad.training.atomic import atomic_path
+from nnunet_uad.weights.record import PretrainRecord
+
+FILE_NAME = "pretrained.safetensors"
+HEADER_KEY = "nnunet_uad"
+
+
+def canonical_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
+    """Every parameter and buffer of ``network`` once, under its first name.
+
+    nnU-Net's networks register most tensors under several names (``conv`` and ``all_modules``, ``encoder`` and
+    ``decoder.encoder``); a file needs one.
+    """
+    tensors = {name: p.detach() for name, p in network.named_parameters()}
+    tensors.update((name, b.detach()) for name, b in network.named_buffers())
+    return tensors
+
+
+def write_pretrained(path: str | Path, tensors: Mapping[str, torch.Tensor], record: PretrainRecord) -> None:
+    """Write weights and record atomically: at no instant is there half a file under this name."""
+    on_cpu = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
+    with atomic_path(path) as temporary:
+        save_file(on_cpu, temporary, metadata={"format": "pt", HEADER_KEY: record.to_json()})
+
+
+def read_pretrained(path: str | Path) -> tuple[dict[str, torch.Tensor], PretrainRecord | None]:
+    """Read weights (on the CPU) and the record, ``None`` for a safetensors file that is not ours.
+
+    Raises:
+        ValueError: the file is truncated or no safetensors file, or its record cannot be read.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as handle:
+            metadata = handle.metadata() or {}
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(
+            f"{path} is not a readable safetensors file ({error}). It may be truncated or renamed; copy it again "
+            "or repeat the pretraining that wrote it (--c finishes an interrupted one)."
+        ) from error
+    record = PretrainRecord.from_json(metadata[HEADER_KEY]) if HEADER_KEY in metadata else None
+    return tensors, record

@@ -1,0 +1,144 @@
+"""What a network that receives weights is, and whether given weights suit it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+
+from nnunet_uad.weights.readers import SourceWeights
+
+# Spacings further apart than this factor on any axis change what a filter sees.
+SPACING_TOLERANCE = 1.25
+
+
+@dataclass(frozen=True)
+class TransferTarget:
+    """The receiving side of a transfer.
+
+    Attributes:
+        dataset: nnU-Net dataset name.
+        configuration: configuration name.
+        channel_names: in the order of the input channels.
+        normalization: nnU-Net normalisation scheme per channel.
+        spacing: mm per axis of the patch.
+        architecture: class name of the network in the plans.
+    """
+
+    dataset: str
+    configuration: str
+    channel_names: tuple[str, ...]
+    normalization: tuple[str, ...]
+    spacing: tuple[float, ...]
+    architecture: str
+
+    @classmethod
+    def from_plans(
+        cls, plans_manager: PlansManager, configuration: str, dataset_json: dict
+    ) -> TransferTarget:
+        """Describe the network that nnU-Net builds from these plans."""
+        manager: ConfigurationManager = plans_manager.get_configuration(configuration)
+        return cls(
+            dataset=plans_manager.dataset_name,
+            configuration=configuration,
+            channel_names=tuple(str(n) for n in dataset_json["channel_names"].values()),
+            normalization=tuple(manager.normalization_schemes),
+            spacing=tuple(float(s) for s in manager.spacing),
+            architecture=manager.network_arch_class_name,
+        )
+
+
+def check_suits(
+    source: SourceWeights, target: TransferTarget, method: str | None = None, accept_mismatch: bool = False
+) -> list[str]:
+    """Refuse weights of another kind of model.
+
+    Args:
+        source: the weights.
+        target: the network that is to receive them.
+        method: the method that the trainer is named after, if any.
+        accept_mismatch: turn what is a matter of judgement (method, channel names, normalisation, spacing)
+            from an error into a warning; dimension and architecture stay errors.
+
+    Returns:
+        Warnings.
+
+    Raises:
+        ValueError: listing every mismatch, what was expected and what mends it.
+    """
+    fatal = _structural_mismatches(source, target)
+    debatable = _debatable_mismatches(source, target, method)
+    errors = fatal if accept_mismatch else [*fatal, *debatable]
+    if errors:
+        override = (
+            ""
+            if fatal
+            else ' If you know that they suit each other: nnUNet_uad_settings="accept_mismatch=true" nnUNetv2_train …'
+        )
+        raise ValueError(
+            f"The weights in {source.path} do not suit {target.dataset}, configuration "
+            f"{target.configuration}:\n  - " + "\n  - ".join(errors) + "\nPretrain with the plans that you fine-tune "
+            f"with (same -d, -c and -p), or name another file in nnUNet_uad_pretrained.{override}"
+        )
+    return debatable
+
+
+def _structural_mismatches(source: SourceWeights, target: TransferTarget) -> list[str]:
+    found = []
+    dimension = _dimension(source.tensors)
+    if dimension is not None and dimension != len(target.spacing):
+        found.append(f"dimension: expected {len(target.spacing)}D weights, found {dimension}D")
+    record = source.record
+    if record is not None and record.architecture != target.architecture:
+        found.append(
+            f"architecture: expected {target.architecture.rsplit('.', 1)[-1]}, "
+            f"found {record.architecture.rsplit('.', 1)[-1]}"
+        )
+    return found
+
+
+def _debatable_mismatches(source: SourceWeights, target: TransferTarget, method: str | None) -> list[str]:
+    found = []
+    if source.channel_names and not _names(source.channel_names) & _names(target.channel_names):
+        found.append(
+            f"channels: expected some of {', '.join(target.channel_names)}, "
+            f"found {', '.join(source.channel_names)}"
+        )
+    record = source.record
+    if record is None:
+        return found
+    if method is not None and record.method != method:
+        found.append(
+            f"method: expected {method}, found {record.method} (use -tr nnUNetTrainer{record.method}Pretrained)"
+        )
+    theirs = dict(zip(map(_fold, record.channel_names), record.normalization, strict=True))
+    for name, scheme in zip(target.channel_names, target.normalization, strict=True):
+        if theirs.get(_fold(name), scheme) != scheme:
+            found.append(f"normalisation of {name}: expected {scheme}, found {theirs[_fold(name)]}")
+    if len(record.spacing) == len(target.spacing) and any(
+        abs(math.log(a / b)) > math.log(SPACING_TOLERANCE)
+        for a, b in zip(record.spacing, target.spacing, strict=True)
+    ):
+        found.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
+    return found
+
+
+def _dimension(tensors: dict[str, torch.Tensor]) -> int | None:
+    """2 or 3, from the highest rank of any weight; ``None`` for weights without convolutions."""
+    rank = max((t.ndim for t in tensors.values()), default=0)
+    return rank - 2 if rank in (4, 5) else None
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _names(names: Sequence[str]) -> set[str]:
+    return {_fold(n) for n in names}
+
+
+def _mm(spacing: Sequence[float]) -> str:
+    return " x ".join(f"{s:g}" for s in spacing)

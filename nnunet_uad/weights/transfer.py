@@ -1,0 +1,222 @@
+"""Pretrained weights into a network: parameter by parameter, with a report."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from nnunet_uad.weights.readers import SourceWeights
+from nnunet_uad.weights.safe_file import canonical_tensors
+
+HEAD_MARK = ".seg_layers."
+MINIMUM_ENCODER_SHARE = 0.5
+
+Status = Literal["loaded", "adapted", "fresh head", "skipped", "random"]
+
+
+@dataclass(frozen=True)
+class TensorOutcome:
+    """What happened to one tensor of the receiving network (or, for ``skipped``, of the source).
+
+    Attributes:
+        name: canonical name.
+        shape: in the receiving network, in the source for tensors that have no place there.
+        status: ``loaded`` (copied), ``adapted`` (first convolution, other channels), ``fresh head``,
+            ``skipped`` (in the source, does not fit), ``random`` (not in the source).
+        reason: in words, empty for ``loaded``.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    status: Status
+    reason: str = ""
+
+    @property
+    def part(self) -> str:
+        """``encoder``, ``decoder``, ``head`` or ``other``."""
+        if HEAD_MARK in f".{self.name}":
+            return "head"
+        first = self.name.partition(".")[0]
+        return first if first in ("encoder", "decoder") else "other"
+
+    @property
+    def size(self) -> int:
+        """Number of scalars."""
+        return int(torch.Size(self.shape).numel())
+
+
+@dataclass
+class TransferReport:
+    """All outcomes of a transfer, with shares of parameters."""
+
+    source: str
+    kind: str
+    outcomes: list[TensorOutcome] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def share(self, part: str | None = None) -> float:
+        """Share of the receiving network's scalars in ``part`` that come from the source (heads excluded)."""
+        mine = [o for o in self.outcomes if o.part == part or (part is None and o.part != "head")]
+        mine = [o for o in mine if o.reason != NO_PLACE]
+        total = sum(o.size for o in mine)
+        return sum(o.size for o in mine if o.status in ("loaded", "adapted")) / total if total else 0.0
+
+    def count(self, status: Status) -> int:
+        """Number of tensors with this outcome."""
+        return sum(o.status == status for o in self.outcomes)
+
+    def summary(self) -> str:
+        """One paragraph for the log."""
+        lines = [
+            f"Transferred from {self.source} ({self.kind}): encoder {self.share('encoder'):.1%}, decoder "
+            f"{self.share('decoder'):.1%}, all but the heads {self.share():.1%} of the parameters.",
+            f"Tensors: {self.count('loaded')} loaded, {self.count('adapted')} adapted, "
+            f"{self.count('fresh head')} fresh heads, {self.count('random')} left random, "
+            f"{self.count('skipped')} skipped.",
+        ]
+        lines += [
+            f"  {o.status}: {o.name} {list(o.shape)}: {o.reason}"
+            for o in self.outcomes
+            if o.status not in ("loaded", "fresh head")
+        ]
+        return "\n".join([*lines, *(f"WARNING: {w}" for w in self.warnings)])
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``transfer.json``."""
+        return {
+            "source": self.source,
+            "kind": self.kind,
+            "share": {
+                "encoder": self.share("encoder"),
+                "decoder": self.share("decoder"),
+                "all_but_heads": self.share(),
+            },
+            "warnings": self.warnings,
+            "tensors": [dataclasses.asdict(o) for o in self.outcomes],
+        }
+
+
+NO_PLACE = "no such tensor in the receiving network"
+
+
+@torch.no_grad()
+def transfer(
+    source: SourceWeights,
+    network: nn.Module,
+    channel_names: Sequence[str],
+    parts: Sequence[str] = ("encoder", "decoder", "other"),
+) -> TransferReport:
+    """Copy what fits from ``source`` into ``network``, in place.
+
+    Parameters that nnU-Net registers under several names are written once, under their first name, and so under
+    all of them. Equal shapes are copied; the first convolution adapts to other channels
+    (:func:`adapt_input_channels`); segmentation heads stay as they are.
+
+    Args:
+        source: the weights.
+        network: the receiving network, without DDP or compile wrappers.
+        channel_names: of its input channels, in order.
+        parts: which of ``encoder``, ``decoder``, ``other`` to write; the rest is left random.
+
+    Raises:
+        ValueError: less than half of the encoder would be transferred; nothing is written then.
+    """
+    mine = canonical_tensors(network)
+    stem = _first_convolution(network, mine)
+    report = TransferReport(str(source.path), source.kind)
+    writes: list[tuple[torch.Tensor, torch.Tensor]] = []
+    for name, tensor in mine.items():
+        outcome, value = _plan_tensor(name, tensor, source, channel_names, name == stem, parts)
+        report.outcomes.append(outcome)
+        if value is not None:
+            writes.append((tensor, value))
+    aliases = set(network.state_dict())
+    for name, tensor in source.tensors.items():
+        if name not in aliases:
+            report.outcomes.append(TensorOutcome(name, tuple(tensor.shape), "skipped", NO_PLACE))
+    if "encoder" in parts and report.share("encoder") < MINIMUM_ENCODER_SHARE:
+        raise ValueError(
+            f"Only {report.share('encoder'):.1%} of the encoder's parameters would come from {source.path}; at "
+            f"least {MINIMUM_ENCODER_SHARE:.0%} are expected, else it is not the same network. Pretrain with the "
+            f"plans and configuration that you fine-tune with.\n{report.summary()}"
+        )
+    for tensor, value in writes:
+        tensor.copy_(value)
+    return report
+
+
+def _plan_tensor(
+    name: str,
+    tensor: torch.Tensor,
+    source: SourceWeights,
+    channel_names: Sequence[str],
+    is_stem: bool,
+    parts: Sequence[str],
+) -> tuple[TensorOutcome, torch.Tensor | None]:
+    """Decide on one tensor of the receiving network."""
+    shape = tuple(tensor.shape)
+
+    def outcome(status: Status, reason: str = "") -> TensorOutcome:
+        return TensorOutcome(name, shape, status, reason)
+
+    if (part := outcome("random").part) == "head":
+        return outcome("fresh head", "segmentation heads are trained anew"), None
+    if part not in parts:
+        return outcome("random", f"the {part} was not asked for"), None
+    found = source.tensors.get(name)
+    if found is None:
+        return outcome("random", "not in the source"), None
+    if is_stem and found.shape[0] == tensor.shape[0] and found.shape[2:] == tensor.shape[2:]:
+        value, how = adapt_input_channels(found, source.channel_names, channel_names)
+        return outcome("adapted" if how else "loaded", how), value
+    if found.shape != tensor.shape:
+        return outcome("skipped", f"shape {list(found.shape)} in the source"), None
+    return outcome("loaded"), found
+
+
+def adapt_input_channels(
+    weight: torch.Tensor, source_names: Sequence[str], target_names: Sequence[str]
+) -> tuple[torch.Tensor, str]:
+    """Give a first convolution other input channels.
+
+    A channel found by name (case does not matter) keeps its weights. Any other gets the mean over the source's
+    channels times (number of source channels / number of target channels), so that the sum over channels, and
+    with it the response to similar images, keeps its size.
+
+    Args:
+        weight: (out, in, *kernel).
+        source_names: of the ``in`` channels; empty if unknown.
+        target_names: of the channels that are wanted.
+
+    Returns:
+        The weight (out, len(target_names), *kernel), and in words what was done, empty if nothing.
+    """
+    count = weight.shape[1]
+    known = len(source_names) == count
+    position = {n.strip().casefold(): i for i, n in enumerate(source_names)} if known else {}
+    if not known and count == len(target_names):
+        return weight, ""
+    places = [position.get(n.strip().casefold()) for n in target_names]
+    if places == list(range(count)):
+        return weight, ""
+    mean = weight.mean(1) * (count / len(target_names))
+    adapted = torch.stack([mean if i is None else weight[:, i] for i in places], dim=1)
+    words = [
+        f"{name} averaged from {count} channel(s)" if i is None else f"{name} from channel {i}"
+        for name, i in zip(target_names, places, strict=True)
+    ]
+    return adapted, "; ".join(words)
+
+
+def _first_convolution(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> str:
+    """Canonical name of the first convolution's weight."""
+    declared = getattr(network, "keys_to_in_proj", ())
+    for key in declared:
+        if f"{key}.weight" in tensors:
+            return f"{key}.weight"
+    return next((name for name, t in tensors.items() if t.ndim >= 4), "")

@@ -1,0 +1,79 @@
+"""A pretraining task: what is corrupted, what is compared, how an image is restored afterwards."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class ReconstructionTask(ABC):
+    """Reconstruct the clean patch from a corrupted one.
+
+    Subclasses say how to corrupt and which voxels count; the loss is the mean squared error over those voxels.
+
+    Args:
+        spacing: voxel size in mm per spatial axis of the patch.
+        patch_size: voxels per axis.
+        total_stride: product of the network's strides per axis.
+    """
+
+    #: Name of the method in the pretraining record.
+    method: str
+    #: How to cite it.
+    citation: str
+
+    def __init__(
+        self, spacing: Sequence[float], patch_size: Sequence[int], total_stride: Sequence[int]
+    ) -> None:
+        self.spacing = tuple(spacing)
+        self.patch_size = tuple(patch_size)
+        self.total_stride = tuple(total_stride)
+
+    @abstractmethod
+    def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Corrupt a batch on its device.
+
+        Args:
+            clean: (B, C, *spatial), z-score units.
+            foreground: boolean (B, 1, *spatial).
+
+        Returns:
+            The corrupted batch and the voxels that the loss counts, boolean (B, 1, *spatial).
+        """
+
+    def forward(
+        self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Corrupt, restore, compare.
+
+        Returns:
+            ``loss`` (a scalar), ``output`` (B, C, *spatial) and ``weight`` (B, 1, *spatial).
+        """
+        corrupted, weight = self.corrupt(clean, foreground)
+        output = network(corrupted)
+        return {"loss": masked_mse(output, clean, weight), "output": output, "weight": weight}
+
+    def extra_channels(self, shape: Sequence[int], seed: int) -> np.ndarray | None:
+        """Further channels (E, z, y, x) that :meth:`reconstruct` wants, drawn once for a volume of ``shape``."""
+        return None
+
+    @abstractmethod
+    def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
+        """Pseudo-healthy image of the same shape (B, C, *spatial) as ``image``, which is not corrupted."""
+
+
+def masked_mse(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Mean of (output − target)² over the voxels of ``weight`` and all channels; 0 where there are none.
+
+    Args:
+        output: (B, C, *spatial), any float type.
+        target: of the same shape.
+        weight: boolean (B, 1, *spatial).
+    """
+    weight = weight.to(torch.float32)
+    squared = (output.to(torch.float32) - target.to(torch.float32)) ** 2
+    return (squared * weight).sum() / (weight.sum() * target.shape[1]).clamp(min=1.0)

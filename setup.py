@@ -1,0 +1,58 @@
+"""Metadata, entry points, extras, and the mapping of the two wings into the package."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "nnunet_uad" / "__init__.py").read_text())
+
+CORE = find_packages(include=["nnunet_uad", "nnunet_uad.*"])
+
+setup(
+    name="nnunet_uad",
+    version=VERSION.group(1) if VERSION else None,
+    description="Unsupervised anomaly detection and low-label fine-tuning inside nnU-Net v2",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    # Stage one lives in pretrain/, stage two in trainers/; installed they are nnunet_uad.pretrain
+    # and nnunet_uad.trainers.
+    packages=[*CORE, "nnunet_uad.pretrain", "nnunet_uad.trainers"],
+    package_dir={
+        "nnunet_uad": "nnunet_uad",
+        "nnunet_uad.pretrain": "pretrain",
+        "nnunet_uad.trainers": "trainers",
+    },
+    install_requires=[
+        "nnunetv2>=2.8,<3",
+        "torch",
+        "SimpleITK",
+        "batchgenerators",
+        "batchgeneratorsv2",
+        "dynamic-network-architectures",
+        "matplotlib",
+        "numpy",
+        "safetensors",
+        "scipy",
+        "tqdm",
+    ],
+    extras_require={
+        "test": ["hypothesis", "pytest"],
+        "lint": ["mypy", "ruff"],
+    },
+    entry_points={"console_scripts": ["nnunet_uad = nnunet_uad.cli.main:main"]},
+    classifiers=[
+        "Intended Audience :: Healthcare Industry",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Topic :: Scientific/Engineering :: Medical Science Apps.",
+    ],
+)

@@ -1,0 +1,90 @@
+"""What all trainers of stage two share: the fine-tuning schedule, parameter groups, freezing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.training.trainer import TrainSettings, UADTrainer
+from nnunet_uad.weights.transfer import HEAD_MARK
+
+
+@dataclass(frozen=True)
+class FineTuneSettings(TrainSettings):
+    """Settings of supervised training.
+
+    Attributes:
+        encoder_lr: peak rate of the encoder as a multiple of ``learning_rate``.
+        head_lr: peak rate of the segmentation heads as a multiple of ``learning_rate``.
+        freeze_encoder_epochs: the encoder stays as it is for so many epochs; −1: for good.
+    """
+
+    encoder_lr: float = 1.0
+    head_lr: float = 1.0
+    freeze_encoder_epochs: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.encoder_lr, self.head_lr) < 0 or self.freeze_encoder_epochs < -1:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: encoder_lr and head_lr expect >= 0, freeze_encoder_epochs expects >= -1, "
+                f"found {self.encoder_lr}, {self.head_lr}, {self.freeze_encoder_epochs}."
+            )
+
+
+class FineTuneTrainer(UADTrainer):
+    """nnU-Net's supervised training at the schedule of :class:`FineTuneSettings`."""
+
+    settings_class: type[FineTuneSettings] = FineTuneSettings
+    settings: FineTuneSettings
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Encoder, decoder and heads, each with its peak rate; what is frozen for good has no group.
+
+        A temporary freeze sets the rate to 0 instead of switching gradients off: DDP and compile fix the set of
+        trained parameters at the start.
+        """
+        parts: dict[str, list] = {"encoder": [], "decoder": [], "head": []}
+        for name, parameter in self.bare_network.named_parameters():
+            part = "head" if HEAD_MARK in f".{name}" else "encoder" if name.startswith("encoder.") else "decoder"
+            parts[part].append(parameter)
+        freeze = self.settings.freeze_encoder_epochs
+        if freeze == -1:
+            for parameter in parts.pop("encoder"):
+                parameter.requires_grad_(False)
+        factor = {"encoder": self.settings.encoder_lr, "decoder": 1.0, "head": self.settings.head_lr}
+        # The decoder leads: nnU-Net logs the rate of the first group.
+        return [
+            {
+                "params": parts[part],
+                "peak_lr": self.initial_lr * factor[part],
+                "frozen_until": freeze if part == "encoder" else 0,
+                "name": part,
+            }
+            for part in ("decoder", "encoder", "head")
+            if part in parts
+        ]
+
+    @property
+    def encoder_is_frozen(self) -> bool:
+        """Whether the encoder stays as it is in the current epoch."""
+        freeze = self.settings.freeze_encoder_epochs
+        return freeze == -1 or self.current_epoch < freeze
+
+    def on_train_epoch_start(self) -> None:
+        """As nnU-Net; a frozen encoder also keeps its normalisation statistics."""
+        super().on_train_epoch_start()
+        if self.encoder_is_frozen:
+            self.bare_network.encoder.eval()
+
+    def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
+        """As nnU-Net, but an epoch without any foreground scores 0 instead of NaN.
+
+        One NaN would turn the moving average, and with it the choice of the best checkpoint, into NaN for good.
+        """
+        if not np.sum([out[k] for out in val_outputs for k in ("tp_hard", "fp_hard", "fn_hard")]):
+            val_outputs[0]["fp_hard"] = np.ones_like(val_outputs[0]["fp_hard"])
+        super().on_validation_epoch_end(val_outputs)
