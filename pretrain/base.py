@@ -35,9 +35,11 @@ class PretrainSettings(TrainSettings):
     Attributes:
         sampling: ``healthy`` draws patches without labelled voxels (all patches where there are no labels);
             ``anywhere`` ignores the labels, for labels that are anatomy rather than lesions.
+        save_reconstruction: let the final validation also write what was reconstructed.
     """
 
     sampling: str = "healthy"
+    save_reconstruction: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -46,7 +46,7 @@ def restore_case(
 def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
     """Restore every validation case of the fold; write ``validation/<case>_map.nii.gz`` and ``summary.json``.
 
-    The map is the mean absolute residual over the channels, z-score units, 0 outside the foreground. Cases are
+    With ``save_reconstruction`` also ``<case>_reconstruction_<channel>.nii.gz``, z-score units. The map is the mean absolute residual over the channels, z-score units, 0 outside the foreground. Cases are
     shared among DDP ranks.
 
     Returns:
@@ -80,17 +80,21 @@ def _validate_case(trainer: nnUNetPretrainer, dataset: Any, key: str, folder: Pa
     image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
     restored = restore_case(trainer, image, trainer.seed)
     residual = absolute_residual(image, restored) * (labels >= 0)
-    original = to_original_geometry(
-        residual[None], properties, trainer.plans_manager, trainer.configuration_manager
-    )
     target = folder / f"{key}{MAP_SUFFIX}"
-    write_map(original[0], properties, target)
+    write_map(_original(trainer, residual[None], properties)[0], properties, target)
+    if trainer.settings.save_reconstruction:
+        for channel, volume in enumerate(_original(trainer, restored, properties)):
+            write_map(volume, properties, folder / f"{key}_reconstruction_{channel:04d}.nii.gz")
     known = labels.copy()
     ignore = trainer.label_manager.ignore_label
     if ignore is not None:
         # Neither healthy nor lesion: what nobody annotated counts for neither.
         known[known == ignore] = -1
     return {"identifier": key, "map": target.name, "metrics": reconstruction_report(image, restored, known)}
+
+
+def _original(trainer: nnUNetPretrainer, volume: np.ndarray, properties: dict[str, Any]) -> np.ndarray:
+    return to_original_geometry(volume, properties, trainer.plans_manager, trainer.configuration_manager)
 
 
 def _mean(reports: list[dict[str, float]]) -> dict[str, float]:

@@ -12,6 +12,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 from torch._dynamo import OptimizedModule
 
+from nnunet_uad.data.splits import ensure_splits
 from nnunet_uad.training.atomic import atomic_path
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.schedule import WarmupPolySchedule
@@ -127,6 +128,15 @@ class UADTrainer(nnUNetTrainer):
         torch.manual_seed(self.seed + 7919 * self.current_epoch + 104729 * self.local_rank)
         self.print_to_log_file(f"settings: {settings_to_json(self.settings)}, seed: {self.seed}")
         super().on_train_start()
+
+    def do_split(self) -> tuple[list[str], list[str]]:
+        """nnU-Net's split; leave-one-out where a dataset has fewer cases than nnU-Net's five folds."""
+        if self.fold != "all" and self.local_rank == 0:
+            keys = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
+            folds = ensure_splits(self.preprocessed_dataset_folder_base, keys)
+            if folds:
+                self.print_to_log_file(f"Only {folds} cases: wrote {folds} leave-one-out splits.")
+        return super().do_split()
 
     def on_train_epoch_start(self) -> None:
         """As nnU-Net, and start counting iterations for the schedule."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from nnunet_uad.training.atomic import atomic_path
@@ -31,8 +31,10 @@ def canonical_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
 def write_pretrained(path: str | Path, tensors: Mapping[str, torch.Tensor], record: PretrainRecord) -> None:
     """Write weights and record atomically: at no instant is there half a file under this name."""
     on_cpu = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
+    content = save(on_cpu, metadata={"format": "pt", HEADER_KEY: record.to_json()})
     with atomic_path(path) as temporary:
-        save_file(on_cpu, temporary, metadata={"format": "pt", HEADER_KEY: record.to_json()})
+        # Written by us rather than by safetensors, whose files only their owner may read.
+        temporary.write_bytes(content)
 
 
 def read_pretrained(path: str | Path) -> tuple[dict[str, torch.Tensor], PretrainRecord | None]:

@@ -1,0 +1,79 @@
+"""Which noise, length, rate and share of the network? One factor at a time, on the pool cases of 904.
+
+The 50 test cases of the study are not touched: every variant is judged on 30 other cases and on draws of its own.
+
+    python benchmarks/ablation.py -o results/ablation --workers 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import hippocampus as study
+import numpy as np
+from cells import run_cells
+
+#: Variant → (pretraining settings, pretraining steps).
+PRETRAININGS = {
+    "std 0.5-1, cell 8-20 mm, 1500 steps": ("", 1500),
+    "std 0.2-0.5": ("noise_std=[0.2,0.5]", 1500),
+    "std 1-2": ("noise_std=[1.0,2.0]", 1500),
+    "cell 3-8 mm": ("noise_cell_mm=[3,8]", 1500),
+    "cell 16-32 mm": ("noise_cell_mm=[16,32]", 1500),
+    "375 steps": ("", 375),
+    "3000 steps": ("", 3000),
+}
+#: Variant → (arm, fine-tuning settings), from the first pretraining.
+FINE_TUNINGS = {
+    "scratch": ("scratch", ""),
+    "scratch, rate 3e-3": ("scratch", "learning_rate=0.003"),
+    "rate 3e-4": ("DAE", "learning_rate=0.0003"),
+    "rate 3e-3": ("DAE", "learning_rate=0.003"),
+    "no warm-up": ("DAE", "warmup=0"),
+    "encoder only": ("DAE", "encoder_only=true"),
+    "encoder rate x 0.3": ("DAE", "encoder_lr=0.3"),
+    "SGD, rate 1e-2": ("DAE", "optimizer=sgd learning_rate=0.01 weight_decay=0.00003"),
+}
+
+
+def _slug(text: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=study.FINE_TUNING_STEPS)
+    arguments = parser.parse_args()
+    root, folds = study.prepare(arguments.o)
+    pretrainings = {
+        name: study.pretraining(root, "DAE", steps, settings, f"pretrain_{_slug(name)}")
+        for name, (settings, steps) in PRETRAININGS.items()
+    }
+    run_cells(list(pretrainings.values()), arguments.o, arguments.workers, keep_weights=True)
+    weights = {name: str(arguments.o / f"{cell.name}.safetensors") for name, cell in pretrainings.items()}
+    first = weights[next(iter(weights))]
+    variants = {name: ("DAE", "", path) for name, path in weights.items()}
+    variants |= {name: (arm, settings, first) for name, (arm, settings) in FINE_TUNINGS.items()}
+    cells = [
+        study.fine_tuning(root, folds, arm, budget, draw, arguments.steps, path, settings, _slug(name))
+        for budget in study.ABLATION_BUDGETS
+        for draw in study.ABLATION_DRAWS
+        for name, (arm, settings, path) in variants.items()
+    ]
+    rows = run_cells(cells, arguments.o, arguments.workers)
+    table = {}
+    for name in variants:
+        for budget in study.ABLATION_BUDGETS:
+            mine = [r for r in rows if r["tags"]["arm"] == _slug(name) and r["tags"]["budget"] == budget]
+            scores = [np.mean([list(c.values()) for c in r["summary"].values()]) for r in mine]
+            table.setdefault(name, {})[budget] = [round(float(s), 4) for s in scores]
+            print(f"{name:40s} {budget:3d} case(s): {np.mean(scores):.3f}  draws {np.round(scores, 3)}")
+    (arguments.o / "ablation.json").write_text(json.dumps(table, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""A dataset's preprocessed data under splits of one's own, without copying or changing anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nnunet_uad.data.splits import SPLITS_FILE
+from nnunet_uad.training.atomic import write_json
+
+
+def link_preprocessed(source: str | Path, root: str | Path, splits: list[dict[str, list[str]]]) -> Path:
+    """Link the preprocessed dataset ``source`` into the folder ``root`` and give it ``splits``.
+
+    Args:
+        source: a dataset's folder in ``nnUNet_preprocessed``.
+        root: to be used as ``nnUNet_preprocessed``.
+        splits: content of ``splits_final.json``.
+
+    Returns:
+        The dataset's folder below ``root``.
+    """
+    source = Path(source).resolve()
+    target = Path(root) / source.name
+    target.mkdir(parents=True, exist_ok=True)
+    for path in source.iterdir():
+        link = target / path.name
+        if path.name != SPLITS_FILE and not link.exists():
+            link.symlink_to(path, target_is_directory=path.is_dir())
+    write_json(target / SPLITS_FILE, splits)
+    return target

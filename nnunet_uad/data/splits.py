@@ -1,0 +1,42 @@
+"""Cross-validation for datasets too small for nnU-Net's five folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nnunetv2.utilities.crossval_split import generate_crossval_split
+
+from nnunet_uad.training.atomic import write_json
+
+SPLITS_FILE = "splits_final.json"
+NUM_FOLDS = 5
+
+
+def ensure_splits(folder: str | Path, identifiers: Sequence[str]) -> int | None:
+    """Write leave-one-out splits where nnU-Net's five folds are impossible and no splits exist yet.
+
+    The file is the one that nnU-Net reads, so its own trainers find it too. With five cases or more nothing is
+    done: nnU-Net makes its own.
+
+    Args:
+        folder: the dataset's folder in ``nnUNet_preprocessed``.
+        identifiers: all cases.
+
+    Returns:
+        The number of folds written, ``None`` if nothing was to do.
+
+    Raises:
+        ValueError: a single case; it can only be trained on with fold ``all``.
+    """
+    path = Path(folder) / SPLITS_FILE
+    if path.exists() or len(identifiers) >= NUM_FOLDS:
+        return None
+    if len(identifiers) < 2:
+        raise ValueError(
+            f"{folder} holds {len(identifiers)} case(s); a fold needs at least one for training and one for "
+            "validation. Train on everything instead: nnUNetv2_train DATASET CONFIGURATION all …"
+        )
+    splits = generate_crossval_split(sorted(identifiers), seed=12345, n_splits=len(identifiers))
+    write_json(path, [{k: [str(i) for i in v] for k, v in s.items()} for s in splits])
+    return len(identifiers)

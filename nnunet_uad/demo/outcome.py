@@ -1,0 +1,152 @@
+"""What the demo ends with: a small table and one picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+from sklearn.metrics import average_precision_score
+
+from nnunet_uad.demo.story import FINE_TUNE_FOLD, FINE_TUNED, PRETRAINER, SCRATCH, Workspace, read_splits
+
+_BOOTSTRAPS = 2000
+
+
+def dice_per_case(workspace: Workspace, trainer: str) -> dict[str, float]:
+    """Mean foreground Dice of every validation case, from nnU-Net's own summary; cases without any are left out."""
+    summary = json.loads((workspace.fold_folder(trainer) / "validation" / "summary.json").read_text())
+    scores = {}
+    for case in summary["metric_per_case"]:
+        values = [m["Dice"] for m in case["metrics"].values()]
+        if not np.isnan(values).all():
+            scores[_name(case["reference_file"])] = float(np.nanmean(values))
+    return scores
+
+
+def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean over cases."""
+    rng = np.random.default_rng(seed)
+    means = rng.choice(values, (_BOOTSTRAPS, len(values))).mean(1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def outcome_table(workspace: Workspace) -> str:
+    """Dice of both trainings with intervals, their paired difference, and how well the maps rank voxels."""
+    tuned, scratch = (dice_per_case(workspace, t) for t in (FINE_TUNED, SCRATCH))
+    cases = sorted(set(tuned) & set(scratch))
+    if not cases:
+        raise RuntimeError("No validation case holds a labelled voxel, so there is nothing to score.")
+    a, b = (np.array([scores[c] for c in cases]) for scores in (tuned, scratch))
+    lines = [f"{len(cases)} validation cases, 95 % bootstrap interval over cases", ""]
+    rows = {"from scratch": b, "from the denoising autoencoder": a, "paired difference": a - b}
+    for label, values in rows.items():
+        low, high = bootstrap_interval(values)
+        lines.append(f"  Dice, {label:32s} {values.mean():6.3f}  [{low:6.3f}, {high:6.3f}]")
+    lines.append("")
+    for label, precision in map_precision(workspace, cases).items():
+        lines.append(f"  pixel AP without labels, {label:14s} {precision:6.3f}")
+    return "\n".join(lines)
+
+
+def map_precision(workspace: Workspace, cases: list[str]) -> dict[str, float]:
+    """Average precision over the pooled foreground voxels of the error map and of the first channel's intensity."""
+    truth, error, intensity = [], [], []
+    for case in cases:
+        image = _read(_image(workspace, case))
+        brain = image != 0
+        truth.append(_read(_label(workspace, case))[brain] > 0)
+        error.append(_read(_validation(workspace, PRETRAINER) / f"{case}_map.nii.gz")[brain])
+        intensity.append(image[brain])
+    pooled = np.concatenate(truth)
+    return {
+        "error map": float(average_precision_score(pooled, np.concatenate(error))),
+        "intensity": float(average_precision_score(pooled, np.concatenate(intensity))),
+    }
+
+
+def outcome_picture(workspace: Workspace, path: Path) -> str:
+    """One slice: input, reconstruction, error map, ground truth, both predictions.
+
+    Returns:
+        The case that is shown: the one whose Dice differs most like the mean does (the median difference).
+    """
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    tuned, scratch = (dice_per_case(workspace, t) for t in (FINE_TUNED, SCRATCH))
+    order = sorted(set(tuned) & set(scratch), key=lambda c: tuned[c] - scratch[c])
+    case = order[len(order) // 2]
+    truth = _read(_label(workspace, case))
+    z = int((truth > 0).sum((1, 2)).argmax())
+    image = _read(_image(workspace, case))[z]
+    folder = _validation(workspace, PRETRAINER)
+    panels = [
+        ("input", image, None),
+        ("reconstruction", _read(folder / f"{case}_reconstruction_0000.nii.gz")[z], None),
+        ("error map", _read(folder / f"{case}_map.nii.gz")[z], None),
+        ("ground truth", image, truth[z]),
+        (f"fine-tuned, Dice {tuned[case]:.2f}", image, _prediction(workspace, FINE_TUNED, case)[z]),
+        (f"from scratch, Dice {scratch[case]:.2f}", image, _prediction(workspace, SCRATCH, case)[z]),
+    ]
+    rows, columns = _crop(image)
+    figure, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels), 3.4))
+    for axis, (title, data, mask) in zip(axes, panels, strict=True):
+        data = data[rows, columns]
+        limits = np.percentile(data[image[rows, columns] != 0], [1, 99.5])
+        style = {"cmap": "inferno", "vmin": 0} if title == "error map" else {"cmap": "gray", "vmin": limits[0]}
+        axis.imshow(data, vmax=limits[1], **style)
+        if mask is not None and mask.any():
+            axis.contour(mask[rows, columns] > 0, levels=[0.5], colors=["#ff5a3c"], linewidths=1.5)
+        axis.set_title(title, fontsize=11)
+        axis.axis("off")
+    figure.suptitle(f"{case}, slice {z}", fontsize=9, color="0.4", y=0.03)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+    return case
+
+
+def _crop(image: np.ndarray) -> tuple[slice, slice]:
+    """The bounding box of the nonzero region."""
+    ys, xs = np.nonzero(image)
+    return slice(ys.min(), ys.max() + 1), slice(xs.min(), xs.max() + 1)
+
+
+def validation_cases(workspace: Workspace) -> list[str]:
+    """The cases that both trainings are scored on."""
+    return read_splits(workspace)[FINE_TUNE_FOLD]["val"]
+
+
+def _validation(workspace: Workspace, trainer: str) -> Path:
+    return workspace.fold_folder(trainer) / "validation"
+
+
+def _ending(workspace: Workspace) -> str:
+    path = workspace.preprocessed / workspace.dataset / "dataset.json"
+    return json.loads(path.read_text())["file_ending"]
+
+
+def _label(workspace: Workspace, case: str) -> Path:
+    ending = _ending(workspace)
+    return workspace.preprocessed / workspace.dataset / "gt_segmentations" / f"{case}{ending}"
+
+
+def _image(workspace: Workspace, case: str) -> Path:
+    return workspace.raw / workspace.dataset / "imagesTr" / f"{case}_0000{_ending(workspace)}"
+
+
+def _prediction(workspace: Workspace, trainer: str, case: str) -> np.ndarray:
+    return _read(_validation(workspace, trainer) / f"{case}{_ending(workspace)}")
+
+
+def _read(path: Path) -> np.ndarray:
+    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
+
+
+def _name(path: str) -> str:
+    return Path(path).name.split(".")[0]

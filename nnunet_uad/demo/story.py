@@ -1,0 +1,172 @@
+"""The demo's steps, each a stock nnU-Net command."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from nnunet_uad.cli.common import PLUGIN_FOLDER
+from nnunet_uad.weights.locate import WEIGHTS_VARIABLE
+
+PRETRAIN_FOLD, FINE_TUNE_FOLD = 0, 1
+PRETRAINER, FINE_TUNED, SCRATCH = (
+    "nnUNetPretrainerDAE",
+    "nnUNetTrainerDAEPretrained",
+    "nnUNetTrainerFromScratch",
+)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where the story happens: nnU-Net's three folders below ``root``, and the model's names.
+
+    Attributes:
+        root: folder of the demo.
+        dataset: nnU-Net dataset name.
+        plans: plans name.
+        configuration: configuration name.
+        device: ``cpu``, ``cuda`` or ``mps``.
+        pretrain_length: suffix of the pretrainer's name, e.g. ``_10epochs_60iters``.
+        fine_tune_length: suffix of the fine-tuning trainers' names.
+    """
+
+    root: Path
+    dataset: str
+    plans: str
+    configuration: str
+    device: str
+    pretrain_length: str
+    fine_tune_length: str
+
+    @property
+    def raw(self) -> Path:
+        """``nnUNet_raw``."""
+        return self.root / "nnUNet_raw"
+
+    @property
+    def preprocessed(self) -> Path:
+        """``nnUNet_preprocessed``."""
+        return self.root / "nnUNet_preprocessed"
+
+    @property
+    def results(self) -> Path:
+        """``nnUNet_results``."""
+        return self.root / "nnUNet_results"
+
+    def trainer_name(self, trainer: str) -> str:
+        """The trainer's name with the length that the demo gives it."""
+        return trainer + (self.pretrain_length if trainer == PRETRAINER else self.fine_tune_length)
+
+    def fold_folder(self, trainer: str) -> Path:
+        """Results folder of a trainer's fold."""
+        fold = PRETRAIN_FOLD if trainer == PRETRAINER else FINE_TUNE_FOLD
+        model = f"{self.trainer_name(trainer)}__{self.plans}__{self.configuration}"
+        return self.results / self.dataset / model / f"fold_{fold}"
+
+    def environment(self) -> dict[str, str]:
+        """Environment of the commands."""
+        cores = str(os.cpu_count() or 1)
+        return {
+            **os.environ,
+            "nnUNet_raw": str(self.raw),
+            "nnUNet_preprocessed": str(self.preprocessed),
+            "nnUNet_results": str(self.results),
+            "nnUNet_extTrainer": str(PLUGIN_FOLDER),
+            "nnUNet_n_proc_DA": os.environ.get("nnUNet_n_proc_DA", str(min(4, int(cores)))),
+            "nnUNet_def_n_proc": os.environ.get("nnUNet_def_n_proc", str(min(4, int(cores)))),
+            # Threads that wait by spinning take the core from those that work.
+            "OMP_WAIT_POLICY": "PASSIVE",
+            "GOMP_SPINCOUNT": "0",
+        }
+
+
+def command(name: str) -> str:
+    """A console script of the environment that runs this process."""
+    beside = Path(sys.executable).parent / name
+    return str(beside) if beside.exists() else name
+
+
+def run_step(
+    workspace: Workspace, title: str, arguments: Sequence[str], extra: dict[str, str] | None = None
+) -> None:
+    """Run a command, show a progress bar that counts its epochs, keep its output in ``logs/``.
+
+    Raises:
+        RuntimeError: the command failed; names the log and shows its end.
+    """
+    logs = workspace.root / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{title.replace(' ', '_').replace(',', '')}.log"
+    shown = " ".join([*(f'{k}="{v}"' for k, v in (extra or {}).items()), Path(arguments[0]).name, *arguments[1:]])
+    print(f"\n== {title}\n$ {shown}", flush=True)
+    with log.open("w") as handle:
+        process = subprocess.Popen(
+            list(arguments),
+            stdout=handle,
+            stderr=subprocess.STDOUT,
+            env={**workspace.environment(), **(extra or {})},
+        )
+        _follow(process, log)
+    if process.returncode:
+        end = "\n".join(log.read_text().splitlines()[-15:])
+        raise RuntimeError(f"The step {title!r} failed; its log is {log} and ends with\n{end}")
+
+
+def _follow(process: subprocess.Popen, log: Path) -> None:
+    """A bar of finished epochs while the process runs (of seconds for commands without epochs)."""
+    with tqdm(unit=" epochs", leave=True, bar_format="   {n_fmt}{unit} in {elapsed}") as bar:
+        while process.poll() is None:
+            time.sleep(1)
+            bar.n = log.read_text(errors="replace").count("Epoch time:")
+            bar.refresh()
+
+
+def train(workspace: Workspace, title: str, trainer: str, extra: dict[str, str] | None = None) -> None:
+    """``nnUNetv2_train``; a training that has finished is not repeated, an interrupted one continues."""
+    folder = workspace.fold_folder(trainer)
+    if (folder / "validation" / "summary.json").exists():
+        print(f"\n== {title}: finished already ({folder})")
+        return
+    fold = PRETRAIN_FOLD if trainer == PRETRAINER else FINE_TUNE_FOLD
+    started = any(folder.glob("checkpoint_*.pth"))
+    run_step(
+        workspace,
+        title,
+        [
+            command("nnUNetv2_train"),
+            workspace.dataset,
+            workspace.configuration,
+            str(fold),
+            "-tr",
+            workspace.trainer_name(trainer),
+            "-p",
+            workspace.plans,
+            "-device",
+            workspace.device,
+            *(["--c"] if started else []),
+        ],
+        extra,
+    )
+
+
+def run_trainings(workspace: Workspace, pretrain_settings: str) -> None:
+    """Stage one, stage two from its weights, and stage two from scratch."""
+    train(workspace, "Pretrain without lesions", PRETRAINER, {"nnUNet_uad_settings": pretrain_settings})
+    weights = workspace.fold_folder(PRETRAINER) / "pretrained.safetensors"
+    seed = {"nnUNet_uad_settings": "seed=1"}
+    train(workspace, "Fine-tune on one labelled case", FINE_TUNED, {WEIGHTS_VARIABLE: str(weights), **seed})
+    train(workspace, "The same from scratch", SCRATCH, seed)
+
+
+def read_splits(workspace: Workspace) -> list[dict[str, list[str]]]:
+    """The splits that the story runs on."""
+    path = workspace.preprocessed / workspace.dataset / "splits_final.json"
+    return json.loads(path.read_text())

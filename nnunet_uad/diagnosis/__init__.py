@@ -1,0 +1,1 @@
+"""Is everything there that nnU-Net and the trainers need?"""

@@ -1,0 +1,152 @@
+"""The checks behind ``nnunet_uad doctor``."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Literal
+
+from nnunet_uad.training.checks import check_results_folder
+
+_LOW_DISK_GB = 10
+_SUPPORTED_NNUNET = (2, 8), (3, 0)
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """Outcome of a check: what was found, and what mends it unless it is ``ok``."""
+
+    name: str
+    status: Literal["ok", "warning", "failed"]
+    found: str
+    mend: str = ""
+
+
+def run_checks(device: str) -> Iterator[CheckResult]:
+    """All checks, in the order in which a user would mend them."""
+    yield from check_versions()
+    yield check_torchvision()
+    yield from check_folders()
+    yield from check_trainers()
+    yield check_device(device)
+    yield check_workers()
+    yield check_disk()
+
+
+def check_versions() -> Iterator[CheckResult]:
+    """Versions; nnU-Net's must be one that the hooks were tested with."""
+    for name in ("nnunet_uad", "torch"):
+        yield CheckResult(f"version of {name}", "ok", metadata.version(name))
+    found = metadata.version("nnunetv2")
+    lower, upper = _SUPPORTED_NNUNET
+    version = tuple(int(part) for part in found.split(".")[:2])
+    good = lower <= version < upper
+    yield CheckResult(
+        "version of nnunetv2", "ok" if good else "failed", found, "pip install 'nnunetv2>=2.8,<3'"
+    )
+
+
+def check_torchvision() -> CheckResult:
+    """nnU-Net's search for external trainers imports torchvision through timm."""
+    try:
+        found = importlib.import_module("torchvision").__version__
+    except (ImportError, RuntimeError) as error:
+        return CheckResult(
+            "torchvision",
+            "failed",
+            f"not importable ({error})",
+            "nnU-Net cannot find any external trainer without it. Install the pair that belongs together: "
+            "pip install --upgrade torch torchvision",
+        )
+    return CheckResult("torchvision", "ok", found)
+
+
+def check_folders() -> Iterator[CheckResult]:
+    """nnU-Net's three variables; the results folder must be writable."""
+    for variable in ("nnUNet_raw", "nnUNet_preprocessed"):
+        value = os.environ.get(variable)
+        if not value:
+            yield CheckResult(variable, "failed", "not set", f"export {variable}=/path/to/{variable}")
+        elif not Path(value).is_dir():
+            yield CheckResult(variable, "failed", f"{value} is no folder", f"mkdir -p {value}")
+        else:
+            yield CheckResult(variable, "ok", value)
+    try:
+        check_results_folder()
+    except RuntimeError as error:
+        yield CheckResult("nnUNet_results", "failed", "cannot be used", str(error))
+    else:
+        yield CheckResult("nnUNet_results", "ok", os.environ["nnUNet_results"])
+
+
+def check_trainers() -> Iterator[CheckResult]:
+    """Whether nnU-Net's own lookup finds each trainer, and finds ours."""
+    if not os.environ.get("nnUNet_extTrainer"):
+        yield CheckResult("nnUNet_extTrainer", "failed", "not set", 'eval "$(nnunet_uad env)"')
+        return
+    from nnunet_uad.plugin import nnunet_uad_trainers
+
+    for name in nnunet_uad_trainers.__all__:
+        yield _check_trainer(name, getattr(nnunet_uad_trainers, name))
+
+
+def _check_trainer(name: str, expected: type) -> CheckResult:
+    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+    mend = 'eval "$(nnunet_uad env)" and remove other folders from nnUNet_extTrainer that fail to import'
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = recursive_find_trainer_class_by_name(name)
+    except Exception as error:  # whatever a foreign module raises on import ends nnU-Net's search
+        return CheckResult(name, "failed", f"lookup failed ({type(error).__name__}: {error})", mend)
+    if found is not expected:
+        return CheckResult(name, "failed", f"nnU-Net finds {found.__module__}.{found.__name__} instead", mend)
+    return CheckResult(name, "ok", f"found in {found.__module__}")
+
+
+def check_device(device: str) -> CheckResult:
+    """Whether torch can use the device."""
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        return CheckResult(
+            "device", "warning", "no CUDA device", "Train with -device cpu, or mend driver and torch build."
+        )
+    if device == "mps" and not torch.backends.mps.is_available():
+        return CheckResult("device", "warning", "no MPS device", "Train with -device cpu.")
+    found = torch.cuda.get_device_name() if device == "cuda" else f"{device}, {os.cpu_count()} cores"
+    return CheckResult("device", "ok", found)
+
+
+def check_workers() -> CheckResult:
+    """More background workers than cores slow everything down."""
+    from nnunetv2.configuration import default_num_processes
+    from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
+
+    cores = os.cpu_count() or 1
+    loading, export = get_allowed_n_proc_DA(), default_num_processes
+    found = f"{loading} for data, {export} for export, {cores} cores"
+    if max(loading, export) > 2 * cores:
+        return CheckResult(
+            "workers", "warning", found, f"export nnUNet_n_proc_DA={cores} nnUNet_def_n_proc={cores}"
+        )
+    return CheckResult("workers", "ok", found)
+
+
+def check_disk() -> CheckResult:
+    """Free space where results go."""
+    folder = os.environ.get("nnUNet_results", "")
+    if not Path(folder).is_dir() or not folder:
+        return CheckResult("disk", "warning", "no results folder to look at", "Set nnUNet_results first.")
+    free = shutil.disk_usage(folder).free / 1e9
+    status: Literal["ok", "warning"] = "ok" if free > _LOW_DISK_GB else "warning"
+    return CheckResult(
+        "disk", status, f"{free:.0f} GB free", "A full-size training needs up to 2 GB; free some space."
+    )
