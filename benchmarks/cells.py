@@ -142,8 +142,4 @@ def load_rows(cells: Sequence[Cell], folder: Path) -> list[dict]:
     missing = [c.name for c in cells if not (folder / f"{c.name}.json").exists()]
     if missing:
         print(f"not finished: {', '.join(missing)}")
-    return [
-        json.loads((folder / f"{c.name}.json").read_text())
-        for c in cells
-        if (folder / f"{c.name}.json").exists()
-    ]
+    return [json.loads((folder / f"{c.name}.json").read_text()) for c in cells if (folder / f"{c.name}.json").exists()]

@@ -71,7 +71,15 @@ def pretraining(root: str, method: str, steps: int, settings: str = "", name: st
 
 
 def fine_tuning(
-    root: str, folds: dict, arm: str, budget: int, draw: int, steps: int, weights: str, settings: str = "", tag: str = ""
+    root: str,
+    folds: dict,
+    arm: str,
+    budget: int,
+    draw: int,
+    steps: int,
+    weights: str,
+    settings: str = "",
+    tag: str = "",
 ) -> Cell:
     """One supervised training on ``budget`` cases."""
     return Cell(

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from nnunet_uad.pretrain.report import write_validation_report
+from nnunet_uad.pretrain.task import ReconstructionTask
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import autocast
@@ -19,8 +21,6 @@ from nnunet_uad.data.sampling import CentredDataset, find_locations
 from nnunet_uad.data.transforms import ForegroundTransform
 from nnunet_uad.metrics.reconstruction import explained_variance_sums
 from nnunet_uad.networks.reconstruction import build_reconstruction_network
-from nnunet_uad.pretrain.report import write_validation_report
-from nnunet_uad.pretrain.task import ReconstructionTask
 from nnunet_uad.training.settings import SETTINGS_VARIABLE, settings_to_json
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.provenance import installed_versions
@@ -44,9 +44,7 @@ class PretrainSettings(TrainSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.sampling not in ("healthy", "anywhere"):
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: sampling expects healthy or anywhere, found {self.sampling!r}."
-            )
+            raise ValueError(f"{SETTINGS_VARIABLE}: sampling expects healthy or anywhere, found {self.sampling!r}.")
 
 
 class nnUNetPretrainer(UADTrainer):

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
 MAP_SUFFIX = "_map.nii.gz"
 
 
-def restore_case(
-    trainer: nnUNetPretrainer, image: np.ndarray, seed: int, mirror: bool = True
-) -> np.ndarray:
+def restore_case(trainer: nnUNetPretrainer, image: np.ndarray, seed: int, mirror: bool = True) -> np.ndarray:
     """Restore a preprocessed volume (C, z, y, x) with the trainer's network and task."""
     network = trainer.bare_network
 
@@ -46,8 +44,9 @@ def restore_case(
 def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
     """Restore every validation case of the fold; write ``validation/<case>_map.nii.gz`` and ``summary.json``.
 
-    With ``save_reconstruction`` also ``<case>_reconstruction_<channel>.nii.gz``, z-score units. The map is the mean absolute residual over the channels, z-score units, 0 outside the foreground. Cases are
-    shared among DDP ranks.
+    The map is the mean absolute residual over the channels, z-score units, 0 outside the foreground. With
+    ``save_reconstruction`` there is ``<case>_reconstruction_<channel>.nii.gz`` too. Cases are shared among DDP
+    ranks.
 
     Returns:
         The summary on rank 0, ``None`` on the others.
@@ -57,9 +56,7 @@ def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
     keys = trainer.do_split()[1]
     mine = keys[trainer.local_rank :: dist.get_world_size()] if trainer.is_ddp else keys
     dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, list(mine))
-    cases = [
-        _validate_case(trainer, dataset, key, folder) for key in tqdm(dataset.identifiers, desc="validation")
-    ]
+    cases = [_validate_case(trainer, dataset, key, folder) for key in tqdm(dataset.identifiers, desc="validation")]
     if trainer.is_ddp:
         gathered: list[Any] = [None] * dist.get_world_size()
         dist.all_gather_object(gathered, cases)

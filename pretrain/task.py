@@ -26,9 +26,7 @@ class ReconstructionTask(ABC):
     #: How to cite it.
     citation: str
 
-    def __init__(
-        self, spacing: Sequence[float], patch_size: Sequence[int], total_stride: Sequence[int]
-    ) -> None:
+    def __init__(self, spacing: Sequence[float], patch_size: Sequence[int], total_stride: Sequence[int]) -> None:
         self.spacing = tuple(spacing)
         self.patch_size = tuple(patch_size)
         self.total_stride = tuple(total_stride)
@@ -45,9 +43,7 @@ class ReconstructionTask(ABC):
             The corrupted batch and the voxels that the loss counts, boolean (B, 1, *spatial).
         """
 
-    def forward(
-        self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
+    def forward(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> dict[str, torch.Tensor]:
         """Corrupt, restore, compare.
 
         Returns:

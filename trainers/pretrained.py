@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
+
 from nnunet_uad.training.atomic import write_json
 from nnunet_uad.weights.leakage import leakage_warning
 from nnunet_uad.weights.locate import WeightQuery, locate_pretrained

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 #: Lengths for the phantom, in epochs and iterations.
-PHANTOM_LENGTHS = ("_10epochs_60iters", "_10epochs_20iters")
+PHANTOM_LENGTHS = ("_10epochs_40iters", "_10epochs_30iters")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     root = arguments.o.resolve()
     if arguments.dataset:
         lengths = tuple(arguments.lengths or ("_50epochs", "_50epochs_100iters"))
-        workspace = own_workspace(
-            root, arguments.dataset, arguments.p, arguments.c, arguments.device, lengths
-        )
+        workspace = own_workspace(root, arguments.dataset, arguments.p, arguments.c, arguments.device, lengths)
     else:
         workspace = phantom_workspace(root, arguments.device, tuple(arguments.lengths or PHANTOM_LENGTHS))
     run_trainings(workspace, f"seed=1 save_reconstruction=true {arguments.settings}".strip())

@@ -1,4 +1,4 @@
-"""Add a smaller configuration to the plans of a dataset.
+r"""Add a smaller configuration to the plans of a dataset.
 
 Example:
     nnunet_uad small-plan -d 901 -c 2d --spacing 2 --patch 96 96 \\

@@ -50,13 +50,9 @@ class CoarseNoise:
         # A cell below one voxel would mean drawing more nodes than voxels; one node per voxel is white noise.
         cells = [max(1.0, cell / s) for s in self.spacing]
         nodes = [math.ceil(n / c) + 2 for n, c in zip(shape, cells, strict=True)]
-        grid = torch.randn(
-            (*image.shape[:2], *nodes), device=image.device, dtype=torch.float32, generator=generator
-        )
+        grid = torch.randn((*image.shape[:2], *nodes), device=image.device, dtype=torch.float32, generator=generator)
         low, high = self.std
-        scale = torch.rand(
-            (image.shape[0],) + (1,) * (image.ndim - 1), device=image.device, generator=generator
-        )
+        scale = torch.rand((image.shape[0],) + (1,) * (image.ndim - 1), device=image.device, generator=generator)
         grid *= low + (high - low) * scale
         fine = [max(n + 1, round(k * c)) for n, k, c in zip(shape, nodes, cells, strict=True)]
         noise = functional.interpolate(grid, size=fine, mode=_LINEAR[len(shape)], align_corners=False)

@@ -22,9 +22,7 @@ def healthy_slice_centres(seg: np.ndarray) -> np.ndarray:
     return (seg >= 0) & lesion_free
 
 
-def healthy_box_centres(
-    seg: np.ndarray, patch_size: Sequence[int], final_patch_size: Sequence[int]
-) -> np.ndarray:
+def healthy_box_centres(seg: np.ndarray, patch_size: Sequence[int], final_patch_size: Sequence[int]) -> np.ndarray:
     """Foreground voxels whose whole 3D patch is free of labelled voxels, as a mask (z, y, x).
 
     Args:

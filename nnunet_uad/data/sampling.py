@@ -41,9 +41,7 @@ class CentredDataset:
         return self.load_case(identifier)
 
 
-def find_locations(
-    dataset: Any, allowed: Callable[[np.ndarray], np.ndarray], seed: int
-) -> dict[str, np.ndarray]:
+def find_locations(dataset: Any, allowed: Callable[[np.ndarray], np.ndarray], seed: int) -> dict[str, np.ndarray]:
     """Apply ``allowed`` (labels (z, y, x) → mask of centres) to every case; at most 10,000 voxels each.
 
     Cases are read once, in parallel, with a progress bar.

@@ -14,6 +14,7 @@ DATASET = "Dataset990_Phantom"
 HEALTHY_CASES, LESION_CASES = 10, 6
 SHAPE = (24, 96, 96)
 SPACING_MM = (4.0, 2.0, 2.0)  # z, y, x
+_ANATOMY_SEED = 7
 # Mean intensities of background, fluid, grey and white matter in a FLAIR-like and a T1-like channel.
 _TISSUE = np.array([[0.0, 150.0, 520.0, 430.0], [0.0, 120.0, 380.0, 560.0]])
 
@@ -24,9 +25,9 @@ def _smooth(rng: np.random.Generator, mm: float) -> np.ndarray:
     return field / field.std()
 
 
-def _radius() -> np.ndarray:
-    """Distance from the centre in units of an ellipsoid that fills most of the volume."""
-    half = [0.46 * n for n in SHAPE]
+def _radius(share: tuple[float, float, float] = (0.92, 0.92, 0.80)) -> np.ndarray:
+    """Distance from the centre in units of an ellipsoid that fills this share of each axis."""
+    half = [0.5 * s * n for s, n in zip(share, SHAPE, strict=True)]
     axes = [(np.arange(n) - (n - 1) / 2) / h for n, h in zip(SHAPE, half, strict=True)]
     z, y, x = np.meshgrid(*axes, indexing="ij")
     return np.sqrt(z**2 + y**2 + x**2)
@@ -43,19 +44,20 @@ def make_case(seed: int, with_lesion: bool) -> tuple[np.ndarray, np.ndarray]:
         Two channels (2, z, y, x), float32 with background 0, and the lesion mask (z, y, x), uint8.
     """
     rng = np.random.default_rng(seed)
-    radius = _radius() + 0.05 * _smooth(rng, 25)
-    brain = radius < 0.95
-    folds = radius + 0.10 * _smooth(rng, 9)
-    tissue = np.where(folds > 0.72, 2, 3)
-    tissue[(np.abs(_radius() - 0.15 + 0.05 * _smooth(rng, 12)) < 0.1) & brain] = 1  # ventricles
-    tissue[(folds > 0.90) & brain] = 1  # outer fluid
+    common = np.random.default_rng(_ANATOMY_SEED)  # what all phantoms share, so that normality can be learnt
+    shape = _radius() + 0.03 * _smooth(common, 30) + 0.02 * _smooth(rng, 30)
+    folds = shape + 0.05 * _smooth(common, 8) + 0.02 * _smooth(rng, 8)
+    ventricles = _radius((0.55, 0.45, 0.16)) + 0.08 * _smooth(common, 15) + 0.06 * _smooth(rng, 15)
+    radius, brain = shape, shape < 0.95
+    tissue = np.where(folds > 0.74, 2, 3)
+    tissue[(folds > 0.88) | (ventricles < 0.95)] = 1
     tissue[~brain] = 0
     soft = [gaussian_filter(means[tissue], [0.3, 0.6, 0.6]) for means in _TISSUE]
     lesion = _lesion(rng, radius, tissue) if with_lesion else np.zeros(SHAPE)
     images = []
-    for channel, (image, change) in enumerate(zip(soft, (220.0, -130.0), strict=True)):
-        bias = 1 + 0.10 * _smooth(rng, 60)
-        image = (image + change * lesion) * bias + 22 * rng.standard_normal(SHAPE) + 12 * _smooth(rng, 6)
+    for channel, (image, change) in enumerate(zip(soft, (190.0, -120.0), strict=True)):
+        bias = 1 + 0.06 * _smooth(rng, 60)
+        image = (image + change * lesion) * bias + 14 * rng.standard_normal(SHAPE) + 10 * _smooth(rng, 6)
         images.append(np.where(brain, np.clip(image, 1 + channel, None), 0))
     return np.stack(images).astype(np.float32), (lesion > 0.5).astype(np.uint8)
 
@@ -68,7 +70,7 @@ def _lesion(rng: np.random.Generator, radius: np.ndarray, tissue: np.ndarray) ->
     for _ in range(rng.integers(1, 4)):
         centre = inside[rng.integers(len(inside))]
         distance = np.linalg.norm((grid - centre) * np.array(SPACING_MM), axis=-1)
-        size_mm = rng.uniform(9, 18)
+        size_mm = rng.uniform(10, 20)
         blob = 1 / (1 + np.exp((distance / size_mm + 0.25 * _smooth(rng, 8) - 1) * 10))
         opacity = np.maximum(opacity, blob)
     return np.where(radius < 0.95, opacity, 0)

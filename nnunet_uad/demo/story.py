@@ -14,6 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from nnunet_uad.cli.common import PLUGIN_FOLDER
+from nnunet_uad.training.variants import split_variant
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE
 
 PRETRAIN_FOLD, FINE_TUNE_FOLD = 0, 1
@@ -95,9 +96,13 @@ def command(name: str) -> str:
 
 
 def run_step(
-    workspace: Workspace, title: str, arguments: Sequence[str], extra: dict[str, str] | None = None
+    workspace: Workspace,
+    title: str,
+    arguments: Sequence[str],
+    extra: dict[str, str] | None = None,
+    epochs: int | None = None,
 ) -> None:
-    """Run a command, show a progress bar that counts its epochs, keep its output in ``logs/``.
+    """Run a command with a progress bar, its output in ``logs/``; ``epochs``: how many a training takes.
 
     Raises:
         RuntimeError: the command failed; names the log and shows its end.
@@ -114,18 +119,20 @@ def run_step(
             stderr=subprocess.STDOUT,
             env={**workspace.environment(), **(extra or {})},
         )
-        _follow(process, log)
+        _follow(process, log, epochs)
     if process.returncode:
         end = "\n".join(log.read_text().splitlines()[-15:])
         raise RuntimeError(f"The step {title!r} failed; its log is {log} and ends with\n{end}")
 
 
-def _follow(process: subprocess.Popen, log: Path) -> None:
-    """A bar of finished epochs while the process runs (of seconds for commands without epochs)."""
-    with tqdm(unit=" epochs", leave=True, bar_format="   {n_fmt}{unit} in {elapsed}") as bar:
+def _follow(process: subprocess.Popen, log: Path, epochs: int | None) -> None:
+    """Wait for the process; on a terminal show finished epochs, or the time for commands without epochs."""
+    shape = None if epochs else "   {elapsed}"
+    with tqdm(total=epochs, unit="epoch", bar_format=shape, disable=None) as bar:
         while process.poll() is None:
             time.sleep(1)
-            bar.n = log.read_text(errors="replace").count("Epoch time:")
+            if epochs:
+                bar.n = log.read_text(errors="replace").count("Epoch time:")
             bar.refresh()
 
 
@@ -154,6 +161,7 @@ def train(workspace: Workspace, title: str, trainer: str, extra: dict[str, str] 
             *(["--c"] if started else []),
         ],
         extra,
+        split_variant(workspace.trainer_name(trainer))[1],
     )
 
 

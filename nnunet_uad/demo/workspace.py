@@ -14,7 +14,24 @@ from nnunet_uad.demo.phantom import DATASET, write_dataset
 from nnunet_uad.demo.story import Workspace, command, run_step
 from nnunet_uad.training.atomic import write_json
 
-_SMALL_PLAN = "-c 2d --spacing 2 --patch 96 96 --features 16 32 64 128 --batch 12 --name 2d_small".split()
+_SMALL_PLAN = [
+    "-c",
+    "2d",
+    "--spacing",
+    "2",
+    "--patch",
+    "96",
+    "96",
+    "--features",
+    "16",
+    "32",
+    "64",
+    "128",
+    "--batch",
+    "8",
+    "--name",
+    "2d_small",
+]
 
 
 def phantom_workspace(root: Path, device: str, lengths: tuple[str, ...]) -> Workspace:
@@ -35,9 +52,7 @@ def phantom_workspace(root: Path, device: str, lengths: tuple[str, ...]) -> Work
     run_step(workspace, "Extract fingerprint", [command("nnUNetv2_extract_fingerprint"), "-d", number, "-np", "2"])
     run_step(workspace, "Plan", [command("nnUNetv2_plan_experiment"), "-d", number])
     run_step(workspace, "Add a small plan", [command("nnunet_uad"), "small-plan", "-d", number, *_SMALL_PLAN])
-    run_step(
-        workspace, "Preprocess", [command("nnUNetv2_preprocess"), "-d", number, "-c", "2d_small", "-np", "2"]
-    )
+    run_step(workspace, "Preprocess", [command("nnUNetv2_preprocess"), "-d", number, "-c", "2d_small", "-np", "2"])
     names = [p.name.split(".")[0] for p in sorted((workspace.raw / DATASET / "labelsTr").iterdir())]
     healthy = [n for n in names if n.startswith("healthy")]
     lesion = [n for n in names if n.startswith("lesion")]
@@ -85,7 +100,5 @@ def own_workspace(
         path.mkdir(parents=True, exist_ok=True)
     if not (workspace.raw / source.name).exists():
         (workspace.raw / source.name).symlink_to(raw, target_is_directory=True)
-    link_preprocessed(
-        source, workspace.preprocessed, [{"train": train, "val": val}, {"train": train[:1], "val": val}]
-    )
+    link_preprocessed(source, workspace.preprocessed, [{"train": train, "val": val}, {"train": train[:1], "val": val}])
     return workspace

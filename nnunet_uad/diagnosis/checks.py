@@ -48,9 +48,7 @@ def check_versions() -> Iterator[CheckResult]:
     lower, upper = _SUPPORTED_NNUNET
     version = tuple(int(part) for part in found.split(".")[:2])
     good = lower <= version < upper
-    yield CheckResult(
-        "version of nnunetv2", "ok" if good else "failed", found, "pip install 'nnunetv2>=2.8,<3'"
-    )
+    yield CheckResult("version of nnunetv2", "ok" if good else "failed", found, "pip install 'nnunetv2>=2.8,<3'")
 
 
 def check_torchvision() -> CheckResult:
@@ -134,9 +132,7 @@ def check_workers() -> CheckResult:
     loading, export = get_allowed_n_proc_DA(), default_num_processes
     found = f"{loading} for data, {export} for export, {cores} cores"
     if max(loading, export) > 2 * cores:
-        return CheckResult(
-            "workers", "warning", found, f"export nnUNet_n_proc_DA={cores} nnUNet_def_n_proc={cores}"
-        )
+        return CheckResult("workers", "warning", found, f"export nnUNet_n_proc_DA={cores} nnUNet_def_n_proc={cores}")
     return CheckResult("workers", "ok", found)
 
 
@@ -147,6 +143,4 @@ def check_disk() -> CheckResult:
         return CheckResult("disk", "warning", "no results folder to look at", "Set nnUNet_results first.")
     free = shutil.disk_usage(folder).free / 1e9
     status: Literal["ok", "warning"] = "ok" if free > _LOW_DISK_GB else "warning"
-    return CheckResult(
-        "disk", status, f"{free:.0f} GB free", "A full-size training needs up to 2 GB; free some space."
-    )
+    return CheckResult("disk", status, f"{free:.0f} GB free", "A full-size training needs up to 2 GB; free some space.")

@@ -52,9 +52,7 @@ def small_configuration(
     spacing = [float(spacing[0])] * axes if len(spacing) == 1 else [float(s) for s in spacing]
     for what, values in {"--spacing": spacing, "--patch": patch_size}.items():
         if len(values) != axes or min(values) <= 0:
-            raise ValueError(
-                f"{what} expects {axes} positive values for {base!r}, found {' '.join(map(str, values))}."
-            )
+            raise ValueError(f"{what} expects {axes} positive values for {base!r}, found {' '.join(map(str, values))}.")
     if min(features) < 1 or batch_size < 1:
         raise ValueError("--features and --batch expect positive numbers.")
     _, strides, kernels, fitted, divisor = get_pool_and_conv_props(

@@ -51,6 +51,8 @@ class UADTrainer(nnUNetTrainer):
     """An nnU-Net trainer with settings, per-iteration warm-up and checkpoints that survive ``kill -9``."""
 
     settings_class: type[TrainSettings] = TrainSettings
+    my_init_kwargs: dict[str, Any]
+    _best_ema: float | None
 
     def __init__(
         self,

@@ -30,7 +30,7 @@ def base_name(name: str) -> str:
 
 def length_suffix(name: str) -> str:
     """The suffix for the training length, ``""`` if the name has none."""
-    return name[len(base_name(name)):]
+    return name[len(base_name(name)) :]
 
 
 def resolve(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -> type[nnUNetTrainer] | None:
@@ -50,7 +50,7 @@ def resolve(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -> type[nnUN
 
 
 def _make_variant(base: type[nnUNetTrainer], name: str, epochs: int, iters: int | None) -> type[nnUNetTrainer]:
-    class Variant(base):  # type: ignore[misc, valid-type]
+    class Variant(base):
         # nnU-Net reads the argument names off this signature to store them in checkpoints.
         def __init__(
             self,

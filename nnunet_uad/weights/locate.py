@@ -27,9 +27,7 @@ class WeightQuery:
     @property
     def training_command(self) -> str:
         """The command that would make the file."""
-        return (
-            f"nnUNetv2_train {self.dataset} {self.configuration} {self.fold} -tr {self.pretrainer} -p {self.plans}"
-        )
+        return f"nnUNetv2_train {self.dataset} {self.configuration} {self.fold} -tr {self.pretrainer} -p {self.plans}"
 
 
 def locate_pretrained(query: WeightQuery) -> tuple[Path, str]:

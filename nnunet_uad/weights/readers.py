@@ -14,9 +14,12 @@ import torch
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import read_pretrained
 
+# The function that rebuilds a NumPy scalar; NumPy 1 and 2 keep it in differently named modules.
+_NUMPY_SCALAR = np.float64(0).__reduce__()[0]
 # nnU-Net's checkpoints hold logged NumPy scalars; rebuilding those runs no foreign code.
 _SAFE_GLOBALS = [
-    np._core.multiarray.scalar,
+    (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
+    (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),
     np.dtype,
     *(type(np.dtype(t)) for t in (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)),
 ]
@@ -61,9 +64,7 @@ def read_weights(path: str | Path) -> SourceWeights:
         tensors, record = read_pretrained(path)
         if record is None:
             return SourceWeights(path, "safetensors", tensors)
-        return SourceWeights(
-            path, "nnunet_uad", tensors, record, record.channel_names, record.configuration
-        )
+        return SourceWeights(path, "nnunet_uad", tensors, record, record.channel_names, record.configuration)
     raise ValueError(
         f"{path} is neither a safetensors file nor a PyTorch checkpoint (it starts with {magic!r}). Expected "
         "pretrained.safetensors of a pretrainer, a checkpoint_*.pth of nnU-Net or a checkpoint of nnssl."
@@ -102,7 +103,7 @@ def _read_torch(path: Path) -> SourceWeights:
 
 
 def _rename_nnssl(weights: Mapping[str, torch.Tensor], plan: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """nnssl says where encoder and stem lie in its weights; give them the names of nnU-Net's networks."""
+    """Nnssl says where encoder and stem lie in its weights; give them the names of nnU-Net's networks."""
     targets = {plan.get("key_to_encoder"): "encoder.stages", plan.get("key_to_stem"): "encoder.stem"}
     renamed = dict(weights)
     for prefix, target in targets.items():

@@ -89,7 +89,9 @@ class PretrainRecord:
             )
         names = {f.name for f in dataclasses.fields(cls)}
         try:
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items() if k in names}
+            values: dict[str, Any] = {
+                k: tuple(v) if isinstance(v, list) else v for k, v in content.items() if k in names
+            }
             return cls(**values)
         except TypeError as error:
             raise ValueError(f"The pretraining record is incomplete: {error}.") from error

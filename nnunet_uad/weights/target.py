@@ -36,9 +36,7 @@ class TransferTarget:
     architecture: str
 
     @classmethod
-    def from_plans(
-        cls, plans_manager: PlansManager, configuration: str, dataset_json: dict
-    ) -> TransferTarget:
+    def from_plans(cls, plans_manager: PlansManager, configuration: str, dataset_json: dict) -> TransferTarget:
         """Describe the network that nnU-Net builds from these plans."""
         manager: ConfigurationManager = plans_manager.get_configuration(configuration)
         return cls(
@@ -104,8 +102,7 @@ def _debatable_mismatches(source: SourceWeights, target: TransferTarget, method:
     found = []
     if source.channel_names and not _names(source.channel_names) & _names(target.channel_names):
         found.append(
-            f"channels: expected some of {', '.join(target.channel_names)}, "
-            f"found {', '.join(source.channel_names)}"
+            f"channels: expected some of {', '.join(target.channel_names)}, found {', '.join(source.channel_names)}"
         )
     record = source.record
     if record is None:
@@ -119,8 +116,7 @@ def _debatable_mismatches(source: SourceWeights, target: TransferTarget, method:
         if theirs.get(_fold(name), scheme) != scheme:
             found.append(f"normalisation of {name}: expected {scheme}, found {theirs[_fold(name)]}")
     if len(record.spacing) == len(target.spacing) and any(
-        abs(math.log(a / b)) > math.log(SPACING_TOLERANCE)
-        for a, b in zip(record.spacing, target.spacing, strict=True)
+        abs(math.log(a / b)) > math.log(SPACING_TOLERANCE) for a, b in zip(record.spacing, target.spacing, strict=True)
     ):
         found.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
     return found

@@ -1,0 +1,44 @@
+import importlib
+
+import pytest
+
+from nnunet_uad.cli.main import SUBCOMMANDS, main
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_every_subcommand_has_help(name, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([name, "--help"])
+    assert caught.value.code == 0
+    module = importlib.import_module(f"nnunet_uad.cli.{SUBCOMMANDS[name]}")
+    assert module.__doc__.splitlines()[0] in capsys.readouterr().out
+
+
+def test_errors_are_one_message_without_a_traceback(capsys, monkeypatch):
+    monkeypatch.delenv("nnUNet_preprocessed")
+    assert (
+        main(
+            [
+                "small-plan",
+                "-d",
+                "1",
+                "-c",
+                "2d",
+                "--spacing",
+                "2",
+                "--patch",
+                "8",
+                "8",
+                "--features",
+                "4",
+                "--batch",
+                "1",
+                "--name",
+                "x",
+            ]
+        )
+        == 1
+    )
+    _out, err = capsys.readouterr()
+    assert err.startswith("nnunet_uad small-plan: The environment variable nnUNet_preprocessed is not set")
+    assert "Traceback" not in err

@@ -1,0 +1,48 @@
+"""Environment for nnU-Net before it is imported, and the datasets that tests share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+# nnU-Net reads some of these on import; worker processes inherit all of them.
+_ROOT = Path(tempfile.mkdtemp(prefix="nnunet_uad_tests_"))
+for _variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
+    os.environ[_variable] = str(_ROOT / _variable)
+    Path(os.environ[_variable]).mkdir()
+os.environ["nnUNet_extTrainer"] = str(Path(__file__).parents[1] / "nnunet_uad" / "plugin")
+os.environ.update(
+    nnUNet_n_proc_DA="0",
+    nnUNet_def_n_proc="1",
+    OMP_WAIT_POLICY="PASSIVE",
+    GOMP_SPINCOUNT="0",
+)
+for _variable in ("nnUNet_uad_settings", "nnUNet_uad_pretrained", "nnUNet_compile"):
+    os.environ.pop(_variable, None)
+
+import tiny  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset() -> Path:
+    """The preprocessed tiny dataset (2d_tiny, 3d_tiny); returns its folder in nnUNet_preprocessed."""
+    tiny.write_raw(Path(os.environ["nnUNet_raw"]))
+    tiny.plan_and_preprocess(991, tiny.DATASET)
+    return Path(os.environ["nnUNet_preprocessed"]) / tiny.DATASET
+
+
+@pytest.fixture(scope="session")
+def dae_fold(tiny_dataset: Path) -> Path:
+    """A finished denoising autoencoder of two epochs on 2d_tiny, fold 0."""
+    return tiny.run_training("nnUNetPretrainerDAE_2epochs_3iters")
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty results folder for one test."""
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
+    (tmp_path / "results").mkdir()
+    return tmp_path / "results"

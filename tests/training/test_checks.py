@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
+
+
+class _Dataset:
+    def load_case(self, key):
+        data = np.zeros((1, 2, 2, 2), np.float32)
+        if key.startswith("bad"):
+            data[0, 0, 0, 0] = np.nan if key == "bad1" else np.inf
+        return data, None, None, {}
+
+
+def test_nan_and_infinity_are_named():
+    check_finite(_Dataset(), ["a", "b"])
+    with pytest.raises(ValueError, match=r"2 case\(s\) hold NaN or infinite values: bad1, bad2"):
+        check_finite(_Dataset(), ["a", "bad1", "bad2"])
+
+
+def test_full_disk_is_refused(tmp_path):
+    check_free_space(tmp_path, 1)
+    with pytest.raises(RuntimeError, match="GB free"):
+        check_free_space(tmp_path, 10**18)
+
+
+def test_results_folder_must_be_set_and_writable(tmp_path, monkeypatch):
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "new"))
+    check_results_folder()
+    assert list((tmp_path / "new").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "file"))
+    with pytest.raises(RuntimeError, match="cannot be written"):
+        check_results_folder()
+    monkeypatch.delenv("nnUNet_results")
+    with pytest.raises(RuntimeError, match="nnUNet_results is not set.*export nnUNet_results"):
+        check_results_folder()

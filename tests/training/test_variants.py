@@ -1,0 +1,51 @@
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from nnunet_uad.plugin import nnunet_uad_trainers as plugin
+from nnunet_uad.training import variants
+
+
+@given(st.sampled_from(plugin.__all__), st.integers(1, 10**5), st.none() | st.integers(1, 10**4))
+def test_names_split_and_join(base, epochs, iters):
+    name = f"{base}_{epochs}epochs" + (f"_{iters}iters" if iters else "")
+    assert variants.split_variant(name) == (base, epochs, iters)
+    assert variants.base_name(name) + variants.length_suffix(name) == name
+
+
+def test_a_name_gives_the_same_class_every_time():
+    first = variants.resolve("nnUNetPretrainerDAE_3epochs_7iters", plugin._TRAINERS)
+    assert first is variants.resolve("nnUNetPretrainerDAE_3epochs_7iters", plugin._TRAINERS)
+    assert first.__name__ == "nnUNetPretrainerDAE_3epochs_7iters"
+    assert issubclass(first, plugin.nnUNetPretrainerDAE)
+
+
+@pytest.mark.parametrize("name", ["nnUNetPretrainerDAE_0epochs", "nnUNetPretrainerDAE_epochs", "Other_3epochs"])
+def test_other_names_are_not_ours(name):
+    assert variants.resolve(name, plugin._TRAINERS) is None
+
+
+def test_plain_classes_can_be_pickled():
+    """Data loading by spawn or forkserver pickles what refers to the trainer's module."""
+    cls = plugin.nnUNetPretrainerDAE
+    assert pickle.loads(pickle.dumps(cls)) is cls
+
+
+def test_stock_trainer_of_any_length():
+    assert issubclass(plugin.nnUNetTrainer_3epochs_7iters, nnUNetTrainer)
+
+
+def test_misspelling_suggests_the_nearest_and_keeps_the_length():
+    with pytest.raises(ValueError, match="Did you mean nnUNetPretrainerDAE_5epochs"):
+        variants.refuse_misspelling("nnUNetPretrainerDEA_5epochs", plugin._TRAINERS)
+    variants.refuse_misspelling("MyOwnTrainer", plugin._TRAINERS)
+
+
+def test_with_other_trainer_folders_only_near_names_are_refused(monkeypatch):
+    monkeypatch.setenv("nnUNet_extTrainer", "/a:/b")
+    variants.refuse_misspelling("nnUNetTrainerBEPretrainedX", plugin._TRAINERS)
+    with pytest.raises(ValueError, match="Did you mean"):
+        variants.refuse_misspelling("nnUNetTrainerDAEPretraned", plugin._TRAINERS)
