@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Sequence
 
 import torch
@@ -41,11 +40,14 @@ class CoarseNoise:
     def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Noise of the shape and device of ``image`` (B, C, *spatial); independent per sample and channel.
 
-        ``generator`` must live on the device of ``image``; shapes and offsets, needed on the host, come from
-        it only when it is a CPU generator, else from Python's own random numbers.
+        ``generator`` must live on the device of ``image``. Cell and offset are needed on the host, which must not
+        wait for the device: they come from a CPU generator (torch's global one, or one with the same seed).
         """
-        host = random.Random(generator.initial_seed()) if generator is not None else random
-        cell = host.uniform(*self.cell_mm)
+        host = generator
+        if generator is not None and generator.device.type != "cpu":
+            host = torch.Generator().manual_seed(generator.initial_seed())
+        draws = torch.rand(1 + len(self.spacing), generator=host).tolist()
+        cell = self.cell_mm[0] + (self.cell_mm[1] - self.cell_mm[0]) * draws[0]
         shape = image.shape[2:]
         # A cell below one voxel would mean drawing more nodes than voxels; one node per voxel is white noise.
         cells = [max(1.0, cell / s) for s in self.spacing]
@@ -56,6 +58,6 @@ class CoarseNoise:
         grid *= low + (high - low) * scale
         fine = [max(n + 1, round(k * c)) for n, k, c in zip(shape, nodes, cells, strict=True)]
         noise = functional.interpolate(grid, size=fine, mode=_LINEAR[len(shape)], align_corners=False)
-        for axis, (size, total) in enumerate(zip(shape, fine, strict=True), start=2):
-            noise = noise.narrow(axis, host.randint(0, total - size), size)
+        for axis, (size, total) in enumerate(zip(shape, fine, strict=True)):
+            noise = noise.narrow(axis + 2, int(draws[axis + 1] * (total - size + 1)), size)
         return noise

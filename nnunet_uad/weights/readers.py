@@ -73,8 +73,9 @@ def read_weights(path: str | Path) -> SourceWeights:
 
 def _read_torch(path: Path) -> SourceWeights:
     try:
-        with torch.serialization.safe_globals(_SAFE_GLOBALS):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        # An open file: given a path, torch.load would judge by the ending.
+        with torch.serialization.safe_globals(_SAFE_GLOBALS), path.open("rb") as handle:
+            content = torch.load(handle, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} is a pickle that would have to run code to be read, which is refused: {_first_line(error)}. "

@@ -46,6 +46,6 @@ def test_misspelling_suggests_the_nearest_and_keeps_the_length():
 
 def test_with_other_trainer_folders_only_near_names_are_refused(monkeypatch):
     monkeypatch.setenv("nnUNet_extTrainer", "/a:/b")
-    variants.refuse_misspelling("nnUNetTrainerBEPretrainedX", plugin._TRAINERS)
+    variants.refuse_misspelling("nnUNetTrainerMyPretraining", plugin._TRAINERS)
     with pytest.raises(ValueError, match="Did you mean"):
         variants.refuse_misspelling("nnUNetTrainerDAEPretraned", plugin._TRAINERS)
