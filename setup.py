@@ -41,7 +41,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["hypothesis", "pytest"],
+        "test": ["hypothesis", "pytest", "setuptools>=68", "wheel"],
         "lint": ["mypy", "ruff"],
     },
     entry_points={"console_scripts": ["nnunet_uad = nnunet_uad.cli.main:main"]},

@@ -15,26 +15,33 @@ import hippocampus as study
 import numpy as np
 from cells import run_cells
 
-#: Variant → (pretraining settings, pretraining steps).
+FIRST = "std 0.5-1, cell 8-20 mm, 1500 steps"
+STRONG = "std 1-2, cell 16-32 mm"
+#: Pretraining → (settings, steps).
 PRETRAININGS = {
-    "std 0.5-1, cell 8-20 mm, 1500 steps": ("", 1500),
-    "std 0.2-0.5": ("noise_std=[0.2,0.5]", 1500),
-    "std 1-2": ("noise_std=[1.0,2.0]", 1500),
-    "cell 3-8 mm": ("noise_cell_mm=[3,8]", 1500),
-    "cell 16-32 mm": ("noise_cell_mm=[16,32]", 1500),
-    "375 steps": ("", 375),
-    "3000 steps": ("", 3000),
+    FIRST: ("noise_std=[0.5,1.0] noise_cell_mm=[8,20]", 1500),
+    "std 0.2-0.5": ("noise_std=[0.2,0.5] noise_cell_mm=[8,20]", 1500),
+    "std 1-2": ("noise_std=[1.0,2.0] noise_cell_mm=[8,20]", 1500),
+    "cell 3-8 mm": ("noise_std=[0.5,1.0] noise_cell_mm=[3,8]", 1500),
+    "cell 16-32 mm": ("noise_std=[0.5,1.0] noise_cell_mm=[16,32]", 1500),
+    "375 steps": ("noise_std=[0.5,1.0] noise_cell_mm=[8,20]", 375),
+    "3000 steps": ("noise_std=[0.5,1.0] noise_cell_mm=[8,20]", 3000),
+    STRONG: ("noise_std=[1.0,2.0] noise_cell_mm=[16,32]", 1500),
 }
-#: Variant → (arm, fine-tuning settings), from the first pretraining.
+#: Fine-tuning → (arm, settings, pretraining).
 FINE_TUNINGS = {
-    "scratch": ("scratch", ""),
-    "scratch, rate 3e-3": ("scratch", "learning_rate=0.003"),
-    "rate 3e-4": ("DAE", "learning_rate=0.0003"),
-    "rate 3e-3": ("DAE", "learning_rate=0.003"),
-    "no warm-up": ("DAE", "warmup=0"),
-    "encoder only": ("DAE", "encoder_only=true"),
-    "encoder rate x 0.3": ("DAE", "encoder_lr=0.3"),
-    "SGD, rate 1e-2": ("DAE", "optimizer=sgd learning_rate=0.01 weight_decay=0.00003"),
+    "scratch": ("scratch", "", FIRST),
+    "scratch, rate 3e-3": ("scratch", "learning_rate=0.003", FIRST),
+    "rate 3e-4": ("DAE", "learning_rate=0.0003", FIRST),
+    "rate 3e-3": ("DAE", "learning_rate=0.003", FIRST),
+    "no warm-up": ("DAE", "warmup=0", FIRST),
+    "encoder only": ("DAE", "encoder_only=true", FIRST),
+    "encoder rate x 0.3": ("DAE", "encoder_lr=0.3", FIRST),
+    "SGD, rate 1e-2": ("DAE", "optimizer=sgd learning_rate=0.01 weight_decay=0.00003", FIRST),
+    "strong, rate 3e-3": ("DAE", "learning_rate=0.003", STRONG),
+    "strong, rate 3e-3, encoder x 0.1": ("DAE", "learning_rate=0.003 encoder_lr=0.1", STRONG),
+    "strong, rate 3e-3, encoder frozen 30 %": ("DAE", "learning_rate=0.003 freeze_encoder_epochs=3", STRONG),
+    "strong, rate 3e-3, encoder only": ("DAE", "learning_rate=0.003 encoder_only=true", STRONG),
 }
 
 
@@ -47,6 +54,7 @@ def main() -> None:
     parser.add_argument("-o", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=study.FINE_TUNING_STEPS)
+    parser.add_argument("--budgets", type=int, nargs="+", default=list(study.ABLATION_BUDGETS))
     arguments = parser.parse_args()
     root, folds = study.prepare(arguments.o)
     pretrainings = {
@@ -55,19 +63,18 @@ def main() -> None:
     }
     run_cells(list(pretrainings.values()), arguments.o, arguments.workers, keep_weights=True)
     weights = {name: str(arguments.o / f"{cell.name}.safetensors") for name, cell in pretrainings.items()}
-    first = weights[next(iter(weights))]
     variants = {name: ("DAE", "", path) for name, path in weights.items()}
-    variants |= {name: (arm, settings, first) for name, (arm, settings) in FINE_TUNINGS.items()}
+    variants |= {name: (arm, text, weights[source]) for name, (arm, text, source) in FINE_TUNINGS.items()}
     cells = [
         study.fine_tuning(root, folds, arm, budget, draw, arguments.steps, path, settings, _slug(name))
-        for budget in study.ABLATION_BUDGETS
+        for budget in arguments.budgets
         for draw in study.ABLATION_DRAWS
         for name, (arm, settings, path) in variants.items()
     ]
     rows = run_cells(cells, arguments.o, arguments.workers)
     table = {}
     for name in variants:
-        for budget in study.ABLATION_BUDGETS:
+        for budget in arguments.budgets:
             mine = [r for r in rows if r["tags"]["arm"] == _slug(name) and r["tags"]["budget"] == budget]
             scores = [np.mean([list(c.values()) for c in r["summary"].values()]) for r in mine]
             table.setdefault(name, {})[budget] = [round(float(s), 4) for s in scores]

@@ -94,9 +94,7 @@ def test_find_best_export_and_import_elsewhere(dae_fold, results, tmp_path, monk
     )
     assert best["best_model_or_ensemble"]["selected_model_or_models"][0]["trainer"] == name
     before = predict(name, tmp_path / "before")
-    export_pretrained_model(
-        tiny.DATASET, str(tmp_path / "model.zip"), ("2d_tiny",), name, "nnUNetPlans", (0,)
-    )
+    export_pretrained_model(tiny.DATASET, str(tmp_path / "model.zip"), ("2d_tiny",), name, "nnUNetPlans", (0,))
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "elsewhere"))
     (tmp_path / "elsewhere").mkdir()
     install_model_from_zip_file(str(tmp_path / "model.zip"))
