@@ -23,7 +23,7 @@ def build_reconstruction_network(
         A network mapping (B, C, *spatial) to (B, C, *spatial), C = ``num_input_channels``. Every weight but
         the last 1x1 convolutions is one that the segmentation network of the same plan has too.
     """
-    return get_network_from_plans(
+    network = get_network_from_plans(
         configuration_manager.network_arch_class_name,
         configuration_manager.network_arch_init_kwargs,
         configuration_manager.network_arch_init_kwargs_req_import,
@@ -32,3 +32,7 @@ def build_reconstruction_network(
         allow_init=True,
         deep_supervision=False,
     )
+    # nnU-Net builds the heads of deep supervision even where it is off; unused but trainable, they stop DDP.
+    for head in network.decoder.seg_layers[:-1]:
+        head.requires_grad_(False)
+    return network

@@ -11,6 +11,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 from torch._dynamo import OptimizedModule
+from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_uad.data.splits import ensure_splits
 from nnunet_uad.training.atomic import atomic_path
@@ -79,7 +80,8 @@ class UADTrainer(nnUNetTrainer):
     @property
     def bare_network(self) -> nn.Module:
         """The network without the wrappers of DDP and ``torch.compile``."""
-        network = self.network.module if self.is_ddp else self.network
+        # Not is_ddp: optimisers are configured before nnU-Net wraps the network.
+        network = self.network.module if isinstance(self.network, DistributedDataParallel) else self.network
         return network._orig_mod if isinstance(network, OptimizedModule) else network
 
     def initialize(self) -> None:
@@ -89,7 +91,8 @@ class UADTrainer(nnUNetTrainer):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Optimiser groups, each with its ``peak_lr``; one group unless a stage overrides this."""
-        return [{"params": list(self.network.parameters()), "peak_lr": self.initial_lr}]
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        return [{"params": trained, "peak_lr": self.initial_lr}]
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, WarmupPolySchedule]:
         """AdamW (fused) or SGD over :meth:`parameter_groups` with warm-up and polynomial decay."""

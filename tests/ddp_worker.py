@@ -1,0 +1,34 @@
+"""One rank of a two-process training on the CPU: ``python ddp_worker.py RANK STORE TRAINER``.
+
+nnU-Net's DDP is CUDA only; gloo and a DDP wrapper without device numbers stand in for NCCL, all else is the real path.
+"""
+
+import sys
+
+import tiny
+import torch
+import torch.distributed as dist
+from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as module
+from torch.nn.parallel import DistributedDataParallel
+
+
+def main(rank: int, store: str, name: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+    module.DDP = lambda network, device_ids: DistributedDataParallel(network)
+    torch.nn.SyncBatchNorm.convert_sync_batchnorm = staticmethod(lambda network: network)
+    trainer = tiny.make_trainer(name)
+    trainer.device, trainer.grad_scaler = torch.device("cpu"), None
+    trainer.run_training()
+    flat = torch.cat([p.detach().flatten() for p in trainer.bare_network.parameters()])
+    both = [torch.zeros_like(flat) for _ in range(2)]
+    dist.all_gather(both, flat)
+    if not torch.equal(*both):
+        raise RuntimeError("the ranks ended with different weights")
+    if "Pretrainer" in name:
+        trainer.perform_actual_validation()
+    print("noise", torch.rand(1).item())
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), *sys.argv[2:])
