@@ -16,7 +16,7 @@ DATASET, CONFIGURATION = "Dataset904_Hippocampus", "3d_small"
 BUDGETS, DRAWS, TEST_CASES = (1, 3, 10, 30), (0, 1, 2), 50
 # The recipe is chosen on other cases and other draws than it is judged on.
 ABLATION_BUDGETS, ABLATION_DRAWS, ABLATION_CASES = (1, 3), (100, 101), 30
-PRETRAINING_STEPS, FINE_TUNING_STEPS = 1500, 300
+PRETRAINING_STEPS, FINE_TUNING_STEPS = 3000, 300
 ARMS = {
     "scratch": "nnUNetTrainerFromScratch",
     "DAE": "nnUNetTrainerDAEPretrained",

@@ -21,7 +21,7 @@ class DAESettings(PretrainSettings):
         noise_cell_mm: range of the noise grid's cell, mm.
     """
 
-    noise_std: tuple[float, float] = (0.5, 1.0)
+    noise_std: tuple[float, float] = (1.0, 2.0)
     noise_cell_mm: tuple[float, float] = (8.0, 20.0)
 
 

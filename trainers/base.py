@@ -19,18 +19,22 @@ class FineTuneSettings(TrainSettings):
     Attributes:
         encoder_lr: peak rate of the encoder as a multiple of ``learning_rate``.
         head_lr: peak rate of the segmentation heads as a multiple of ``learning_rate``.
-        freeze_encoder_epochs: the encoder stays as it is for so many epochs; −1: for good.
+        freeze_encoder_epochs: the encoder stays as it is for so many epochs; below 1 a share of the training;
+            −1: for good.
     """
+
+    learning_rate: float = 3e-3
 
     encoder_lr: float = 1.0
     head_lr: float = 1.0
-    freeze_encoder_epochs: int = 0
+    freeze_encoder_epochs: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.encoder_lr, self.head_lr) < 0 or self.freeze_encoder_epochs < -1:
+        freeze = self.freeze_encoder_epochs
+        if min(self.encoder_lr, self.head_lr) < 0 or (freeze < 0 and freeze != -1):
             raise ValueError(
-                f"{SETTINGS_VARIABLE}: encoder_lr and head_lr expect >= 0, freeze_encoder_epochs expects >= -1, "
+                f"{SETTINGS_VARIABLE}: encoder_lr and head_lr expect >= 0, freeze_encoder_epochs expects >= 0 or -1, "
                 f"found {self.encoder_lr}, {self.head_lr}, {self.freeze_encoder_epochs}."
             )
 
@@ -51,8 +55,7 @@ class FineTuneTrainer(UADTrainer):
         for name, parameter in self.bare_network.named_parameters():
             part = "head" if HEAD_MARK in f".{name}" else "encoder" if name.startswith("encoder.") else "decoder"
             parts[part].append(parameter)
-        freeze = self.settings.freeze_encoder_epochs
-        if freeze == -1:
+        if self.settings.freeze_encoder_epochs == -1:
             for parameter in parts.pop("encoder"):
                 parameter.requires_grad_(False)
         factor = {"encoder": self.settings.encoder_lr, "decoder": 1.0, "head": self.settings.head_lr}
@@ -61,7 +64,7 @@ class FineTuneTrainer(UADTrainer):
             {
                 "params": parts[part],
                 "peak_lr": self.initial_lr * factor[part],
-                "frozen_until": freeze if part == "encoder" else 0,
+                "frozen_until": self.frozen_until if part == "encoder" else 0,
                 "name": part,
             }
             for part in ("decoder", "encoder", "head")
@@ -69,15 +72,18 @@ class FineTuneTrainer(UADTrainer):
         ]
 
     @property
-    def encoder_is_frozen(self) -> bool:
-        """Whether the encoder stays as it is in the current epoch."""
+    def frozen_until(self) -> float:
+        """The epoch up to which the encoder stays as it is."""
         freeze = self.settings.freeze_encoder_epochs
-        return freeze == -1 or self.current_epoch < freeze
+        if freeze == -1:
+            return float("inf")
+        # Whole epochs: within an epoch the normalisation layers are either in training mode or not.
+        return round(freeze * self.num_epochs) if freeze < 1 else freeze
 
     def on_train_epoch_start(self) -> None:
         """As nnU-Net; a frozen encoder also keeps its normalisation statistics."""
         super().on_train_epoch_start()
-        if self.encoder_is_frozen:
+        if self.current_epoch < self.frozen_until:
             self.bare_network.encoder.eval()
 
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:

@@ -25,6 +25,7 @@ class PretrainedSettings(FineTuneSettings):
         accept_mismatch: use weights of another method, normalisation, spacing or channels after a warning.
     """
 
+    freeze_encoder_epochs: float = 0.3
     encoder_only: bool = False
     accept_mismatch: bool = False
 

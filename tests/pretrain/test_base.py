@@ -62,7 +62,7 @@ def test_files_of_a_training(dae_fold):
     assert record.method == "DAE" and record.trainer == "nnUNetPretrainerDAE_2epochs_3iters"
     assert (record.epochs_trained, record.num_epochs, record.iterations_per_epoch) == (2, 2, 3)
     assert record.channel_names == ("FLAIR", "T1") and record.spacing == (2.0, 2.0)
-    assert record.patch_size == (32, 32) and record.settings["noise_std"] == [0.5, 1.0]
+    assert record.patch_size == (32, 32) and record.settings["noise_std"] == [1.0, 2.0]
     checkpoint = torch.load(dae_fold / "checkpoint_final.pth", weights_only=True)
     assert all(torch.equal(tensors[k], checkpoint["network_weights"][k]) for k in tensors)
     assert checkpoint["init_args"]["plans"]["nnunet_uad"]["seed"] == record.seed

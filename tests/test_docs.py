@@ -1,0 +1,49 @@
+"""The documentation names what exists."""
+
+import dataclasses
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from nnunet_uad.cli.main import SUBCOMMANDS
+from nnunet_uad.plugin import nnunet_uad_trainers as plugin
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_trainer_is_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    assert all(f"`{name}`" in text for name in plugin.__all__)
+
+
+def test_commands_that_are_shown_exist():
+    shown = set(re.findall(r"nnunet_uad ([a-z-]+)", "\n".join(p.read_text() for p in PAGES)))
+    assert set(SUBCOMMANDS) <= shown
+    assert shown - set(SUBCOMMANDS) <= {"has", "and"}
+
+
+@pytest.mark.parametrize("name", plugin.__all__)
+def test_every_setting_is_documented_with_its_default(name):
+    text = (ROOT / "docs" / "settings.md").read_text()
+    defaults = getattr(plugin, name).settings_class()
+    for field in dataclasses.fields(defaults):
+        shown = json.dumps(getattr(defaults, field.name)).strip('"').replace(" ", "")
+        assert f"| `{field.name}` | {shown} |" in text, field.name
+
+
+def test_nothing_tells_of_one_machine():
+    """Paths of somebody's machine do not belong into the project."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    pattern = re.compile(r"(/" + r"work/|/" + r"root/|/home/[a-z])")
+    texts = [ROOT / f for f in listed if f.endswith((".py", ".md", ".toml", ".txt", ".cfg")) or f == "Makefile"]
+    assert not [p.name for p in texts if p.exists() and pattern.search(p.read_text())]
