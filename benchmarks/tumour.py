@@ -21,7 +21,7 @@ from cells import Cell
 CONFIGURATION = "2d_small"
 BUDGETS, DRAWS, LABELS = ("4s", "16s", "1", "3"), (0, 1, 2), ("binary", "multiclass")
 SOURCES = {"binary": "Dataset901_Tumour", "multiclass": "Dataset905_TumourMulticlass"}
-PRETRAINING_STEPS, FINE_TUNING_STEPS = 600, 150
+PRETRAINING_STEPS, FINE_TUNING_STEPS = 400, 120
 MIN_BRAIN_VOXELS = 200
 
 

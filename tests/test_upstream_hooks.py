@@ -1,0 +1,93 @@
+"""What we lean on in nnU-Net. When an update breaks one of these, the name of the test says which hook."""
+
+import inspect
+
+import numpy as np
+import torch
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+
+def parameters(function) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def test_trainer_constructor_arguments():
+    assert parameters(nnUNetTrainer.__init__) == ["self", "plans", "configuration", "fold", "dataset_json", "device"]
+
+
+def test_network_builder_is_called_on_the_instance_in_training_and_on_the_class_in_prediction():
+    """The pretrainer's refusal to predict rests on this."""
+    assert "plans_manager" in parameters(nnUNetTrainer.build_network_architecture)
+    assert "self.build_network_architecture(" in inspect.getsource(nnUNetTrainer.initialize)
+    source = inspect.getsource(nnUNetPredictor.initialize_from_trained_model_folder)
+    assert "trainer_class.build_network_architecture(" in source
+
+
+def test_optimisers_are_configured_before_ddp_wraps_the_network():
+    source = inspect.getsource(nnUNetTrainer.initialize)
+    assert source.index("self.configure_optimizers()") < source.index("self.network = DDP(")
+
+
+def test_transform_builders_keep_their_arguments_and_return_a_list_inside():
+    from nnunet_uad.pretrain.base import nnUNetPretrainer
+
+    for name in ("get_training_transforms", "get_validation_transforms"):
+        assert parameters(getattr(nnUNetTrainer, name)) == parameters(getattr(nnUNetPretrainer, name))
+    stock = nnUNetTrainer.get_validation_transforms(None)
+    assert isinstance(stock, ComposeTransforms) and isinstance(stock.transforms, list)
+
+
+def test_spatial_padding_of_labels_is_minus_one():
+    """The foreground mask excludes what augmentation pads because nnU-Net pads labels with −1."""
+    pipeline = nnUNetTrainer.get_training_transforms((8, 8), (0, 0), None, (), False, [True])
+    spatial = pipeline.transforms[0]
+    assert spatial.padding_value_seg == -1 and spatial.border_mode_seg == "constant"
+
+
+def test_loader_centres_patches_on_class_locations():
+    class Manager:
+        all_labels, has_ignore_label = [0, 1], False
+
+    class Data:
+        identifiers = ["a"]  # noqa: RUF012
+
+    loader = nnUNetDataLoader(Data(), 1, (4, 4, 4), (4, 4, 4), Manager(), oversample_foreground_percent=1.0)
+    lower, upper = loader.get_bbox(np.array((20, 20, 20)), True, {1: np.array([[0, 10, 11, 12]])})
+    assert [int(v) for v in lower] == [8, 9, 10] and [int(v) for v in upper] == [12, 13, 14]
+    assert loader.get_do_oversample(0)
+
+
+def test_predictor_asks_only_the_label_manager_for_the_number_of_outputs():
+    source = inspect.getsource(nnUNetPredictor._internal_predict_sliding_window_return_logits)
+    assert "self.label_manager.num_segmentation_heads" in source
+    assert parameters(nnUNetPredictor.manual_initialization)[1:] == [
+        "network",
+        "plans_manager",
+        "configuration_manager",
+        "parameters",
+        "dataset_json",
+        "trainer_name",
+        "inference_allowed_mirroring_axes",
+    ]
+
+
+def test_networks_declare_their_first_convolution():
+    from dynamic_network_architectures.architectures.unet import PlainConvUNet
+
+    network = PlainConvUNet(2, 2, (4, 8), torch.nn.Conv2d, 3, (1, 2), 1, 2, 1, True, torch.nn.InstanceNorm2d)
+    names = {name for name, _ in network.named_parameters()}
+    assert any(f"{key}.weight" in names for key in network.keys_to_in_proj)
+
+
+def test_checkpoint_is_written_by_save_checkpoint_with_a_path():
+    assert parameters(nnUNetTrainer.save_checkpoint) == ["self", "filename"]
+    assert parameters(nnUNetTrainer.load_checkpoint)[1:2] == ["filename_or_checkpoint"]
+
+
+def test_local_logger_holds_lists():
+    from nnunetv2.training.logging.nnunet_logger import LocalLogger
+
+    assert all(v == [] for v in LocalLogger().my_fantastic_logging.values())
