@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAP_SUFFIX = "_map.nii.gz"
 
 
-def restore_case(trainer: nnUNetPretrainer, image: np.ndarray, seed: int, mirror: bool = True) -> np.ndarray:
+def restore_case(trainer: nnUNetPretrainer, image: np.ndarray, seed: int) -> np.ndarray:
     """Restore a preprocessed volume (C, z, y, x) with the trainer's network and task."""
     network = trainer.bare_network
 
@@ -36,7 +36,7 @@ def restore_case(trainer: nnUNetPretrainer, image: np.ndarray, seed: int, mirror
         trainer.plans_manager,
         trainer.configuration_manager,
         trainer.dataset_json,
-        trainer.inference_allowed_mirroring_axes if mirror else None,
+        trainer.inference_allowed_mirroring_axes,
         trainer.device,
     )
 
