@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
 from torch._dynamo import OptimizedModule
@@ -136,8 +137,10 @@ class UADTrainer(nnUNetTrainer):
 
     def do_split(self) -> tuple[list[str], list[str]]:
         """nnU-Net's split; leave-one-out where a dataset has fewer cases than nnU-Net's five folds."""
-        if self.fold != "all" and self.local_rank == 0:
-            keys = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
+        if self.fold != "all":
+            dataset_class = self.dataset_class or infer_dataset_class(self.preprocessed_dataset_folder)
+            keys = dataset_class.get_identifiers(self.preprocessed_dataset_folder)
+            # Every rank: the file is written atomically and is the same whoever writes it.
             folds = ensure_splits(self.preprocessed_dataset_folder_base, keys)
             if folds:
                 self.print_to_log_file(f"Only {folds} cases: wrote {folds} leave-one-out splits.")

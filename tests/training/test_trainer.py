@@ -1,0 +1,78 @@
+import json
+import shutil
+
+import pytest
+import tiny
+import torch
+
+NAME = "nnUNetTrainerFromScratch_10epochs_2iters"
+
+
+def test_checkpoints_are_whole_or_absent_and_free_of_numpy(tiny_dataset, results, monkeypatch):
+    trainer = tiny.make_trainer(NAME)
+    trainer.on_train_start()
+    path = f"{trainer.output_folder}/checkpoint_latest.pth"
+    trainer.save_checkpoint(path)
+    before = torch.load(path, weights_only=True)
+    assert before["trainer_name"] == NAME
+
+    def interrupted(content, filename):
+        with open(filename, "wb") as handle:
+            handle.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.save_checkpoint(path)
+    assert torch.load(path, weights_only=True)["current_epoch"] == before["current_epoch"]
+
+
+def test_the_plans_stay_nnunets_own(tiny_dataset, results):
+    trainer = tiny.make_trainer(NAME)
+    trainer.initialize()
+    trainer.save_checkpoint(f"{trainer.output_folder}/checkpoint_latest.pth")
+    assert "nnunet_uad" not in trainer.plans_manager.plans
+
+
+def test_checkpoints_are_frequent_in_short_trainings(tiny_dataset, results):
+    trainer = tiny.make_trainer(NAME)
+    trainer.on_train_start()
+    assert trainer.save_every == 1
+    assert tiny.make_trainer("nnUNetTrainerFromScratch").save_every == 10
+
+
+def test_a_seed_is_drawn_recorded_and_comes_back(tiny_dataset, results):
+    trainer = tiny.make_trainer(NAME)
+    trainer.initialize()
+    path = f"{trainer.output_folder}/checkpoint_latest.pth"
+    trainer.save_checkpoint(path)
+    other = tiny.make_trainer(NAME)
+    assert other.seed != trainer.seed
+    other.load_checkpoint(path)
+    assert other.seed == trainer.seed
+
+
+def test_the_rate_warms_up_within_an_epoch(tiny_dataset, results):
+    trainer = tiny.make_trainer("nnUNetTrainerFromScratch_2epochs_10iters")
+    trainer.on_train_start()
+    trainer.on_train_epoch_start()
+    rates = []
+    for _ in range(4):
+        trainer.train_step(next(trainer.dataloader_train))
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+    peak = trainer.settings.learning_rate
+    assert rates == pytest.approx([peak * 1e-3, peak / 2, peak, peak * (1 - 0.05 / 0.9) ** 0.9], rel=1e-6)
+
+
+def test_few_cases_get_splits_that_the_stock_trainer_reads_too(tiny_dataset, results, tmp_path, monkeypatch):
+    folder = tmp_path / "pre" / tiny_dataset.name
+    shutil.copytree(tiny_dataset, folder)
+    (folder / "splits_final.json").unlink()
+    for path in (folder / "nnUNetPlans_2d_tiny").iterdir():
+        if not path.name.startswith(("healthy_0", "lesion_0", "lesion_1")):
+            path.unlink()
+    monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path / "pre"))
+    train, val = tiny.make_trainer(NAME).do_split()
+    assert len(train) == 2 and len(val) == 1
+    assert len(json.loads((folder / "splits_final.json").read_text())) == 3
+    assert tiny.make_trainer("nnUNetTrainer").do_split() == (train, val)
