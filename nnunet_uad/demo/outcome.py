@@ -9,7 +9,7 @@ import numpy as np
 import SimpleITK
 from sklearn.metrics import average_precision_score
 
-from nnunet_uad.demo.story import FINE_TUNE_FOLD, FINE_TUNED, PRETRAINER, SCRATCH, Workspace, read_splits
+from nnunet_uad.demo.story import FINE_TUNED, PRETRAINER, SCRATCH, Workspace
 
 _BOOTSTRAPS = 2000
 
@@ -71,7 +71,7 @@ def outcome_picture(workspace: Workspace, path: Path) -> str:
     """One slice: input, reconstruction, error map, ground truth, both predictions.
 
     Returns:
-        The case that is shown: the one whose Dice differs most like the mean does (the median difference).
+        The case that is shown: the one with the median difference in Dice.
     """
     import matplotlib
 
@@ -85,9 +85,10 @@ def outcome_picture(workspace: Workspace, path: Path) -> str:
     z = int((truth > 0).sum((1, 2)).argmax())
     image = _read(_image(workspace, case))[z]
     folder = _validation(workspace, PRETRAINER)
+    restored = _read(folder / f"{case}_reconstruction_0000.nii.gz")[z]
     panels = [
         ("input", image, None),
-        ("reconstruction", _read(folder / f"{case}_reconstruction_0000.nii.gz")[z], None),
+        ("reconstruction", np.where(image != 0, restored, restored[image != 0].min()), None),
         ("error map", _read(folder / f"{case}_map.nii.gz")[z], None),
         ("ground truth", image, truth[z]),
         (f"fine-tuned, Dice {tuned[case]:.2f}", image, _prediction(workspace, FINE_TUNED, case)[z]),
@@ -115,11 +116,6 @@ def _crop(image: np.ndarray) -> tuple[slice, slice]:
     """The bounding box of the nonzero region."""
     ys, xs = np.nonzero(image)
     return slice(ys.min(), ys.max() + 1), slice(xs.min(), xs.max() + 1)
-
-
-def validation_cases(workspace: Workspace) -> list[str]:
-    """The cases that both trainings are scored on."""
-    return read_splits(workspace)[FINE_TUNE_FOLD]["val"]
 
 
 def _validation(workspace: Workspace, trainer: str) -> Path:

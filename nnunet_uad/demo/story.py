@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -172,9 +171,3 @@ def run_trainings(workspace: Workspace, pretrain_settings: str) -> None:
     seed = {"nnUNet_uad_settings": "seed=1"}
     train(workspace, "Fine-tune on one labelled case", FINE_TUNED, {WEIGHTS_VARIABLE: str(weights), **seed})
     train(workspace, "The same from scratch", SCRATCH, seed)
-
-
-def read_splits(workspace: Workspace) -> list[dict[str, list[str]]]:
-    """The splits that the story runs on."""
-    path = workspace.preprocessed / workspace.dataset / "splits_final.json"
-    return json.loads(path.read_text())
