@@ -5,12 +5,13 @@ Needs ``Dataset904_Hippocampus`` preprocessed with a small 3D plan (see docs/res
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from pathlib import Path
 
 from cells import Cell
+
+from nnunet_uad.data.linked import link_preprocessed
 
 DATASET, CONFIGURATION = "Dataset904_Hippocampus", "3d_small"
 BUDGETS, DRAWS, TEST_CASES = (1, 3, 10, 30), (0, 1, 2), 50
@@ -24,19 +25,11 @@ ARMS = {
 }
 
 
-def link_preprocessed(source: Path, target: Path) -> None:
-    """A folder with links to preprocessed data, so that the study can have splits of its own."""
-    target.mkdir(parents=True, exist_ok=True)
-    for path in source.iterdir():
-        if path.name != "splits_final.json" and not (target / path.name).exists():
-            (target / path.name).symlink_to(path)
-
-
 def prepare(folder: Path) -> tuple[str, dict[tuple[int, int], int]]:
     """Write the splits; returns the preprocessed root and the fold of every (budget, draw). Fold 0 pretrains."""
     root = folder / "preprocessed"
-    link_preprocessed(Path(os.environ["nnUNet_preprocessed"]) / DATASET, root / DATASET)
-    cases = sorted(p.name[: -len(".pkl")] for p in (root / DATASET / f"nnUNetPlans_{CONFIGURATION}").glob("*.pkl"))
+    source = Path(os.environ["nnUNet_preprocessed"]) / DATASET
+    cases = sorted(p.name[: -len(".pkl")] for p in (source / f"nnUNetPlans_{CONFIGURATION}").glob("*.pkl"))
     random.Random(904).shuffle(cases)
     test, pool = sorted(cases[:TEST_CASES]), cases[TEST_CASES:]
     splits, folds = [{"train": sorted(pool), "val": test}], {}
@@ -52,7 +45,7 @@ def prepare(folder: Path) -> tuple[str, dict[tuple[int, int], int]]:
         for budget in ABLATION_BUDGETS:
             folds[budget, draw] = len(splits)
             splits.append({"train": sorted(order[:budget]), "val": sorted(order[-ABLATION_CASES:])})
-    (root / DATASET / "splits_final.json").write_text(json.dumps(splits, indent=1))
+    link_preprocessed(source, root, splits)
     return str(root), folds
 
 
