@@ -41,8 +41,9 @@ def make_multiclass() -> None:
     description = json.loads((old / "dataset.json").read_text())
     classes = ("background", "necrosis", "oedema", "non-enhancing", "enhancing")
     description["labels"] = {name: value for value, name in enumerate(classes)}
-    (new / "dataset.json").write_text(json.dumps(description))
     target.mkdir(exist_ok=True)
+    for folder in (new, target):
+        (folder / "dataset.json").write_text(json.dumps(description))
     for name in ("dataset_fingerprint.json", "nnUNetPlans.json"):
         shutil.copy(preprocessed / SOURCES["binary"] / name, target)
     plans = json.loads((target / "nnUNetPlans.json").read_text())
