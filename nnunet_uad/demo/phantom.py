@@ -53,7 +53,8 @@ def make_case(seed: int, with_lesion: bool) -> tuple[np.ndarray, np.ndarray]:
     tissue[(folds > 0.88) | (ventricles < 0.95)] = 1
     tissue[~brain] = 0
     soft = [gaussian_filter(means[tissue], [0.3, 0.6, 0.6]) for means in _TISSUE]
-    lesion = _lesion(rng, radius, tissue) if with_lesion else np.zeros(SHAPE)
+    # A stream of its own: the same seed without a lesion is the same patient before the disease.
+    lesion = _lesion(np.random.default_rng([seed, 1]), radius, tissue) if with_lesion else np.zeros(SHAPE)
     images = []
     for channel, (image, change) in enumerate(zip(soft, (190.0, -120.0), strict=True)):
         bias = 1 + 0.06 * _smooth(rng, 60)
