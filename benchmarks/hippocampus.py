@@ -22,7 +22,10 @@ ARMS = {
     "scratch": "nnUNetTrainerFromScratch",
     "DAE": "nnUNetTrainerDAEPretrained",
     "MAE": "nnUNetTrainerMAEPretrained",
+    "scratch_1e-3": "nnUNetTrainerFromScratch",
 }
+#: The baseline at the rate that suited it better in the ablation.
+ARM_SETTINGS = {"scratch_1e-3": "learning_rate=0.001"}
 
 
 def prepare(folder: Path) -> tuple[str, dict[tuple[int, int], int]]:

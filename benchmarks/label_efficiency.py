@@ -26,7 +26,7 @@ BOOTSTRAPS = 5000
 def run_hippocampus(folder: Path, workers: int, arms: Sequence[str]) -> list[dict]:
     """150 cases without labels, then 1, 3, 10, 30 with; 50 test cases."""
     root, folds = hippocampus.prepare(folder)
-    methods = [a for a in arms if a != "scratch"]
+    methods = [a for a in arms if not a.startswith("scratch")]
     steps = hippocampus.PRETRAINING_STEPS
     run_cells([hippocampus.pretraining(root, m, steps) for m in methods], folder, workers, keep_weights=True)
     cells = [
@@ -37,7 +37,8 @@ def run_hippocampus(folder: Path, workers: int, arms: Sequence[str]) -> list[dic
             budget,
             draw,
             hippocampus.FINE_TUNING_STEPS,
-            "" if arm == "scratch" else str(folder / f"hippocampus_pretrain_{arm}.safetensors"),
+            "" if arm.startswith("scratch") else str(folder / f"hippocampus_pretrain_{arm}.safetensors"),
+            hippocampus.ARM_SETTINGS.get(arm, ""),
         )
         for draw in hippocampus.DRAWS
         for budget in hippocampus.BUDGETS
@@ -123,7 +124,7 @@ def main() -> None:
     parser.add_argument("study", choices=("hippocampus", "tumour"))
     parser.add_argument("-o", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--arms", nargs="+", default=["scratch", "DAE", "MAE"], choices=list(ARMS))
     arguments = parser.parse_args()
     if arguments.study == "hippocampus":
         rows = run_hippocampus(arguments.o, arguments.workers, arguments.arms)
