@@ -16,6 +16,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from batchgenerators.utilities.file_and_folder_operations import write_pickle
 from cells import Cell
 
 CONFIGURATION = "2d_small"
@@ -92,6 +93,8 @@ def _derive(source: Path, target: Path, draw: int, budget: str) -> None:
     if budget.endswith("s"):
         description["labels"]["ignore"] = len(description["labels"])
         _keep_slices(mine, pool[0], int(budget[:-1]), draw, plans, description)
+        # nnU-Net's loader asks every case, the fully labelled test case too, where its annotated voxels are.
+        _sample_locations(mine, test, plans, description)
     (target / "dataset.json").write_text(json.dumps(description))
     train = pool[:1] if budget != "3" else pool
     splits = [{"train": sorted(pool), "val": [test]}, {"train": sorted(train), "val": [test]}]
@@ -100,9 +103,7 @@ def _derive(source: Path, target: Path, draw: int, budget: str) -> None:
 
 def _keep_slices(folder: Path, case: str, count: int, draw: int, plans: dict, description: dict) -> None:
     """Give all but ``count`` slices of a case the ignore label."""
-    from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
     from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
-    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
     image, seg, _, properties = nnUNetDatasetBlosc2(str(folder), [case]).load_case(case)
     image, seg = image[:], np.array(seg[:])
@@ -118,9 +119,6 @@ def _keep_slices(folder: Path, case: str, count: int, draw: int, plans: dict, de
     hidden[kept] = False
     ignore = description["labels"]["ignore"]
     seg[:, hidden] = np.where(seg[:, hidden] >= 0, ignore, seg[:, hidden])
-    manager = PlansManager(plans).get_label_manager(description)
-    wanted = [*manager.foreground_labels, [-1, *manager.all_labels]]
-    properties["class_locations"] = DefaultPreprocessor._sample_foreground_locations(seg, wanted)
     patch = plans["configurations"][CONFIGURATION]["patch_size"]
     blocks, chunks = comp_blosc2_params(image.shape, tuple(patch))
     for ending in (".b2nd", "_seg.b2nd", ".pkl"):
@@ -128,6 +126,21 @@ def _keep_slices(folder: Path, case: str, count: int, draw: int, plans: dict, de
     nnUNetDatasetBlosc2.save_case(
         image, seg, properties, str(folder / case), chunks=chunks, blocks=blocks, chunks_seg=chunks, blocks_seg=blocks
     )
+    _sample_locations(folder, case, plans, description)
+
+
+def _sample_locations(folder: Path, case: str, plans: dict, description: dict) -> None:
+    """Give a case the foreground locations that nnU-Net's preprocessing stores for labels with an ignore label."""
+    from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    _, seg, _, properties = nnUNetDatasetBlosc2(str(folder), [case]).load_case(case)
+    manager = PlansManager(plans).get_label_manager(description)
+    wanted = [*manager.foreground_labels, [-1, *manager.all_labels]]
+    properties["class_locations"] = DefaultPreprocessor._sample_foreground_locations(seg[:], wanted)
+    (folder / f"{case}.pkl").unlink()
+    write_pickle(properties, str(folder / f"{case}.pkl"))
 
 
 def pretraining(root: str, method: str, draw: int) -> Cell:
