@@ -27,7 +27,7 @@ def test_missing_cuda_is_a_warning(monkeypatch):
 
 
 def test_too_many_workers_are_a_warning(monkeypatch):
-    monkeypatch.setenv("nnUNet_n_proc_DA", "1000")
+    monkeypatch.setattr("nnunetv2.configuration.default_num_processes", 1000)
     assert checks.check_workers().status == "warning"
 
 
