@@ -84,8 +84,7 @@ def _derive(source: Path, target: Path, draw: int, budget: str) -> None:
     for path in data.iterdir():
         (mine / path.name).symlink_to(path)
     (target / "gt_segmentations").symlink_to(source / "gt_segmentations", target_is_directory=True)
-    for name in ("dataset_fingerprint.json",):
-        shutil.copy(source / name, target)
+    shutil.copy(source / "dataset_fingerprint.json", target)
     plans = json.loads((source / "nnUNetPlans.json").read_text())
     plans["dataset_name"] = target.name
     (target / "nnUNetPlans.json").write_text(json.dumps(plans))
