@@ -18,7 +18,7 @@ from torch import autocast
 
 from nnunet_uad.data.centres import foreground_centres, healthy_box_centres, healthy_slice_centres
 from nnunet_uad.data.sampling import CentredDataset, find_locations
-from nnunet_uad.data.transforms import ForegroundTransform
+from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
 from nnunet_uad.metrics.reconstruction import explained_variance_sums
 from nnunet_uad.networks.reconstruction import build_reconstruction_network
 from nnunet_uad.training.settings import SETTINGS_VARIABLE, settings_to_json
@@ -35,10 +35,13 @@ class PretrainSettings(TrainSettings):
     Attributes:
         sampling: ``healthy`` draws patches without labelled voxels (all patches where there are no labels);
             ``anywhere`` ignores the labels, for labels that are anatomy rather than lesions.
+        intensity_augmentation: use nnU-Net's intensity augmentation (noise, blur, brightness, contrast, low
+            resolution, gamma) besides its spatial one.
         save_reconstruction: let the final validation also write what was reconstructed.
     """
 
     sampling: str = "healthy"
+    intensity_augmentation: bool = True
     save_reconstruction: bool = False
 
     def __post_init__(self) -> None:
@@ -107,8 +110,8 @@ class nnUNetPretrainer(UADTrainer):
 
     # --- data -----------------------------------------------------------------------------------
 
-    @staticmethod
-    def get_training_transforms(
+    def get_training_transforms(  # type: ignore[override]
+        self,
         patch_size: Any,
         rotation_for_DA: Any,  # noqa: N803 (nnU-Net passes it by this name)
         deep_supervision_scales: Any,
@@ -124,7 +127,8 @@ class nnUNetPretrainer(UADTrainer):
         stock = nnUNetTrainer.get_training_transforms(
             patch_size, rotation_for_DA, None, mirror_axes, do_dummy_2d_data_aug, use_mask_for_norm
         )
-        return ComposeTransforms([ForegroundTransform(), *stock.transforms])
+        kept = stock.transforms if self.settings.intensity_augmentation else without_intensity(stock.transforms)
+        return ComposeTransforms([ForegroundTransform(), *kept])
 
     @staticmethod
     def get_validation_transforms(

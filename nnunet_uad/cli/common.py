@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,17 @@ def load_json(path: Path, mend: str) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist. Make it: {mend}")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def default_processes() -> int:
+    """nnU-Net's number of background processes, ``nnUNet_def_n_proc``, at most 8."""
+    return min(8, int(os.environ.get("nnUNet_def_n_proc", os.cpu_count() or 1)))
+
+
+def report_failures(done: str, failed: Mapping[str, str]) -> int:
+    """List the cases that failed on standard error; returns the exit status."""
+    if failed:
+        print(f"{len(failed)} case(s) could not be {done}; the others are done:", file=sys.stderr)
+        for case, reason in sorted(failed.items()):
+            print(f"  {case}: {reason}", file=sys.stderr)
+    return 1 if failed else 0

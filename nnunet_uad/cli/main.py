@@ -14,13 +14,19 @@ SUBCOMMANDS = {
     "env": "env",
     "doctor": "doctor",
     "small-plan": "small_plan",
+    "preprocess": "preprocess",
     "transfer": "transfer",
+    "predict": "predict",
+    "evaluate": "evaluate",
     "demo": "demo",
 }
 _HELP = {
     "env": "print the line that lets nnU-Net find the trainers",
     "doctor": "check the environment and say what would fail and why",
     "small-plan": "add a smaller configuration to the plans of a dataset",
+    "preprocess": "preprocess unlabelled data with another dataset's plans",
+    "predict": "anomaly maps, reconstructions, residuals, masks of raw images",
+    "evaluate": "score anomaly maps against labels",
     "transfer": "show what a weight file would give to a network",
     "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
-from batchgeneratorsv2.transforms.base.basic_transform import SegOnlyTransform
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform, ImageOnlyTransform, SegOnlyTransform
+from batchgeneratorsv2.transforms.utils.random import RandomTransform
 
 
 class ForegroundTransform(SegOnlyTransform):
@@ -17,3 +20,10 @@ class ForegroundTransform(SegOnlyTransform):
     def _apply_to_segmentation(self, segmentation: torch.Tensor, **params: object) -> torch.Tensor:
         first = segmentation[:1]
         return torch.where(first < 0, -torch.ones_like(first), torch.ones_like(first))
+
+
+def without_intensity(transforms: Iterable[BasicTransform]) -> list[BasicTransform]:
+    """nnU-Net's pipeline without its random intensity transforms; spatial ones, masks and labels stay."""
+    return [
+        t for t in transforms if not (isinstance(t, RandomTransform) and isinstance(t.transform, ImageOnlyTransform))
+    ]

@@ -1,21 +1,25 @@
-"""Reconstruct whole volumes with nnU-Net's own sliding window."""
+"""Reconstruct whole volumes with nnU-Net's sliding window, tiles in batches and sums in full precision."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
+Reconstruct = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
 
 class _TileReconstructor(nn.Module):
-    """What the sliding window calls on each tile: image channels and extra channels in, image out."""
+    """What the sliding window calls on tiles: image channels and extra channels in, image out."""
 
-    def __init__(self, reconstruct: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], channels: int) -> None:
+    def __init__(self, reconstruct: Reconstruct, channels: int) -> None:
         super().__init__()
         self.reconstruct = reconstruct
         self.channels = channels
@@ -24,13 +28,44 @@ class _TileReconstructor(nn.Module):
         return self.reconstruct(x[:, : self.channels], x[:, self.channels :])
 
 
+class _VolumePredictor(nnUNetPredictor):
+    """nnU-Net's predictor with its tiles, mirroring and padding, made for images instead of logits.
+
+    nnU-Net weights tiles by a Gaussian in half precision, which underflows in a tile's corners, where its sums keep
+    hardly a digit. An argmax does not mind, a residual does: here the sums are float32. And tiles go through the
+    network in batches of the plan's size, which fitted the device in training.
+    """
+
+    @torch.inference_mode()
+    def _internal_predict_sliding_window_return_logits(
+        self, data: torch.Tensor, slicers: Iterable[tuple], do_on_device: bool = True
+    ) -> torch.Tensor:
+        device = self.device if do_on_device else torch.device("cpu")
+        data = data.to(device)
+        tile = tuple(self.configuration_manager.patch_size)
+        weight = compute_gaussian(tile, sigma_scale=1.0 / 8, dtype=torch.float32, device=device)
+        total = torch.zeros((self.label_manager.num_segmentation_heads, *data.shape[1:]), device=device)
+        weights = torch.zeros(data.shape[1:], device=device)
+        slicers = list(slicers)
+        size = self.configuration_manager.batch_size
+        for start in range(0, len(slicers), size):
+            chosen = slicers[start : start + size]
+            tiles = torch.stack([data[s] for s in chosen]).to(self.device)
+            outputs = self._internal_maybe_mirror_and_predict(tiles).to(device=device, dtype=torch.float32)
+            outputs *= weight
+            for where, output in zip(chosen, outputs, strict=True):
+                total[where] += output
+                weights[where[1:]] += weight
+        return total.div_(weights)
+
+
 def reconstruct_volume(
     image: np.ndarray,
     extra: np.ndarray | None,
-    reconstruct: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    reconstruct: Reconstruct,
     plans_manager: PlansManager,
     configuration_manager: ConfigurationManager,
-    dataset_json: dict,
+    dataset_json: dict[str, Any],
     mirror_axes: tuple[int, ...] | None,
     device: torch.device,
 ) -> np.ndarray:
@@ -39,7 +74,7 @@ def reconstruct_volume(
     Args:
         image: (C, z, y, x), preprocessed.
         extra: further channels (E, z, y, x), drawn once for the volume (masks, noise), so that tiles agree.
-        reconstruct: tile (B, C, *tile) and its extra channels (B, E, *tile) → (B, C, *tile).
+        reconstruct: tiles (B, C, *tile) and their extra channels (B, E, *tile) → (B, C, *tile).
         plans_manager: of the model.
         configuration_manager: of the model; its patch size is the tile.
         dataset_json: of the model's dataset.
@@ -49,8 +84,11 @@ def reconstruct_volume(
     Returns:
         The reconstruction, float32, of the shape of ``image``.
     """
-    predictor = nnUNetPredictor(
-        use_mirroring=mirror_axes is not None, perform_everything_on_device=True, device=device, allow_tqdm=False
+    predictor = _VolumePredictor(
+        use_mirroring=mirror_axes is not None,
+        perform_everything_on_device=device.type == "cuda",
+        device=device,
+        allow_tqdm=False,
     )
     predictor.manual_initialization(
         _TileReconstructor(reconstruct, len(image)),
@@ -64,22 +102,5 @@ def reconstruct_volume(
     # The predictor asks the label manager only how many channels the network returns.
     predictor.label_manager = SimpleNamespace(num_segmentation_heads=len(image))
     stacked = image if extra is None else np.concatenate([image, extra])
-    margins = _margins(image.shape[1:], configuration_manager.patch_size)
-    padded = np.pad(stacked.astype(np.float32), [(0, 0), *((m, m) for m in margins)])
-    restored = predictor.predict_sliding_window_return_logits(torch.from_numpy(padded)).float().cpu().numpy()
-    inside = tuple(slice(m, m + n) for m, n in zip(margins, image.shape[1:], strict=True))
-    return np.ascontiguousarray(restored[(slice(None), *inside)])
-
-
-def _margins(shape: Sequence[int], tile: Sequence[int]) -> list[int]:
-    """Voxels to pad on either side of each axis, so that no voxel is seen by the very edge of a tile only.
-
-    nnU-Net weights tiles by a Gaussian in half precision, which underflows in a tile's corners; there its sums keep
-    hardly a digit. An argmax does not mind, a residual does. An eighth of the tile is one sigma. Axes on which the
-    tile is larger than the image get that margin from nnU-Net's own padding.
-    """
-    margins = [0] * (len(shape) - len(tile))
-    for size, width in zip(shape[len(margins) :], tile, strict=True):
-        margin = -(-int(width) // 8)
-        margins.append(margin if size + 2 * margin > width else 0)
-    return margins
+    restored = predictor.predict_sliding_window_return_logits(torch.from_numpy(stacked.astype(np.float32)))
+    return np.ascontiguousarray(restored.cpu().numpy())

@@ -1,1 +1,1 @@
-"""Metrics: how well images are reconstructed."""
+"""Metrics: how well images are reconstructed, how well anomaly maps find lesions."""

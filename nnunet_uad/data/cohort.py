@@ -1,0 +1,118 @@
+"""Raw datasets as a cohort: which cases there are, which are labelled, which file is which channel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
+
+from nnunet_uad.data.image_files import channels_in
+
+#: In a dataset's folder in nnUNet_preprocessed: identifiers of the cases that nobody labelled.
+UNLABELLED_FILE = "unlabelled_cases.json"
+
+
+@dataclass(frozen=True)
+class RawCase:
+    """Files of one case: images in the order of the wanted channels, the label if there is one."""
+
+    identifier: str
+    images: tuple[str, ...]
+    label: str | None
+
+
+def raw_cases(folder: Path, channels: Sequence[str]) -> tuple[list[RawCase], dict[str, str]]:
+    """Training cases of a raw dataset, labelled or not.
+
+    Args:
+        folder: in nnU-Net's raw format; ``labelsTr`` may hold labels of some cases, or be missing.
+        channels: names of the wanted channels, in their order.
+
+    Returns:
+        The cases, and for each case that lacks a channel's file the reason.
+
+    Raises:
+        ValueError: the dataset does not have the channels, or no case.
+        FileNotFoundError: no dataset.json, or no images.
+    """
+    path = folder / "dataset.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; every raw dataset of nnU-Net has one.")
+    description = json.loads(path.read_text(encoding="utf-8"))
+    positions = _positions(description, channels, folder.name)
+    found: list[RawCase] = []
+    failed: dict[str, str] = {}
+    for identifier, (images, label) in sorted(_listed(folder, description).items()):
+        missing = [channels[k] for k, position in enumerate(positions) if position not in images]
+        if missing:
+            failed[identifier] = f"there is no image of channel {', '.join(missing)}"
+            continue
+        found.append(RawCase(identifier, tuple(str(images[p]) for p in positions), label))
+    if not found:
+        raise ValueError(f"{folder} has no complete case: " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
+    return found, failed
+
+
+def _listed(folder: Path, description: dict[str, Any]) -> dict[str, tuple[dict[int, Path], str | None]]:
+    """Case → images by channel, label."""
+    if "dataset" in description:
+        listed = get_filenames_of_train_images_and_targets(str(folder), description)
+        return {
+            key: (dict(enumerate(map(Path, entry["images"]))), _existing(entry.get("label")))
+            for key, entry in listed.items()
+        }
+    labels = folder / "labelsTr"
+    return {
+        key: (images, _existing(labels / f"{key}{description['file_ending']}"))
+        for key, images in channels_in(folder / "imagesTr").items()
+    }
+
+
+def _existing(path: str | Path | None) -> str | None:
+    return str(path) if path is not None and Path(path).is_file() else None
+
+
+def _positions(description: dict[str, Any], channels: Sequence[str], dataset: str) -> list[int]:
+    """Index of each wanted channel in the dataset's files."""
+    names = {str(name).strip().casefold(): int(index) for index, name in description["channel_names"].items()}
+    missing = [name for name in channels if name.strip().casefold() not in names]
+    if missing:
+        there = ", ".join(map(str, description["channel_names"].values()))
+        raise ValueError(
+            f"{dataset} has the channel(s) {there}; the plans expect {', '.join(channels)}, so "
+            f"{', '.join(missing)} is missing. Use the plans' network for fewer channels: --channels "
+            f"{' '.join(n for n in channels if n not in missing) or 'NAME'}; or rename the channels in its "
+            "dataset.json if they are the same under other names."
+        )
+    return [names[name.strip().casefold()] for name in channels]
+
+
+def restricted_plans(
+    plans: dict[str, Any], dataset_json: dict[str, Any], channels: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Plans and dataset.json for some of the channels: same spacing, patch, network and normalisation.
+
+    Raises:
+        ValueError: a channel that the dataset does not have.
+    """
+    chosen = _positions(dataset_json, channels, plans["dataset_name"])
+    own = {int(i): name for i, name in dataset_json["channel_names"].items()}
+    plans, dataset_json = json.loads(json.dumps(plans)), json.loads(json.dumps(dataset_json))
+    properties = plans["foreground_intensity_properties_per_channel"]
+    plans["foreground_intensity_properties_per_channel"] = {str(k): properties[str(c)] for k, c in enumerate(chosen)}
+    for configuration in plans["configurations"].values():
+        for key in ("normalization_schemes", "use_mask_for_norm"):
+            if key in configuration:
+                configuration[key] = [configuration[key][c] for c in chosen]
+    dataset_json["channel_names"] = {str(k): own[c] for k, c in enumerate(chosen)}
+    return plans, dataset_json
+
+
+def unlabelled_cases(preprocessed: str | Path) -> set[str]:
+    """Identifiers of a preprocessed dataset's cases without labels; empty where all are labelled."""
+    path = Path(preprocessed) / UNLABELLED_FILE
+    return set(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else set()

@@ -1,0 +1,247 @@
+"""Preprocess labelled, unlabelled or mixed cohorts with another dataset's plans."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import pickle
+import shutil
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nnunetv2.utilities.crossval_split import generate_crossval_split
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from tqdm import tqdm
+
+from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
+from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE
+from nnunet_uad.training.atomic import atomic_path, write_json
+
+
+@dataclass(frozen=True)
+class CohortRequest:
+    """What is preprocessed like what.
+
+    Attributes:
+        sources: raw datasets.
+        like: preprocessed dataset whose plans are used.
+        plans: name of the plans.
+        configurations: to preprocess.
+        target: the folder in nnUNet_preprocessed that is made.
+        channels: names, in their order; all of the plans' if empty.
+        processes: how many cases at a time.
+    """
+
+    sources: Sequence[Path]
+    like: Path
+    plans: str
+    configurations: Sequence[str]
+    target: Path
+    channels: Sequence[str] = ()
+    processes: int = 1
+
+
+def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
+    """Preprocess with nnU-Net's own preprocessor; finished cases are kept, so an interrupted run continues.
+
+    Leaves what nnU-Net's trainers need: plans, dataset.json, fingerprint, ``gt_segmentations``, splits, and for
+    cases without labels their names in ``unlabelled_cases.json``.
+
+    Returns:
+        Case → why it failed; the others are done.
+
+    Raises:
+        ValueError: wrong channels or configurations, identifiers that occur twice, or a target that was made with
+            other plans.
+        FileNotFoundError: a dataset, its plans or images are missing.
+    """
+    plans, dataset_json, fingerprint = _description(request)
+    cases, failed = _collect(request, list(dataset_json["channel_names"].values()))
+    request.target.mkdir(parents=True, exist_ok=True)
+    _write_plans(request.target / f"{request.plans}.json", plans)
+    dataset_json |= {"numTraining": len(cases), "name": request.target.name.split("_", 1)[-1]}
+    write_json(request.target / "dataset.json", dataset_json)
+    write_json(request.target / "dataset_fingerprint.json", fingerprint)
+    for configuration in request.configurations:
+        failed |= _preprocess_all(request, plans, dataset_json, cases, configuration)
+    done = [case for case in cases if case.identifier not in failed]
+    _copy_labels(done, request.target, dataset_json["file_ending"])
+    unlabelled = [case.identifier for case in done if case.label is None]
+    write_json(request.target / UNLABELLED_FILE, unlabelled)
+    splits = make_splits([c.identifier for c in done if c.label], unlabelled, _splits_of(request.like))
+    if splits:
+        write_json(request.target / SPLITS_FILE, splits)
+    return failed
+
+
+def make_splits(
+    labelled: Sequence[str], unlabelled: Sequence[str], known: list[dict[str, list[str]]]
+) -> list[dict[str, list[str]]]:
+    """Cross-validation of a mixed cohort: unlabelled cases are trained on, labelled ones take turns.
+
+    Args:
+        labelled: identifiers.
+        unlabelled: identifiers.
+        known: splits of the dataset whose plans are used. Where they hold all labelled cases they are kept, so that
+            fold k is validated on what fold k of that dataset is validated on, and nothing leaks.
+
+    Returns:
+        ``splits_final.json``; without labelled cases the unlabelled ones take turns, with a single case there are no
+        splits (train with fold ``all``).
+    """
+    if labelled and known and set(labelled) <= {c for split in known for c in (*split["train"], *split["val"])}:
+        mine = set(labelled)
+        folds = [{k: [c for c in split[k] if c in mine] for k in ("train", "val")} for split in known]
+        return [{"train": [*f["train"], *unlabelled], "val": f["val"]} for f in folds]
+    rotating, fixed = (labelled, unlabelled) if len(labelled) > 1 else ([*labelled, *unlabelled], [])
+    if len(rotating) < 2:
+        return []
+    folds = generate_crossval_split(sorted(rotating), seed=12345, n_splits=min(NUM_FOLDS, len(rotating)))
+    return [{"train": [*map(str, f["train"]), *fixed], "val": [*map(str, f["val"])]} for f in folds]
+
+
+def _description(request: CohortRequest) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    read = {}
+    for name in (f"{request.plans}.json", "dataset.json", "dataset_fingerprint.json"):
+        path = request.like / name
+        if not path.is_file():
+            number = request.like.name[len("Dataset") :].split("_")[0]
+            raise FileNotFoundError(f"{path} does not exist. Make it: nnUNetv2_plan_and_preprocess -d {number}")
+        read[name] = json.loads(path.read_text(encoding="utf-8"))
+    plans, dataset_json, fingerprint = read.values()
+    unknown = [c for c in request.configurations if c not in plans["configurations"]]
+    if unknown:
+        raise ValueError(
+            f"The plans {request.plans} of {request.like.name} have no configuration {', '.join(unknown)}; they have: "
+            f"{', '.join(plans['configurations'])}."
+        )
+    if request.target.resolve() == request.like.resolve():
+        raise ValueError(
+            f"{request.target.name} is where the plans come from. Name another dataset: -o DatasetXXX_Name"
+        )
+    if request.channels:
+        plans, dataset_json = restricted_plans(plans, dataset_json, request.channels)
+    plans["dataset_name"] = request.target.name
+    dataset_json.pop("dataset", None)
+    return plans, dataset_json, fingerprint
+
+
+def _collect(request: CohortRequest, channels: Sequence[str]) -> tuple[list[RawCase], dict[str, str]]:
+    cases: dict[str, RawCase] = {}
+    failed: dict[str, str] = {}
+    for source in request.sources:
+        found, incomplete = raw_cases(source, channels)
+        twice = sorted({c.identifier for c in found} & set(cases))
+        if twice:
+            raise ValueError(
+                f"The identifiers {', '.join(twice[:5])} occur in more than one dataset; rename the files."
+            )
+        cases |= {c.identifier: c for c in found}
+        failed |= incomplete
+    return list(cases.values()), failed
+
+
+def _write_plans(path: Path, plans: dict[str, Any]) -> None:
+    """Write the plans; cases preprocessed with other plans must not be mixed with new ones."""
+    if path.is_file():
+        there = json.loads(path.read_text(encoding="utf-8"))
+        if _comparable(there, plans) != _comparable(plans, there):
+            raise ValueError(
+                f"{path} exists and differs: {path.parent.name} was preprocessed with other plans or channels. Remove "
+                "that folder or name another dataset: -o DatasetXXX_Name"
+            )
+    write_json(path, plans)
+
+
+def _comparable(plans: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Plans without the configurations that the other does not have: added ones change nothing."""
+    shared = {k: v for k, v in plans["configurations"].items() if k in other["configurations"]}
+    return {**plans, "configurations": shared}
+
+
+def _preprocess_all(
+    request: CohortRequest,
+    plans: dict[str, Any],
+    dataset_json: dict[str, Any],
+    cases: Sequence[RawCase],
+    configuration: str,
+) -> dict[str, str]:
+    folder = request.target / PlansManager(plans).get_configuration(configuration).data_identifier
+    folder.mkdir(exist_ok=True)
+    todo = [c for c in cases if not (folder / f"{c.identifier}.b2nd").exists()]
+    failed: dict[str, str] = {}
+    with tqdm(total=len(cases), initial=len(cases) - len(todo), desc=f"preprocessing {configuration}") as progress:
+        if request.processes <= 1:
+            for case in todo:
+                failed |= _preprocess_one(plans, dataset_json, case, configuration, folder)
+                progress.update()
+            return failed
+        # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(request.processes, mp_context=context) as pool:
+            jobs: dict[Future[dict[str, str]], str] = {
+                pool.submit(_preprocess_one, plans, dataset_json, case, configuration, folder): case.identifier
+                for case in todo
+            }
+            for job in as_completed(jobs):
+                error = job.exception()
+                failed |= {jobs[job]: f"the worker died: {error}"} if error else job.result()
+                progress.update()
+    return failed
+
+
+def _preprocess_one(
+    plans: dict[str, Any], dataset_json: dict[str, Any], case: RawCase, configuration: str, folder: Path
+) -> dict[str, str]:
+    """Preprocess a case into a folder of its own, then move it; the file that makes it count comes last."""
+    temporary = folder.parent / f".{folder.name}.{case.identifier}.tmp"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        manager = PlansManager(plans)
+        config = manager.get_configuration(configuration)
+        preprocessor = config.preprocessor_class(verbose=False)
+        truncated = temporary / case.identifier
+        preprocessor.run_case_save(str(truncated), list(case.images), case.label, manager, config, dataset_json)
+        if case.label is None:
+            _add_empty_locations(temporary / f"{case.identifier}.pkl", manager, dataset_json)
+        counts = f"{case.identifier}.b2nd"
+        for path in sorted(temporary.iterdir(), key=lambda p: p.name == counts):
+            path.replace(folder / path.name)
+    except Exception as error:
+        # Whatever is wrong with one case, the others are finished; the caller lists it.
+        return {case.identifier: f"{type(error).__name__}: {error}"}
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return {}
+
+
+def _add_empty_locations(path: Path, manager: PlansManager, dataset_json: dict[str, Any]) -> None:
+    """nnU-Net's loader looks up where the classes are; without labels nowhere."""
+    labels = manager.get_label_manager(dataset_json)
+    classes = labels.foreground_regions if labels.has_regions else labels.foreground_labels
+    with path.open("rb") as handle:
+        properties = pickle.load(handle)
+    properties["class_locations"] = {c: np.zeros((0, 4), dtype=np.int64) for c in classes}
+    with path.open("wb") as handle:
+        pickle.dump(properties, handle)
+
+
+def _copy_labels(cases: Sequence[RawCase], target: Path, ending: str) -> None:
+    """Ground truth for the validation, where nnU-Net looks for it."""
+    folder = target / "gt_segmentations"
+    folder.mkdir(exist_ok=True)
+    for case in cases:
+        path = folder / f"{case.identifier}{ending}"
+        if case.label is not None and not path.exists():
+            with atomic_path(path) as temporary:
+                shutil.copy(case.label, temporary)
+
+
+def _splits_of(folder: Path) -> list[dict[str, list[str]]]:
+    path = folder / SPLITS_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

@@ -1,0 +1,63 @@
+"""AUPRO: area under the per-region overlap curve (Bergmann et al., MVTec AD, CVPR 2019)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.integrate import trapezoid
+
+from nnunet_uad.metrics.curves import Curve
+from nnunet_uad.metrics.histogram import bins_of, lower_edges
+from nnunet_uad.metrics.lesions import connected_components
+
+#: The curve is integrated up to this false-positive rate, as in the paper.
+MAX_FALSE_POSITIVE_RATE = 0.3
+
+
+class RegionOverlap:
+    """Mean share of each ground-truth region above every threshold, collected case by case.
+
+    Every region counts the same, whatever its size. Voxels of a region are kept as sums over bins of their
+    scores, so memory does not grow with the number of voxels.
+    """
+
+    def __init__(self) -> None:
+        self.regions = 0
+        self._weights: dict[int, float] = {}
+
+    def add(self, scores: np.ndarray, positive: np.ndarray) -> None:
+        """Add a case: scores and boolean labels of the same shape."""
+        labels, count = connected_components(positive)
+        if not count:
+            return
+        self.regions += count
+        inside = labels > 0
+        sizes = np.bincount(labels[inside], minlength=count + 1)
+        bins = bins_of(scores[inside].astype(np.float32) + np.float32(0))
+        unique, inverse = np.unique(bins, return_inverse=True)
+        weights = np.bincount(inverse, weights=1.0 / sizes[labels[inside]])
+        for key, weight in zip(unique.tolist(), weights.tolist(), strict=True):
+            self._weights[key] = self._weights.get(key, 0.0) + weight
+
+    def aupro(self, curve: Curve, max_rate: float = MAX_FALSE_POSITIVE_RATE) -> float:
+        """Area under region overlap over the false-positive rate up to ``max_rate``, divided by ``max_rate``.
+
+        Args:
+            curve: of the same cases, for the false-positive rates.
+            max_rate: where to stop.
+
+        Returns:
+            In [0, 1]; NaN without regions or without voxels outside them.
+        """
+        if not self.regions or not curve.negatives:
+            return float("nan")
+        bins = np.array(sorted(self._weights, reverse=True), dtype=np.int64)
+        gained = np.array([self._weights[b] for b in bins.tolist()])
+        overlap = np.zeros(len(curve.thresholds))
+        # Every bin of a region voxel is a threshold of the curve of the same cases.
+        overlap[np.searchsorted(-curve.thresholds, -lower_edges(bins))] = gained
+        overlap = np.concatenate([[0.0], np.cumsum(overlap) / self.regions])
+        rate = np.concatenate([[0.0], curve.false_positives / curve.negatives])
+        at_end = np.interp(max_rate, rate, overlap)
+        kept = rate < max_rate
+        x, y = np.append(rate[kept], max_rate), np.append(overlap[kept], at_end)
+        return float(trapezoid(y, x) / max_rate)

@@ -1,0 +1,67 @@
+"""Post-processing of maps and masks; all sizes in mm, converted with the voxel spacing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import ndimage
+
+
+def eroded(foreground: np.ndarray, spacing: Sequence[float], depth_mm: float) -> np.ndarray:
+    """Foreground voxels further than ``depth_mm`` from the background or the image's border.
+
+    Args:
+        foreground: boolean (z, y, x).
+        spacing: mm per axis.
+        depth_mm: 0 leaves the foreground as it is.
+    """
+    if depth_mm <= 0 or not foreground.any():
+        return foreground
+    # Outside the image nothing is known: a border of background, except along axes of a single slice.
+    width = [(0, 0) if n == 1 else (1, 1) for n in foreground.shape]
+    padded = np.pad(foreground, width)
+    distance = ndimage.distance_transform_edt(padded, sampling=spacing)
+    inner = tuple(slice(a, n - b) for (a, b), n in zip(width, padded.shape, strict=True))
+    return distance[inner] > depth_mm
+
+
+def smoothed(volume: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], sigma_mm: float) -> np.ndarray:
+    """Gaussian mean over the foreground only (normalised convolution), 0 outside.
+
+    Args:
+        volume: (z, y, x).
+        foreground: boolean, of the same shape.
+        spacing: mm per axis.
+        sigma_mm: standard deviation.
+    """
+    if sigma_mm <= 0:
+        return np.where(foreground, volume, 0.0).astype(np.float32)
+    sigma = [sigma_mm / s for s in spacing]
+    inside = foreground.astype(np.float32)
+    total = ndimage.gaussian_filter(volume * inside, sigma, mode="constant")
+    weight = ndimage.gaussian_filter(inside, sigma, mode="constant")
+    return np.where(foreground, total / np.maximum(weight, 1e-6), 0.0).astype(np.float32)
+
+
+def median_filtered(volume: np.ndarray, spacing: Sequence[float], edge_mm: float) -> np.ndarray:
+    """Median over a box of ``edge_mm``, an odd number of voxels per axis."""
+    size = [2 * int(edge_mm / s / 2) + 1 for s in spacing]
+    return volume if max(size) == 1 else ndimage.median_filter(volume, size=size)
+
+
+def without_small_components(mask: np.ndarray, spacing: Sequence[float], min_size: float) -> np.ndarray:
+    """Remove components (diagonal neighbours connected) smaller than ``min_size``.
+
+    Args:
+        mask: boolean (z, y, x) or (y, x).
+        spacing: mm per axis.
+        min_size: mm³ (mm² for 2D masks).
+    """
+    if min_size <= 0 or not mask.any():
+        return mask
+    labels, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=bool))
+    sizes = np.bincount(labels.reshape(-1), minlength=count + 1) * float(np.prod(spacing))
+    kept = sizes >= min_size
+    kept[0] = False
+    return kept[labels]

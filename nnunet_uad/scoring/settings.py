@@ -1,0 +1,82 @@
+"""How an anomaly score is made of an image and its reconstruction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnunet_uad.training.settings import SETTINGS_VARIABLE
+
+RESIDUALS = ("absolute", "signed", "ssim")
+AUTO = "auto"
+#: Channels on which lesions are bright: a residual above zero is what a reader looks for.
+_BRIGHT = ("flair", "t2")
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """Settings of the anomaly score; sizes in mm (pixels for images without a spacing).
+
+    Attributes:
+        residual: ``absolute`` |x − f(x)|, ``signed`` x − f(x) (bright lesions), ``ssim`` 1 − local structural
+            similarity.
+        channel_weights: ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual look for dark lesions.
+            ``auto``: FLAIR and T2 channels if there are any, else all, equally.
+        intensity_weight: weight of the image itself beside the residual: the score is that of
+            x − (1 − intensity_weight) · f(x); 0 is the plain residual, 1 the plain intensity.
+        smoothing_mm: standard deviation of a Gaussian over the map.
+        median_mm: edge of a median filter over the map.
+        erosion_mm: how far the foreground is eroded; the score is 0 outside.
+        min_component_mm3: smaller components (mm², for 2D images) are removed from masks.
+    """
+
+    residual: str = "absolute"
+    channel_weights: str = AUTO
+    intensity_weight: float = 0.0
+    smoothing_mm: float = 0.0
+    median_mm: float = 0.0
+    erosion_mm: float = 0.0
+    min_component_mm3: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.residual not in RESIDUALS:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: residual expects one of {', '.join(RESIDUALS)}, found {self.residual!r}."
+            )
+        if not 0 <= self.intensity_weight <= 1:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: intensity_weight expects a number in [0, 1], found {self.intensity_weight}."
+            )
+        if self.residual == "ssim" and self.intensity_weight:
+            raise ValueError(f"{SETTINGS_VARIABLE}: intensity_weight has no meaning with residual=ssim.")
+        for name in ("smoothing_mm", "median_mm", "erosion_mm", "min_component_mm3"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects at least 0, found {getattr(self, name)}.")
+
+
+def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
+    """Weights of the channels, absolute values summing to 1.
+
+    Raises:
+        ValueError: a channel that does not exist, no number, or weights that are all 0.
+    """
+    names = [name.strip().casefold() for name in channel_names]
+    if text == AUTO:
+        weights = np.array([float(any(b in name for b in _BRIGHT)) for name in names])
+        weights = weights if weights.any() else np.ones(len(names))
+    else:
+        weights = np.zeros(len(names))
+        for entry in text.split(","):
+            name, _, value = entry.rpartition(":")
+            try:
+                weights[names.index(name.strip().casefold())] = float(value)
+            except ValueError as error:
+                raise ValueError(
+                    f"{SETTINGS_VARIABLE}: channel_weights expects NAME:WEIGHT,NAME:WEIGHT with names out of "
+                    f"{', '.join(channel_names)}, found {entry!r}."
+                ) from error
+    if not weights.any():
+        raise ValueError(f"{SETTINGS_VARIABLE}: channel_weights are all 0.")
+    return weights / np.abs(weights).sum()
