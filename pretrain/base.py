@@ -19,8 +19,10 @@ from torch import autocast
 from nnunet_uad.data.centres import foreground_centres, healthy_box_centres, healthy_slice_centres
 from nnunet_uad.data.sampling import CentredDataset, find_locations
 from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
+from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.metrics.reconstruction import explained_variance_sums
 from nnunet_uad.networks.reconstruction import build_reconstruction_network
+from nnunet_uad.scoring.settings import ScoreSettings, channel_weights
 from nnunet_uad.training.settings import SETTINGS_VARIABLE, settings_to_json
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.provenance import installed_versions
@@ -29,8 +31,8 @@ from nnunet_uad.weights.safe_file import FILE_NAME, canonical_tensors, write_pre
 
 
 @dataclass(frozen=True)
-class PretrainSettings(TrainSettings):
-    """Settings of every pretrainer.
+class PretrainSettings(ScoreSettings, TrainSettings):
+    """Settings of every pretrainer; those of the score can be chosen anew at prediction.
 
     Attributes:
         sampling: ``healthy`` draws patches without labelled voxels (all patches where there are no labels);
@@ -45,7 +47,8 @@ class PretrainSettings(TrainSettings):
     save_reconstruction: bool = False
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        ScoreSettings.__post_init__(self)
+        TrainSettings.__post_init__(self)
         if self.sampling not in ("healthy", "anywhere"):
             raise ValueError(f"{SETTINGS_VARIABLE}: sampling expects healthy or anywhere, found {self.sampling!r}.")
 
@@ -80,9 +83,14 @@ class nnUNetPretrainer(UADTrainer):
         self.training_cases: tuple[str, ...] = ()
         # The class refuses to build a segmentation network (see below); an instance builds a reconstructor.
         self.build_network_architecture = build_reconstruction_network  # type: ignore[method-assign]
-        manager = self.configuration_manager
-        self.task = self.task_class(
-            self.settings,
+        self.task = self.make_task(self.settings, self.configuration_manager)
+        channel_weights(self.settings.channel_weights, list(dataset_json["channel_names"].values()))
+
+    @classmethod
+    def make_task(cls, settings: PretrainSettings, manager: ConfigurationManager) -> ReconstructionTask:
+        """The task of a training with these settings; also what a trained model is restored with."""
+        return cls.task_class(
+            settings,
             spacing=tuple(manager.spacing),
             patch_size=tuple(manager.patch_size),
             total_stride=tuple(int(s) for s in np.prod(manager.pool_op_kernel_sizes, axis=0)),
@@ -102,10 +110,11 @@ class nnUNetPretrainer(UADTrainer):
             RuntimeError: always, with the commands to use instead.
         """
         raise RuntimeError(
-            "This model is a pretrainer: it restores images and has no segmentation to predict. Fine-tune it "
-            "first (nnUNetv2_train DATASET CONFIGURATION FOLD -tr nnUNetTrainerDAEPretrained) and predict with "
-            "that model (nnUNetv2_predict … -tr nnUNetTrainerDAEPretrained). For the error maps of the "
-            "validation cases: nnUNetv2_train DATASET CONFIGURATION FOLD -tr PRETRAINER --val"
+            "This model is a pretrainer: it restores images and has no segmentation to predict. For its anomaly "
+            "maps: nnunet_uad predict -i IMAGES -o MAPS -d DATASET -c CONFIGURATION -tr PRETRAINER -f FOLD. For "
+            "segmentations fine-tune it first (nnUNetv2_train DATASET CONFIGURATION FOLD -tr "
+            "nnUNetTrainerDAEPretrained) and predict with that model (nnUNetv2_predict … -tr "
+            "nnUNetTrainerDAEPretrained)."
         )
 
     # --- data -----------------------------------------------------------------------------------
@@ -281,8 +290,21 @@ class nnUNetPretrainer(UADTrainer):
             target = Path(self.output_folder) / FILE_NAME
             write_pretrained(target, canonical_tensors(self.bare_network), self.record())
 
+    def restorer(self) -> Restorer:
+        """The network as it is now, ready to restore."""
+        return Restorer(
+            networks=[self.bare_network],
+            task=self.task,
+            plans_manager=self.plans_manager,
+            configuration_manager=self.configuration_manager,
+            dataset_json=self.dataset_json,
+            mirror_axes=self.inference_allowed_mirroring_axes,
+            device=self.device,
+            seed=self.seed,
+        )
+
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
-        """Write error maps of the validation cases in their original geometry, and ``summary.json``."""
+        """Write anomaly maps of the validation cases in their original geometry, metrics and thresholds."""
         self.network.eval()
         summary = write_validation_report(self)
         if summary:
@@ -290,3 +312,5 @@ class nnUNetPretrainer(UADTrainer):
                 self.logger.log_summary(f"final_val/{name}", value)
             self.print_to_log_file("Validation complete")
             self.print_to_log_file(f"Mean over the validation cases: {summary['mean']}")
+            for name, entry in summary["anomaly"].items():
+                self.print_to_log_file(f"{name}: {entry}")

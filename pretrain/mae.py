@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,10 +48,10 @@ class MAETask(ReconstructionTask):
         hidden = self.blocks.draw(clean)
         return clean.masked_fill(hidden, 0.0), hidden & foreground
 
-    def extra_channels(self, shape: Sequence[int], seed: int) -> np.ndarray:
+    def extra_channels(self, foreground: np.ndarray, seed: int) -> np.ndarray:
         """The group of every voxel's block, drawn once per volume: one channel."""
         generator = torch.Generator().manual_seed(seed)
-        axes = len(self.blocks.block_size)
+        axes, shape = len(self.blocks.block_size), foreground.shape
         size = tuple(shape[-axes:])
         # A 2D plan gets an independent drawing for every slice.
         volume = torch.empty((math.prod(shape[:-axes]), 1, *size))

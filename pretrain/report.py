@@ -1,52 +1,43 @@
-"""A pretrainer's "validation": error maps of the validation cases and a summary."""
+"""A pretrainer's "validation": anomaly maps of the validation cases, montages, thresholds and a summary."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 import torch.distributed as dist
 from tqdm import tqdm
 
-from nnunet_uad.inference.sliding_window import reconstruct_volume
+from nnunet_uad.data.cohort import unlabelled_cases
+from nnunet_uad.inference.export import Exporter, RestoredCase
+from nnunet_uad.inference.predict import restore
+from nnunet_uad.metrics.folders import MAPS_RECORD, EvaluationRequest, evaluate_folders, write_evaluation
 from nnunet_uad.metrics.reconstruction import reconstruction_report
-from nnunet_uad.scoring.geometry import to_original_geometry, write_map
-from nnunet_uad.scoring.residual import absolute_residual
+from nnunet_uad.scoring.settings import channel_weights, score_settings
+from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
 from nnunet_uad.training.atomic import write_json
+from nnunet_uad.training.settings import settings_to_json
 
 if TYPE_CHECKING:
     from nnunet_uad.pretrain.base import nnUNetPretrainer
 
-MAP_SUFFIX = "_map.nii.gz"
-
-
-def restore_case(trainer: nnUNetPretrainer, image: np.ndarray, seed: int) -> np.ndarray:
-    """Restore a preprocessed volume (C, z, y, x) with the trainer's network and task."""
-    network = trainer.bare_network
-
-    def reconstruct(tile: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
-        return trainer.task.reconstruct(network, tile, extra)
-
-    return reconstruct_volume(
-        image,
-        trainer.task.extra_channels(image.shape[1:], seed),
-        reconstruct,
-        trainer.plans_manager,
-        trainer.configuration_manager,
-        trainer.dataset_json,
-        trainer.inference_allowed_mirroring_axes,
-        trainer.device,
-    )
+EVALUATION_FILE = "anomaly_metrics.json"
 
 
 def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
-    """Restore every validation case of the fold; write ``validation/<case>_map.nii.gz`` and ``summary.json``.
+    """Restore every validation case of the fold and write what was found.
 
-    The map is the mean absolute residual over the channels, z-score units, 0 outside the foreground. With
-    ``save_reconstruction`` there is ``<case>_reconstruction_<channel>.nii.gz`` too. Cases are shared among DDP
-    ranks.
+    Into ``validation/``:
+
+    - ``<case>_map`` in the file ending of the dataset: the anomaly score in the geometry of the raw image;
+    - ``<case>_montage.png``; with ``save_reconstruction`` ``<case>_reconstruction_<channel>`` too;
+    - ``summary.json``: how well the images are restored;
+    - ``anomaly_metrics.json`` and ``.csv``: how well the maps find lesions, where labels are lesions;
+    - ``anomaly_thresholds.json``, in the fold's folder: for the masks of ``nnunet_uad predict``.
+
+    Cases are shared among DDP ranks.
 
     Returns:
         The summary on rank 0, ``None`` on the others.
@@ -56,42 +47,96 @@ def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
     keys = trainer.do_split()[1]
     mine = keys[trainer.local_rank :: dist.get_world_size()] if trainer.is_ddp else keys
     dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, list(mine))
-    cases = [_validate_case(trainer, dataset, key, folder) for key in tqdm(dataset.identifiers, desc="validation")]
+    report = _Report(trainer, folder)
+    cases = [report.validate(dataset, key) for key in tqdm(dataset.identifiers, desc="validation")]
+    choice = report.choice
     if trainer.is_ddp:
         gathered: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(gathered, cases)
-        cases = [case for part in gathered for case in part]
+        dist.all_gather_object(gathered, (cases, choice))
+        cases = [case for part, _ in gathered for case in part]
+        choice = ThresholdChoice.of([c for _, c in gathered])
     if trainer.local_rank != 0:
         return None
+    score = settings_to_json(report.settings)
+    thresholds = choice.thresholds()
+    write_thresholds(Path(trainer.output_folder), thresholds, score)
+    write_json(folder / MAPS_RECORD, {"thresholds": thresholds, "score": score})
     summary = {
         "metric_per_case": sorted(cases, key=lambda case: case["identifier"]),
         "mean": _mean([case["metrics"] for case in cases]),
         "units": "z-score units of the preprocessed image; voxels are those of the preprocessed grid",
+        "anomaly": _evaluate(trainer, folder, [case["identifier"] for case in cases]),
     }
     write_json(folder / "summary.json", summary)
     return summary
 
 
-def _validate_case(trainer: nnUNetPretrainer, dataset: Any, key: str, folder: Path) -> dict[str, Any]:
-    data, seg, _, properties = dataset.load_case(key)
-    image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
-    restored = restore_case(trainer, image, trainer.seed)
-    residual = absolute_residual(image, restored) * (labels >= 0)
-    target = folder / f"{key}{MAP_SUFFIX}"
-    write_map(_original(trainer, residual[None], properties)[0], properties, target)
-    if trainer.settings.save_reconstruction:
-        for channel, volume in enumerate(_original(trainer, restored, properties)):
-            write_map(volume, properties, folder / f"{key}_reconstruction_{channel:04d}.nii.gz")
-    known = labels.copy()
+class _Report:
+    """Validates cases of a trainer one by one."""
+
+    def __init__(self, trainer: nnUNetPretrainer, folder: Path) -> None:
+        self.trainer = trainer
+        self.restorer = trainer.restorer()
+        self.settings = score_settings(trainer.settings)
+        self.choice = ThresholdChoice()
+        self.unlabelled = unlabelled_cases(trainer.preprocessed_dataset_folder_base)
+        kinds = ["map", "png", *(["reconstruction"] if trainer.settings.save_reconstruction else [])]
+        self.exporter = Exporter(
+            folder, kinds, trainer.plans_manager, trainer.configuration_manager, trainer.dataset_json, self.settings
+        )
+
+    def validate(self, dataset: Any, key: str) -> dict[str, Any]:
+        """Restore, write, measure one case."""
+        data, seg, _, properties = dataset.load_case(key)
+        image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
+        case = restore(self.restorer, key, (image, labels >= 0, properties), self.exporter)
+        self.exporter.write(case)
+        known = labels.astype(np.int16)
+        ignore = self.trainer.label_manager.ignore_label
+        if ignore is not None:
+            # Neither healthy nor lesion: what nobody annotated counts for neither.
+            known[known == ignore] = -1
+        self._choose(case, known)
+        metrics = reconstruction_report(image, case.reconstruction, known)
+        return {"identifier": key, "map": self.exporter.paths(key)[0].name, "metrics": metrics}
+
+    def _choose(self, case: RestoredCase, known: np.ndarray) -> None:
+        anatomy = self.trainer.settings.sampling == "anywhere" or case.identifier in self.unlabelled
+        self.choice.add(case.identifier, case.score, known >= 0, None if anatomy else known > 0)
+
+
+def _evaluate(trainer: nnUNetPretrainer, folder: Path, cases: list[str]) -> dict[str, Any]:
+    """Lesion metrics of the validation maps, with the intensity beside them where the raw images are at hand."""
+    labels = Path(trainer.preprocessed_dataset_folder_base) / "gt_segmentations"
+    labelled = sorted(set(cases) - unlabelled_cases(trainer.preprocessed_dataset_folder_base))
+    if trainer.settings.sampling == "anywhere" or not labels.is_dir() or not labelled:
+        return {}
+    names = list(trainer.dataset_json["channel_names"].values())
+    channel = int(np.argmax(np.abs(channel_weights(trainer.settings.channel_weights, names))))
+    raw = Path(os.environ.get("nnUNet_raw", "")) / trainer.plans_manager.dataset_name / "imagesTr"
     ignore = trainer.label_manager.ignore_label
-    if ignore is not None:
-        # Neither healthy nor lesion: what nobody annotated counts for neither.
-        known[known == ignore] = -1
-    return {"identifier": key, "map": target.name, "metrics": reconstruction_report(image, restored, known)}
-
-
-def _original(trainer: nnUNetPretrainer, volume: np.ndarray, properties: dict[str, Any]) -> np.ndarray:
-    return to_original_geometry(volume, properties, trainer.plans_manager, trainer.configuration_manager)
+    request = EvaluationRequest(
+        maps=[folder],
+        labels=labels,
+        lesion_labels=[label for label in trainer.label_manager.all_labels if label not in (0, ignore)],
+        ignore_label=ignore,
+        images=raw if raw.is_dir() else None,
+        baselines={f"intensity:{names[channel]}": channel} if raw.is_dir() else {},
+        healthy_cases=True,
+        only=labelled,
+    )
+    try:
+        evaluation = evaluate_folders(request)
+    except (ValueError, OSError) as error:
+        # The training is done and its maps are written; only their evaluation is not possible.
+        trainer.print_to_log_file(f"WARNING: the anomaly maps were not evaluated: {error}")
+        return {}
+    write_evaluation(evaluation, folder / EVALUATION_FILE)
+    return {
+        f"{score} {metric}": content["pooled"][metric]["value"]
+        for score, content in evaluation["scores"].items()
+        for metric in ("AP", "AUROC", "best_dice_oracle")
+    }
 
 
 def _mean(reports: list[dict[str, float]]) -> dict[str, float]:

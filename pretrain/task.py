@@ -53,8 +53,13 @@ class ReconstructionTask(ABC):
         output = network(corrupted)
         return {"loss": masked_mse(output, clean, weight), "output": output, "weight": weight}
 
-    def extra_channels(self, shape: Sequence[int], seed: int) -> np.ndarray | None:
-        """Further channels (E, z, y, x) that :meth:`reconstruct` wants, drawn once for a volume of ``shape``."""
+    def extra_channels(self, foreground: np.ndarray, seed: int) -> np.ndarray | None:
+        """Further channels (E, z, y, x) that :meth:`reconstruct` wants, drawn once for a volume.
+
+        Args:
+            foreground: boolean (z, y, x).
+            seed: of what is drawn.
+        """
         return None
 
     @abstractmethod

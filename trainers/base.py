@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.training.settings import SETTINGS_VARIABLE
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.transfer import HEAD_MARK
@@ -70,6 +71,23 @@ class FineTuneTrainer(UADTrainer):
             for part in ("decoder", "encoder", "head")
             if part in parts
         ]
+
+    def do_split(self) -> tuple[list[str], list[str]]:
+        """As nnU-Net, without cases that nobody labelled: their empty segmentation says nothing.
+
+        Raises:
+            ValueError: no labelled case is left to train on.
+        """
+        train, val = super().do_split()
+        unlabelled = unlabelled_cases(self.preprocessed_dataset_folder_base)
+        labelled = [case for case in train if case not in unlabelled]
+        if not labelled:
+            raise ValueError(
+                f"None of the {len(train)} training cases of fold {self.fold} has labels, so there is nothing to "
+                "learn from them but normal anatomy: pretrain on them (-tr nnUNetPretrainerDAE) and fine-tune on a "
+                "labelled dataset."
+            )
+        return labelled, [case for case in val if case not in unlabelled]
 
     @property
     def frozen_until(self) -> float:

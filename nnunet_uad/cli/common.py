@@ -34,14 +34,24 @@ def dataset_folder(variable: str, dataset: str) -> Path:
         ValueError: no such dataset, or several of that number.
     """
     root = required_folder(variable)
+    try:
+        return root / dataset_name(root, dataset)
+    except ValueError as error:
+        mend = " Plan and preprocess first: nnUNetv2_plan_and_preprocess" if variable.endswith("processed") else ""
+        raise ValueError(f"{variable}: {error}{mend}") from error
+
+
+def dataset_name(root: Path, dataset: str) -> str:
+    """Full name of a dataset that has a folder below ``root``, given as a number or a name.
+
+    Raises:
+        ValueError: no such dataset, or several of that number.
+    """
     pattern = f"Dataset{int(dataset):03d}_*" if dataset.isdigit() else dataset
-    found = sorted(p for p in root.glob(pattern) if p.is_dir())
+    found = sorted(p.name for p in root.glob(pattern) if p.is_dir())
     if len(found) != 1:
         there = ", ".join(p.name for p in sorted(root.glob("Dataset*"))) or "none"
-        raise ValueError(
-            f"Expected one dataset {dataset!r} in {variable}={root}, found {len(found)}. Datasets there: {there}."
-            + (" Plan and preprocess first: nnUNetv2_plan_and_preprocess" if variable.endswith("processed") else "")
-        )
+        raise ValueError(f"Expected one dataset {dataset!r} in {root}, found {len(found)}. Datasets there: {there}.")
     return found[0]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
 from types import SimpleNamespace
 from typing import Any
 
@@ -84,12 +86,9 @@ def reconstruct_volume(
     Returns:
         The reconstruction, float32, of the shape of ``image``.
     """
-    predictor = _VolumePredictor(
-        use_mirroring=mirror_axes is not None,
-        perform_everything_on_device=device.type == "cuda",
-        device=device,
-        allow_tqdm=False,
-    )
+    # nnU-Net prints, for every volume, that the CPU is not a GPU.
+    with redirect_stdout(io.StringIO()):
+        predictor = _VolumePredictor(use_mirroring=mirror_axes is not None, device=device, allow_tqdm=False)
     predictor.manual_initialization(
         _TileReconstructor(reconstruct, len(image)),
         plans_manager,

@@ -46,34 +46,52 @@ def to_original_geometry(
     return full.transpose([0, *(i + 1 for i in plans_manager.transpose_backward)])
 
 
-def write_map(volume: np.ndarray, properties: dict[str, Any], path: Path) -> None:
-    """Write a map (z, y, x) as a float image with the header of the raw image, atomically.
+def is_natural_image(properties: dict[str, Any]) -> bool:
+    """Whether nnU-Net read a 2D natural image (PNG, BMP, TIFF), which has neither header nor spacing."""
+    return "sitk_stuff" not in properties and "nibabel_stuff" not in properties and properties["spacing"][0] == 999
+
+
+def map_ending(file_ending: str) -> str:
+    """File ending of real-valued images: the dataset's own, or TIFF where that holds integers only."""
+    return ".tif" if file_ending.lower() in (".png", ".bmp") else file_ending
+
+
+def write_volume(volume: np.ndarray, properties: dict[str, Any], path: Path) -> None:
+    """Write a volume (z, y, x) with the header of the raw image, atomically.
 
     Args:
-        volume: on the grid of the raw image.
+        volume: on the grid of the raw image; boolean masks are written as 0 and 1 (unsigned bytes), everything
+            else as float32.
         properties: as nnU-Net's reader returned them: header of SimpleITK or nibabel readers; images of other
-            readers (PNG, TIFF) carry none and get unit spacing.
-        path: ending in an image type that SimpleITK writes, e.g. ``.nii.gz``.
+            readers carry none. Natural images are written in 2D, other images without header with unit spacing.
+        path: ending in an image type that SimpleITK (nibabel for its readers) writes, e.g. ``.nii.gz``.
     """
+    values = volume.astype(np.uint8 if volume.dtype == bool else np.float32)
     if "nibabel_stuff" in properties:
-        _write_nibabel(volume, properties["nibabel_stuff"], path)
+        _write_nibabel(values, properties["nibabel_stuff"], path)
         return
-    image = SimpleITK.GetImageFromArray(volume.astype(np.float32))
+    image = SimpleITK.GetImageFromArray(values[0] if is_natural_image(properties) else values)
     header = properties.get("sitk_stuff")
     if header is not None:
-        image.SetSpacing(header["spacing"])
-        image.SetOrigin(header["origin"])
-        image.SetDirection(header["direction"])
+        image = _with_header(values, header)
     with atomic_path(path, keep_suffix=True) as temporary:
         SimpleITK.WriteImage(image, str(temporary), useCompression=True)
 
 
-def _write_nibabel(volume: np.ndarray, header: dict[str, Any], path: Path) -> None:
+def _with_header(values: np.ndarray, header: dict[str, Any]) -> SimpleITK.Image:
+    # nnU-Net's reader adds an axis in front of 2D images of medical formats; their header stays 2D.
+    image = SimpleITK.GetImageFromArray(values[0] if len(header["spacing"]) == 2 else values)
+    image.SetSpacing(header["spacing"])
+    image.SetOrigin(header["origin"])
+    image.SetDirection(header["direction"])
+    return image
+
+
+def _write_nibabel(values: np.ndarray, header: dict[str, Any], path: Path) -> None:
     import nibabel
     from nibabel.orientations import io_orientation, ornt_transform
 
-    data = volume.transpose(2, 1, 0).astype(np.float32)
-    image = nibabel.Nifti1Image(data, header.get("reoriented_affine", header["original_affine"]))
+    image = nibabel.Nifti1Image(values.transpose(2, 1, 0), header.get("reoriented_affine", header["original_affine"]))
     if "reoriented_affine" in header:
         # nnU-Net's reorienting reader works in RAS; the way back leads from there to the file's own axes.
         back = ornt_transform(io_orientation(image.affine), io_orientation(header["original_affine"]))

@@ -10,19 +10,20 @@ _SSIM_SIGMA_VOXELS = 1.5
 _K1, _K2 = 0.01, 0.03
 
 
-def weighted_residual(image: np.ndarray, reconstruction: np.ndarray, weights: np.ndarray, kind: str) -> np.ndarray:
-    """Weighted sum over channels of a residual: (C, z, y, x) → (z, y, x).
+def absolute_residual(image: np.ndarray, reconstruction: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted sum over channels of |x − f(x)| (Kascenas et al., MIDL 2022): (C, z, y, x) → (z, y, x).
 
     Args:
         image: preprocessed, z-score units.
         reconstruction: of the same shape.
         weights: (C,).
-        kind: ``absolute`` |x − f(x)| (Kascenas et al., MIDL 2022) or ``signed`` x − f(x).
     """
-    difference = image - reconstruction
-    if kind == "absolute":
-        difference = np.abs(difference, out=difference)
-    return np.tensordot(weights.astype(np.float32), difference, axes=1)
+    return np.tensordot(weights.astype(np.float32), np.abs(image - reconstruction), axes=1)
+
+
+def signed_residual(image: np.ndarray, reconstruction: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Weighted sum over channels of x − f(x), above 0 where brighter than expected: (C, z, y, x) → (z, y, x)."""
+    return np.tensordot(weights.astype(np.float32), image - reconstruction, axes=1)
 
 
 def ssim_residual(image: np.ndarray, reconstruction: np.ndarray, weights: np.ndarray, axes: int) -> np.ndarray:

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnunet_uad.scoring.filters import eroded, median_filtered, smoothed, without_small_components
-from nnunet_uad.scoring.residual import ssim_residual, weighted_residual
-from nnunet_uad.scoring.settings import ScoreSettings, channel_weights
+from nnunet_uad.scoring.residual import absolute_residual, signed_residual, ssim_residual
+from nnunet_uad.scoring.settings import ScoreSettings, channel_weights, residual_kind
+
+#: z-score units into which scores below 0 are squeezed.
+_SQUEEZED = 0.1
 
 
 def anomaly_map(
@@ -32,20 +35,33 @@ def anomaly_map(
         axes: 2 for models that see slices (their structural similarity is one of slices), else 3.
 
     Returns:
-        (z, y, x) float32; 0 outside the eroded foreground. Signed scores below 0 become 0: a voxel darker than
-        expected is not what they look for.
+        (z, y, x) float32; 0 outside the eroded foreground, above 0 inside (see :func:`positive`).
     """
     weights = channel_weights(settings.channel_weights, channel_names)
-    if settings.residual == "ssim":
+    kind = residual_kind(settings.residual, channel_names)
+    if kind == "ssim":
         score = ssim_residual(image, reconstruction, weights, axes)
-    else:
+    elif kind == "signed":
         expected = reconstruction * np.float32(1 - settings.intensity_weight)
-        score = weighted_residual(image, expected, weights, settings.residual)
+        score = signed_residual(image, expected, weights)
+    else:
+        score = absolute_residual(image, reconstruction, weights)
     score = smoothed(score, foreground, spacing, settings.smoothing_mm)
     if settings.median_mm > 0:
         score = median_filtered(score, spacing, settings.median_mm)
     inner = eroded(foreground, spacing, settings.erosion_mm)
-    return np.where(inner, np.maximum(score, 0.0), 0.0).astype(np.float32)
+    return np.where(inner, positive(score), 0.0).astype(np.float32)
+
+
+def positive(score: np.ndarray) -> np.ndarray:
+    """Raise scores by 0.1 and squeeze those below 0 into (0, 0.1), their order kept.
+
+    Voxels darker than expected are not what a signed score looks for, but they are in the image: above 0, they rank
+    before what is outside it, and among each other.
+    """
+    small = np.float32(_SQUEEZED)
+    # exp underflows to 0 near −88; far from there no order is left to keep.
+    return np.where(score >= 0, score + small, small * np.exp(np.clip(score, -8.0, 0.0) / small))
 
 
 def anomaly_mask(score: np.ndarray, threshold: float, spacing: Sequence[float], settings: ScoreSettings) -> np.ndarray:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from nnunet_uad.training.settings import SETTINGS_VARIABLE
 
-RESIDUALS = ("absolute", "signed", "ssim")
 AUTO = "auto"
+RESIDUALS = (AUTO, "absolute", "signed", "ssim")
 #: Channels on which lesions are bright: a residual above zero is what a reader looks for.
 _BRIGHT = ("flair", "t2")
 
@@ -20,22 +20,22 @@ class ScoreSettings:
     """Settings of the anomaly score; sizes in mm (pixels for images without a spacing).
 
     Attributes:
-        residual: ``absolute`` |x − f(x)|, ``signed`` x − f(x) (bright lesions), ``ssim`` 1 − local structural
-            similarity.
+        residual: ``signed`` x − f(x), bright lesions; ``absolute`` |x − f(x)|; ``ssim`` 1 − local structural
+            similarity; ``auto`` signed where there is a FLAIR or T2 channel, else absolute.
         channel_weights: ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual look for dark lesions.
             ``auto``: FLAIR and T2 channels if there are any, else all, equally.
-        intensity_weight: weight of the image itself beside the residual: the score is that of
-            x − (1 − intensity_weight) · f(x); 0 is the plain residual, 1 the plain intensity.
-        smoothing_mm: standard deviation of a Gaussian over the map.
+        intensity_weight: share of the image itself in a signed residual, x − (1 − w) · f(x): 0 is the plain
+            residual, 1 the plain intensity. Other residuals take none.
+        smoothing_mm: standard deviation of a Gaussian over the map, within the foreground.
         median_mm: edge of a median filter over the map.
         erosion_mm: how far the foreground is eroded; the score is 0 outside.
         min_component_mm3: smaller components (mm², for 2D images) are removed from masks.
     """
 
-    residual: str = "absolute"
+    residual: str = AUTO
     channel_weights: str = AUTO
-    intensity_weight: float = 0.0
-    smoothing_mm: float = 0.0
+    intensity_weight: float = 0.25
+    smoothing_mm: float = 2.0
     median_mm: float = 0.0
     erosion_mm: float = 0.0
     min_component_mm3: float = 0.0
@@ -49,11 +49,14 @@ class ScoreSettings:
             raise ValueError(
                 f"{SETTINGS_VARIABLE}: intensity_weight expects a number in [0, 1], found {self.intensity_weight}."
             )
-        if self.residual == "ssim" and self.intensity_weight:
-            raise ValueError(f"{SETTINGS_VARIABLE}: intensity_weight has no meaning with residual=ssim.")
         for name in ("smoothing_mm", "median_mm", "erosion_mm", "min_component_mm3"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects at least 0, found {getattr(self, name)}.")
+
+
+def score_settings(settings: ScoreSettings) -> ScoreSettings:
+    """Only the settings of the score, out of a training's."""
+    return ScoreSettings(**{f.name: getattr(settings, f.name) for f in fields(ScoreSettings)})
 
 
 def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
@@ -64,8 +67,8 @@ def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
     """
     names = [name.strip().casefold() for name in channel_names]
     if text == AUTO:
-        weights = np.array([float(any(b in name for b in _BRIGHT)) for name in names])
-        weights = weights if weights.any() else np.ones(len(names))
+        bright = _bright(channel_names)
+        weights = bright.astype(float) if bright.any() else np.ones(len(names))
     else:
         weights = np.zeros(len(names))
         for entry in text.split(","):
@@ -80,3 +83,14 @@ def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
     if not weights.any():
         raise ValueError(f"{SETTINGS_VARIABLE}: channel_weights are all 0.")
     return weights / np.abs(weights).sum()
+
+
+def residual_kind(kind: str, channel_names: Sequence[str]) -> str:
+    """What ``residual=auto`` means for these channels; other kinds are returned as they are."""
+    if kind != AUTO:
+        return kind
+    return "signed" if _bright(channel_names).any() else "absolute"
+
+
+def _bright(channel_names: Sequence[str]) -> np.ndarray:
+    return np.array([any(b in name.casefold() for b in _BRIGHT) for name in channel_names])

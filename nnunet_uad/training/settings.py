@@ -42,12 +42,13 @@ def parse_assignments(text: str) -> dict[str, Any]:
     return result
 
 
-def read_settings(cls: type[T], text: str | None = None) -> T:
+def read_settings(cls: type[T], text: str | None = None, defaults: T | None = None) -> T:
     """Build the settings dataclass ``cls`` from ``nnUNet_uad_settings`` (or from ``text``).
 
     Args:
         cls: a dataclass whose fields all have defaults.
         text: the assignments; the environment variable when omitted.
+        defaults: what is not assigned; the defaults of ``cls`` when omitted.
 
     Raises:
         ValueError: unknown key (the nearest is suggested) or a value of another type than the default.
@@ -61,7 +62,7 @@ def read_settings(cls: type[T], text: str | None = None) -> T:
             raise ValueError(
                 f"{SETTINGS_VARIABLE}: {cls.__name__} has no setting {key!r}.{hint} It has: {', '.join(fields)}."
             )
-    defaults = cls()
+    defaults = cls() if defaults is None else defaults
     values = {key: _coerce(key, value, getattr(defaults, key)) for key, value in given.items()}
     return dataclasses.replace(defaults, **values)  # type: ignore[type-var]
 

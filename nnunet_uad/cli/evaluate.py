@@ -1,0 +1,109 @@
+"""Score anomaly maps against labels: pooled, per case, lesion by lesion, with intervals over cases.
+
+Maps are case_map.nii.gz (as nnunet_uad predict writes them) or case.nii.gz, labels case.nii.gz. Writes JSON and,
+beside it, the same numbers as CSV. A voxel counts once whatever its volume; nothing is resampled unless asked.
+
+Examples:
+    nnunet_uad evaluate -maps MAPS -gt labelsTr -o summary.json -i imagesTr --baseline intensity:FLAIR
+    nnunet_uad evaluate -maps fold_0/validation fold_1/validation -gt labelsTr -o summary.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.cli.common import report_failures
+
+SHOWN = ("AP", "AUROC", "AUPRO", "best_dice_oracle")
+SHOWN_OF_MASKS = ("Dice", "FPR", "lesion_recall", "lesion_precision", "lesion_F1", "false_positives_per_scan")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("-maps", nargs="+", type=Path, required=True, metavar="FOLDER", help="anomaly maps; several for folds")
+    add("-gt", type=Path, required=True, metavar="FOLDER", help="labels")
+    add("-o", type=Path, required=True, metavar="FILE", help="summary.json to write; the CSV goes beside it")
+    add("-i", type=Path, metavar="FOLDER", help="raw images, for --baseline")
+    add("--baseline", nargs="+", default=[], metavar="intensity:CHANNEL", help="channel by name or number")
+    add("--masks", type=Path, metavar="FOLDER", help="foregrounds; scores outside count as 0, they are not removed")
+    add("--labels", nargs="+", type=int, default=[], metavar="N", help="label values that count as lesion")
+    add("--ignore-label", type=int, metavar="N", help="label value whose voxels do not count")
+    add("--threshold", type=float, help="also score the masks of this threshold, fixed beforehand")
+    add("--resample", action="store_true", help="resample maps on another grid to the labels")
+    add("--healthy-cases", action="store_true", help="accept cases without any lesion")
+    add("--cases", nargs="+", default=[], metavar="CASE", help="only these")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate; exit status 1 if a case was left out."""
+    from nnunet_uad.metrics.folders import FIXED, EvaluationRequest, evaluate_folders, write_evaluation
+
+    if arguments.baseline and arguments.i is None:
+        raise ValueError("--baseline scores the raw images: name their folder with -i.")
+    summary = evaluate_folders(
+        EvaluationRequest(
+            maps=arguments.maps,
+            labels=arguments.gt,
+            lesion_labels=arguments.labels,
+            ignore_label=arguments.ignore_label,
+            masks=arguments.masks,
+            images=arguments.i,
+            baselines={name: _channel(name, arguments.i) for name in arguments.baseline},
+            thresholds={} if arguments.threshold is None else {FIXED: arguments.threshold},
+            resample=arguments.resample,
+            healthy_cases=arguments.healthy_cases,
+            only=arguments.cases,
+        )
+    )
+    arguments.o.parent.mkdir(parents=True, exist_ok=True)
+    table = write_evaluation(summary, arguments.o)
+    for line in _lines(summary):
+        print(line)
+    print(f"Written: {arguments.o} and {table}")
+    return report_failures("evaluated", summary["failed"])
+
+
+def _channel(baseline: str, images: Path) -> int:
+    """Index of the channel that a baseline names, from the dataset.json above the images.
+
+    Raises:
+        ValueError: not ``intensity:CHANNEL``, or no such channel.
+    """
+    kind, _, channel = baseline.partition(":")
+    if kind != "intensity" or not channel:
+        raise ValueError(f"--baseline expects intensity:CHANNEL, for example intensity:FLAIR, found {baseline!r}.")
+    if channel.isdigit():
+        return int(channel)
+    path = images.resolve().parent / "dataset.json"
+    names: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["channel_names"] if path.is_file() else {}
+    found = [int(k) for k, name in names.items() if str(name).casefold() == channel.casefold()]
+    if not found:
+        raise ValueError(
+            f"No channel {channel!r} in {path} ({', '.join(map(str, names.values())) or 'no such file'}). Name one of "
+            "them, or give its number: intensity:0"
+        )
+    return found[0]
+
+
+def _lines(summary: dict[str, Any]) -> list[str]:
+    """The pooled values in words."""
+    lines = []
+    for score, content in summary["scores"].items():
+        cases = len(summary["metric_per_case"])
+        lines.append(f"{score}, {cases} case(s), all voxels pooled: " + _values(content["pooled"], SHOWN))
+        for kind, mask in content["masks"].items():
+            lines.append(f"  masks, {kind} threshold: " + _values(mask["pooled"], SHOWN_OF_MASKS))
+    return lines + [f"WARNING: {warning}" for warning in summary["warnings"]]
+
+
+def _values(group: dict[str, dict[str, Any]], names: tuple[str, ...]) -> str:
+    parts = []
+    for name in names:
+        value, interval = group[name]["value"], group[name]["interval_95"]
+        spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+        parts.append(f"{name} undefined" if value is None else f"{name} {value:.3f}{spread}")
+    return ", ".join(parts)

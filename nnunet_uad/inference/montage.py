@@ -1,0 +1,79 @@
+"""One picture per case for quick reading: input, reconstruction, map, overlay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nnunet_uad.training.atomic import atomic_path
+
+if TYPE_CHECKING:
+    from nnunet_uad.inference.export import RestoredCase
+
+ROWS = 3
+_TITLES = ("input", "reconstruction", "anomaly map", "overlay")
+
+
+def write_montage(case: RestoredCase, channel: int, name: str, threshold: float | None, path: Path) -> None:
+    """The most anomalous slices, one per row.
+
+    Args:
+        case: what to show.
+        channel: of input and reconstruction.
+        name: of the channel.
+        threshold: outlined in the overlay, if given.
+        path: ending in ``.png``.
+    """
+    from matplotlib.figure import Figure
+
+    slices = anomalous_slices(case.score)
+    shown, restored = case.image[channel], case.reconstruction[channel] * case.foreground
+    low, high = _window(shown[case.foreground])
+    top = max(float(np.quantile(case.score[case.foreground], 0.999)) if case.foreground.any() else 0.0, 1e-6)
+    figure = Figure(figsize=(9.6, 2.4 * len(slices) + 0.5), dpi=100, facecolor="black")
+    axes = figure.subplots(len(slices), len(_TITLES), squeeze=False)
+    aspect = case.spacing[-2] / case.spacing[-1]
+    for row, index in zip(axes, slices, strict=True):
+        for axis, picture in zip(row, (shown, restored, None, shown), strict=True):
+            if picture is not None:
+                axis.imshow(
+                    np.where(case.foreground[index], picture[index], low), "gray", vmin=low, vmax=high, aspect=aspect
+                )
+        score = case.score[index]
+        row[2].imshow(score, "inferno", vmin=0, vmax=top, aspect=aspect)
+        strength = np.clip(score / top, 0, 1)
+        row[3].imshow(score, "inferno", vmin=0, vmax=top, alpha=0.7 * strength, aspect=aspect)
+        if threshold is not None and score.min() < threshold <= score.max():
+            row[3].contour(score >= threshold, [0.5], colors="cyan", linewidths=0.7)
+        row[0].text(0.02, 0.02, f"slice {index}", color="white", fontsize=8, transform=row[0].transAxes)
+    for axis, title in zip(axes[0], _TITLES, strict=True):
+        axis.set_title(title, color="white", fontsize=10)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    outline = "" if threshold is None else f"   cyan: score at least {threshold:.3g}"
+    figure.suptitle(f"{case.identifier}   {name}   map 0 to {top:.3g}{outline}", color="white", fontsize=10, y=0.995)
+    figure.tight_layout(pad=0.3, rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
+    with atomic_path(path, keep_suffix=True) as temporary:
+        figure.savefig(temporary, facecolor="black", metadata={"Software": None})
+
+
+def anomalous_slices(score: np.ndarray, count: int = ROWS) -> list[int]:
+    """Indices of the slices with the highest total score, at least a tenth of the volume apart, ascending."""
+    totals = score.sum(axis=(1, 2))
+    distance = max(1, len(totals) // 10)
+    chosen: list[int] = []
+    for index in np.argsort(-totals, kind="stable"):
+        if all(abs(int(index) - other) >= distance for other in chosen):
+            chosen.append(int(index))
+        if len(chosen) == count:
+            break
+    return sorted(chosen)
+
+
+def _window(values: np.ndarray) -> tuple[float, float]:
+    if not values.size:
+        return 0.0, 1.0
+    low, high = np.quantile(values, [0.005, 0.995])
+    return float(low), float(max(high, low + 1e-6))

@@ -1,0 +1,154 @@
+"""Raw images → anomaly maps in their original geometry; preprocessing and writing in the background."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from tqdm import tqdm
+
+from nnunet_uad.data.image_files import channels_in, ending_of
+from nnunet_uad.inference.export import Exporter, RestoredCase
+from nnunet_uad.inference.restorer import Restorer
+
+#: Image (C, z, y, x), foreground (z, y, x), properties.
+Prepared = tuple[np.ndarray, np.ndarray, dict[str, Any]]
+
+
+class SameProcess(Executor):
+    """Runs jobs at once, in this process: what ``-npp 0`` and ``-nps 0`` stand for."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        """Run ``function`` and keep its result or its exception."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments, **options))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def list_cases(folder: Path, dataset_json: dict[str, Any]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Images of a folder by case, in the order of the model's channels.
+
+    Returns:
+        Case → files, and case → what is wrong with it.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        ValueError: it holds no image.
+    """
+    names = list(dataset_json["channel_names"].values())
+    ending = dataset_json["file_ending"]
+    good: dict[str, list[str]] = {}
+    failed: dict[str, str] = {}
+    for case, images in channels_in(folder).items():
+        wrong = sorted({ending_of(p) for p in images.values()} - {ending})
+        if sorted(images) != list(range(len(names))):
+            failed[case] = (
+                f"expected {len(names)} channel(s) ({', '.join(map(str, names))}: "
+                f"{', '.join(f'_{k:04d}' for k in range(len(names)))}), found "
+                f"{', '.join(f'_{k:04d}' for k in sorted(images))}"
+            )
+        elif wrong:
+            failed[case] = f"the model reads {ending}, found {', '.join(wrong)}"
+        else:
+            good[case] = [str(images[k]) for k in range(len(names))]
+    return good, failed
+
+
+def prepare(
+    files: Sequence[str],
+    plans_manager: PlansManager,
+    configuration_manager: ConfigurationManager,
+    dataset_json: dict[str, Any],
+) -> Prepared:
+    """nnU-Net's preprocessing of a raw case.
+
+    Raises:
+        ValueError: NaN or infinite voxels.
+    """
+    preprocessor = configuration_manager.preprocessor_class(verbose=False)
+    data, seg, properties = preprocessor.run_case(list(files), None, plans_manager, configuration_manager, dataset_json)
+    image = np.asarray(data, dtype=np.float32)
+    if not np.isfinite(image).all():
+        raise ValueError("the image holds NaN or infinite values. Mend it.")
+    return image, np.asarray(seg)[0] >= 0, properties
+
+
+def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: Exporter) -> RestoredCase:
+    """Reconstruct and score a preprocessed case."""
+    image, foreground, properties = prepared
+    reconstruction = restorer.reconstruct(image, foreground)
+    score = restorer.anomaly_score(image, reconstruction, foreground, properties, exporter.settings)
+    spacing = restorer.spacing(properties)
+    return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties)
+
+
+def predict_cases(
+    restorer: Restorer,
+    exporter: Exporter,
+    cases: dict[str, list[str]],
+    preprocessing_processes: int,
+    export_processes: int,
+) -> dict[str, str]:
+    """Predict all cases; one that fails does not stop the others.
+
+    Returns:
+        Case → why it failed.
+    """
+    failed: dict[str, str] = {}
+    model = (restorer.plans_manager, restorer.configuration_manager, restorer.dataset_json)
+    with ExitStack() as stack:
+        preparing = stack.enter_context(_pool(preprocessing_processes))
+        writing = stack.enter_context(_pool(export_processes))
+        outstanding: deque[tuple[str, Future[None]]] = deque()
+        jobs = _ahead(preparing, cases, model, preprocessing_processes + 1)
+        for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
+            try:
+                case = restore(restorer, identifier, job.result(), exporter)
+            except Exception as error:
+                # Whatever is wrong with one case, the others are finished; the caller lists it.
+                failed[identifier] = _in_words(error)
+                continue
+            outstanding.append((identifier, writing.submit(exporter.write, case)))
+            # Restored volumes wait in memory until they are written; not too many of them.
+            while len(outstanding) > export_processes + 1:
+                _collect(outstanding.popleft(), failed)
+        while outstanding:
+            _collect(outstanding.popleft(), failed)
+    return failed
+
+
+def _ahead(pool: Executor, cases: dict[str, list[str]], model: tuple, count: int) -> Iterator[tuple[str, Future]]:
+    """Futures of prepared cases in order, at most ``count`` ahead of what is consumed."""
+    waiting: deque[tuple[str, Future]] = deque()
+    for identifier, files in cases.items():
+        waiting.append((identifier, pool.submit(prepare, files, *model)))
+        if len(waiting) >= count:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _collect(job: tuple[str, Future[None]], failed: dict[str, str]) -> None:
+    error = job[1].exception()
+    if error is not None:
+        failed[job[0]] = _in_words(error)
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
+def _pool(processes: int) -> Executor:
+    if processes <= 0:
+        return SameProcess()
+    # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))

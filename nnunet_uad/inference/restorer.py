@@ -1,0 +1,112 @@
+"""A trained pretrainer ready for use: preprocessed image in, reconstruction and anomaly score out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from torch import nn
+
+from nnunet_uad.inference.sliding_window import reconstruct_volume
+from nnunet_uad.scoring.score import anomaly_map
+from nnunet_uad.scoring.settings import ScoreSettings
+
+
+class RestorationTask(Protocol):
+    """What a restorer needs of a pretraining task."""
+
+    def extra_channels(self, foreground: np.ndarray, seed: int) -> np.ndarray | None:
+        """Channels drawn once for a volume."""
+
+    def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
+        """Pseudo-healthy tiles."""
+
+
+@dataclass(frozen=True)
+class Restorer:
+    """Networks of one or more folds, and what is needed to run them.
+
+    Attributes:
+        networks: one per fold; their reconstructions are averaged.
+        task: how a network reconstructs.
+        plans_manager: of the model.
+        configuration_manager: of the model.
+        dataset_json: of the model.
+        mirror_axes: for test-time mirroring, or ``None``.
+        device: where to compute.
+        seed: of everything that is drawn; the same for every case, so results do not depend on their order.
+    """
+
+    networks: Sequence[nn.Module]
+    task: RestorationTask
+    plans_manager: PlansManager
+    configuration_manager: ConfigurationManager
+    dataset_json: dict[str, Any]
+    mirror_axes: tuple[int, ...] | None
+    device: torch.device
+    seed: int
+
+    def reconstruct(self, image: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+        """Pseudo-healthy image of the same shape as ``image`` (C, z, y, x), preprocessed.
+
+        Args:
+            image: preprocessed.
+            foreground: boolean (z, y, x).
+        """
+        extra = self.task.extra_channels(foreground, self.seed)
+        total = np.zeros(image.shape, dtype=np.float32)
+        for network in self.networks:
+            total += reconstruct_volume(
+                image,
+                extra,
+                partial(self.task.reconstruct, network),
+                self.plans_manager,
+                self.configuration_manager,
+                self.dataset_json,
+                self.mirror_axes,
+                self.device,
+            )
+        return total / np.float32(len(self.networks))
+
+    def anomaly_score(
+        self,
+        image: np.ndarray,
+        reconstruction: np.ndarray,
+        foreground: np.ndarray,
+        properties: dict[str, Any],
+        settings: ScoreSettings,
+    ) -> np.ndarray:
+        """One channel (z, y, x), at least 0, higher is more anomalous; on the preprocessed grid.
+
+        Args:
+            image: preprocessed (C, z, y, x).
+            reconstruction: of the same shape.
+            foreground: boolean (z, y, x).
+            properties: what nnU-Net stored when it preprocessed the case, for the spacing.
+            settings: how to score.
+        """
+        return anomaly_map(
+            image,
+            reconstruction,
+            foreground,
+            self.spacing(properties),
+            list(self.dataset_json["channel_names"].values()),
+            settings,
+            len(self.configuration_manager.patch_size),
+        )
+
+    def spacing(self, properties: dict[str, Any]) -> tuple[float, ...]:
+        """Spacing in mm per axis of the preprocessed volume; a 2D plan keeps the distance of the slices.
+
+        Axes of a single slice (natural images carry 999 mm there) get 1.
+        """
+        spacing = [float(s) for s in self.configuration_manager.spacing]
+        original = [float(properties["spacing"][i]) for i in self.plans_manager.transpose_forward]
+        full = [*original[: len(original) - len(spacing)], *spacing]
+        single = properties["shape_after_cropping_and_before_resampling"]
+        return tuple(1.0 if n == 1 else s for s, n in zip(full, single, strict=True))

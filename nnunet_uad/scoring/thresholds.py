@@ -1,0 +1,121 @@
+"""Where a map becomes a mask: thresholds chosen beforehand and kept with the model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnunet_uad.metrics.curves import Curve, best_dice, threshold_at_fpr
+from nnunet_uad.metrics.histogram import ScoreHistogram
+from nnunet_uad.training.atomic import write_json
+
+#: In a fold's folder, written by the pretrainer's validation.
+THRESHOLDS_FILE = "anomaly_thresholds.json"
+#: False-positive rates on healthy voxels of the foreground.
+FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
+BEST = "best"
+DEFAULT = "fpr:0.01"
+
+
+class ThresholdChoice:
+    """Collects the maps of validation cases and chooses thresholds from them."""
+
+    def __init__(self) -> None:
+        self._histogram = ScoreHistogram()
+        self._healthy: list[str] = []
+        self._labelled: list[str] = []
+
+    def add(self, identifier: str, scores: np.ndarray, foreground: np.ndarray, lesion: np.ndarray | None) -> None:
+        """Count the foreground voxels of a case.
+
+        Args:
+            identifier: of the case.
+            scores: its anomaly map, any shape.
+            foreground: boolean, of the same shape.
+            lesion: boolean, of the same shape; ``None`` for a case that nobody labelled, all of which is taken
+                for healthy.
+        """
+        positive = np.zeros_like(foreground) if lesion is None else lesion
+        self._histogram.add(scores[foreground], positive[foreground])
+        (self._healthy if lesion is None else self._labelled).append(identifier)
+
+    @classmethod
+    def of(cls, parts: Sequence[ThresholdChoice]) -> ThresholdChoice:
+        """All parts taken together."""
+        whole = cls()
+        for part in parts:
+            whole._histogram.merge(part._histogram)
+            whole._healthy += part._healthy
+            whole._labelled += part._labelled
+        return whole
+
+    def thresholds(self) -> dict[str, dict[str, Any]]:
+        """Name → value, the cases it was chosen on, and how: ``fpr:R`` for each rate; ``best`` if there are lesions."""
+        curve = Curve.of(self._histogram)
+        cases = sorted([*self._healthy, *self._labelled])
+        result: dict[str, dict[str, Any]] = {}
+        if curve.negatives:
+            for rate in FALSE_POSITIVE_RATES:
+                result[f"fpr:{rate:g}"] = {
+                    "value": threshold_at_fpr(curve, rate),
+                    "cases": cases,
+                    "how": f"{rate:g} of the foreground voxels outside lesions of the validation cases are above",
+                }
+        dice, threshold = best_dice(curve)
+        if not np.isnan(dice):
+            how = f"best Dice ({dice:.3f}) on the validation cases"
+            result[BEST] = {"value": threshold, "cases": sorted(self._labelled), "how": how}
+        return result
+
+
+def write_thresholds(folder: Path, thresholds: dict[str, Any], score: dict[str, Any]) -> None:
+    """Keep thresholds with the score that they belong to, in a fold's folder."""
+    write_json(folder / THRESHOLDS_FILE, {"thresholds": thresholds, "score": score})
+
+
+def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Thresholds that all of the folds have, averaged over them; none if one of them scored otherwise.
+
+    Args:
+        folders: of the folds.
+        score: the score's settings as JSON; a threshold of another score means nothing.
+    """
+    contents = []
+    for folder in folders:
+        path = folder / THRESHOLDS_FILE
+        if not path.is_file():
+            return {}
+        contents.append(json.loads(path.read_text(encoding="utf-8")))
+    if any(content["score"] != score for content in contents):
+        return {}
+    names = set.intersection(*(set(content["thresholds"]) for content in contents))
+    return {
+        name: {
+            "value": float(np.mean([content["thresholds"][name]["value"] for content in contents])),
+            "cases": sorted({c for content in contents for c in content["thresholds"][name]["cases"]}),
+            "how": contents[0]["thresholds"][name]["how"],
+        }
+        for name in sorted(names)
+    }
+
+
+def resolve_threshold(wanted: str, stored: dict[str, dict[str, Any]]) -> float:
+    """A number, or the name of a stored threshold.
+
+    Raises:
+        ValueError: neither.
+    """
+    if wanted in stored:
+        return float(stored[wanted]["value"])
+    try:
+        return float(wanted)
+    except ValueError as error:
+        there = ", ".join(stored) or "none (the model has no validation with this score)"
+        raise ValueError(
+            f"--threshold expects a number or the name of a threshold stored with the model, found {wanted!r}. "
+            f"Stored: {there}. To store them: nnUNetv2_train … -tr PRETRAINER --val"
+        ) from error
