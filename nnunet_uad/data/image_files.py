@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import SimpleITK
 
@@ -84,6 +85,14 @@ def read_image(path: Path) -> SimpleITK.Image:
         raise ValueError(f"{path} cannot be read as an image: {str(error).strip().splitlines()[-1]}") from error
 
 
+def has_hidden_nan(path: Path) -> bool:
+    """Whether a NIfTI file holds NaN or infinity: SimpleITK, and so nnU-Net's default reader, turns them into 0."""
+    if ending_of(path) not in (".nii", ".nii.gz"):
+        return False
+    stored = nibabel.load(path).dataobj
+    return np.issubdtype(stored.dtype, np.floating) and not np.isfinite(np.asarray(stored)).all()
+
+
 def read_on_grid(path: Path, reference: SimpleITK.Image, resample: bool = False) -> np.ndarray:
     """The values of an image that must lie on the grid of another, float32 (z, y, x) or (y, x).
 
@@ -107,7 +116,7 @@ def read_on_grid(path: Path, reference: SimpleITK.Image, resample: bool = False)
             SimpleITK.Cast(image, SimpleITK.sitkFloat32), reference, SimpleITK.Transform(), SimpleITK.sitkLinear, 0.0
         )
     values = SimpleITK.GetArrayFromImage(image).astype(np.float32, copy=False)
-    if np.isnan(values).any():
+    if np.isnan(values).any() or has_hidden_nan(path):
         raise ValueError(f"{path.name} holds NaN, which cannot be ranked. Mend the file.")
     return values
 

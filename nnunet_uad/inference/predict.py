@@ -14,7 +14,7 @@ import numpy as np
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from tqdm import tqdm
 
-from nnunet_uad.data.image_files import channels_in, ending_of
+from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
 from nnunet_uad.inference.export import Exporter, RestoredCase
 from nnunet_uad.inference.restorer import Restorer
 
@@ -75,6 +75,9 @@ def prepare(
     Raises:
         ValueError: NaN or infinite voxels.
     """
+    spoilt = [Path(f).name for f in files if has_hidden_nan(Path(f))]
+    if spoilt:
+        raise ValueError(f"{', '.join(spoilt)} holds NaN or infinite values. Mend the image.")
     preprocessor = configuration_manager.preprocessor_class(verbose=False)
     data, seg, properties = preprocessor.run_case(list(files), None, plans_manager, configuration_manager, dataset_json)
     image = np.asarray(data, dtype=np.float32)

@@ -69,7 +69,7 @@ class RankingScores:
         }
 
     def pooled_intervals(self) -> dict[str, tuple[float, float] | None]:
-        """Bootstrap intervals over cases of the pooled values, from bins 64 times as wide as the values'."""
+        """Bootstrap intervals over cases of the pooled values, from bins 512 times as wide as the values'."""
         bins = sorted({b for case in self._coarse for b in case}, reverse=True)
         counts = np.array([[case.get(b, (0, 0)) for b in bins] for case in self._coarse], dtype=np.int64)
 

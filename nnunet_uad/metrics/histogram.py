@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-#: Low bits of a float32 that are dropped: 13 of 23 mantissa bits stay, 8192 bins between a number and its double.
-_DROPPED_BITS = 10
+#: Low bits of a float32 that are dropped: 16 of 23 mantissa bits stay, 65536 bins between a number and its double.
+_DROPPED_BITS = 7
+#: Bits of 2^-40, about 9e-13; smaller magnitudes count as 0, or most of the bins would lie between 0 and them.
+_SMALLEST = 87 << 23
+_INFINITY = 0x7F800000
 _CHUNK = 1 << 19
 #: Bins of the histogram that fall into one bin of :meth:`ScoreHistogram.coarse`.
-COARSENING = 64
+COARSENING = 512
 
 
 class ScoreHistogram:
-    """Counts of positive and negative voxels over the upper 22 bits of their float32 scores.
+    """Counts of positive and negative voxels over the upper 25 bits of their float32 scores.
 
     The bins are those of the floating point format: no range has to be known beforehand, histograms of different
-    cases have the same bins and can be added, and the bin width is 1/8192 of the power of two below the score.
+    cases have the same bins and can be added, and the bin width is 1/65536 of the power of two below the score.
     Only the range of bins between the lowest and the highest score is held, 16 bytes each.
     """
 
@@ -38,9 +41,7 @@ class ScoreHistogram:
             raise ValueError(f"Scores have shape {scores.shape}, labels {positive.shape}; expected the same.")
         flat, labels = scores.reshape(-1), positive.reshape(-1)
         for start in range(0, len(flat), _CHUNK):
-            # Adding zero turns −0 into 0.
-            chunk = flat[start : start + _CHUNK].astype(np.float32) + np.float32(0)
-            bins = bins_of(chunk)
+            bins = bins_of(np.ascontiguousarray(flat[start : start + _CHUNK], dtype=np.float32))
             low, high = int(bins.min()), int(bins.max()) + 1
             self._cover(low, high)
             bins -= low
@@ -61,7 +62,7 @@ class ScoreHistogram:
         self.positives[window] += other.positives
 
     def coarse(self) -> dict[int, tuple[int, int]]:
-        """Occupied bins 64 times as wide: index → (positives, voxels); small enough to keep per case."""
+        """Occupied bins 512 times as wide: index → (positives, voxels); small enough to keep per case."""
         if not len(self.voxels):
             return {}
         index = (np.arange(len(self.voxels)) + self.first_bin) // COARSENING
@@ -84,24 +85,30 @@ class ScoreHistogram:
 
 
 def bins_of(scores: np.ndarray) -> np.ndarray:
-    """Bin of every score: int64, ascending with the score.
+    """Bin of every score: int64, ascending with the score, 0 for zero.
 
     Args:
-        scores: float32.
+        scores: float32, contiguous.
 
     Raises:
         ValueError: NaN, which has no place in an order.
     """
     bits = scores.view(np.int32)
-    # Floats are sign and magnitude; integers of that order need the magnitude of negative ones inverted.
-    ordered = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
-    if int(ordered.max()) > 0x7F800000 or int(ordered.min()) < -0x7F800001:
+    magnitude = bits & np.int32(0x7FFFFFFF)
+    if int(magnitude.max()) > _INFINITY:
         raise ValueError("The scores hold NaN, which cannot be ranked. Mend the anomaly map.")
-    return (ordered >> _DROPPED_BITS).astype(np.int64)
+    magnitude -= np.int32(_SMALLEST)
+    magnitude >>= _DROPPED_BITS
+    magnitude += np.int32(1)
+    bins = np.maximum(magnitude, 0, out=magnitude).astype(np.int64)
+    negative = bits < 0
+    if negative.any():
+        np.negative(bins, out=bins, where=negative)
+    return bins
 
 
 def lower_edges(bins: np.ndarray) -> np.ndarray:
     """The lowest score of each bin, float32: ``score >= edge`` selects the bin and all above it."""
-    ordered = (bins << _DROPPED_BITS).astype(np.int32)
-    bits = ordered ^ ((ordered >> 31) & np.int32(0x7FFFFFFF))
-    return bits.view(np.float32)
+    magnitude = np.where(bins > 0, _SMALLEST + ((bins - 1) << _DROPPED_BITS), _SMALLEST - (bins << _DROPPED_BITS) - 1)
+    edges = np.minimum(magnitude, _INFINITY).astype(np.int32).view(np.float32)
+    return np.where(bins > 0, edges, -edges)

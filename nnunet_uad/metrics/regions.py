@@ -32,7 +32,7 @@ class RegionOverlap:
         self.regions += count
         inside = labels > 0
         sizes = np.bincount(labels[inside], minlength=count + 1)
-        bins = bins_of(scores[inside].astype(np.float32) + np.float32(0))
+        bins = bins_of(scores[inside].astype(np.float32))
         unique, inverse = np.unique(bins, return_inverse=True)
         weights = np.bincount(inverse, weights=1.0 / sizes[labels[inside]])
         for key, weight in zip(unique.tolist(), weights.tolist(), strict=True):

@@ -1,7 +1,10 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 import tiny
 import torch
 
@@ -72,22 +75,31 @@ def test_files_of_a_training(dae_fold):
 
 
 def test_validation_writes_maps_in_the_original_geometry(dae_fold):
-    import os
-    from pathlib import Path
-
-    import SimpleITK
-
     summary = json.loads((dae_fold / "validation" / "summary.json").read_text())
     assert [c["identifier"] for c in summary["metric_per_case"]] == tiny.LESION[2:]
     assert {"MAE_healthy", "MAE_lesion", "MSE_foreground"} <= set(summary["mean"])
     raw = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTr"
     for case in tiny.LESION[2:]:
         image = SimpleITK.ReadImage(str(raw / f"{case}_0000.nii.gz"))
-        error = SimpleITK.ReadImage(str(dae_fold / "validation" / f"{case}_map.nii.gz"))
-        assert error.GetSize() == image.GetSize() and error.GetOrigin() == image.GetOrigin()
-        values = SimpleITK.GetArrayFromImage(error)
+        score = SimpleITK.ReadImage(str(dae_fold / "validation" / f"{case}_map.nii.gz"))
+        assert score.GetSize() == image.GetSize() and score.GetOrigin() == image.GetOrigin()
+        values = SimpleITK.GetArrayFromImage(score)
         outside = SimpleITK.GetArrayFromImage(image) == 0
         assert values.max() > 0.1 and values[outside].mean() < 0.1 * values[~outside].mean()
+        assert (dae_fold / "validation" / f"{case}_montage.png").stat().st_size > 10_000
+
+
+def test_validation_measures_the_maps_beside_the_intensity_and_chooses_thresholds(dae_fold):
+    summary = json.loads((dae_fold / "validation" / "summary.json").read_text())
+    metrics = json.loads((dae_fold / "validation" / "anomaly_metrics.json").read_text())
+    assert set(metrics["scores"]) == {"map", "intensity:FLAIR"} and not metrics["failed"]
+    assert summary["anomaly"]["map AP"] == metrics["scores"]["map"]["pooled"]["AP"]["value"]
+    assert 0 < summary["anomaly"]["map AP"] < 1 and 0 < summary["anomaly"]["intensity:FLAIR AP"] < 1
+    stored = json.loads((dae_fold / "anomaly_thresholds.json").read_text())
+    assert set(stored["thresholds"]) == {"fpr:0.05", "fpr:0.01", "fpr:0.001", "best"}
+    assert stored["thresholds"]["best"]["cases"] == tiny.LESION[2:]
+    assert stored["score"]["residual"] == "auto"
+    assert len(metrics["warnings"]) == 8  # four thresholds, each chosen on the two cases themselves
 
 
 def test_the_same_seed_gives_the_same_weights(tiny_dataset, results, monkeypatch):
@@ -132,3 +144,19 @@ def test_bad_sampling_is_refused(tiny_dataset, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "sampling=everywhere")
     with pytest.raises(ValueError, match="sampling expects healthy or anywhere"):
         tiny.make_trainer("nnUNetPretrainerDAE")
+
+
+def test_bad_channel_weights_are_refused_before_training(tiny_dataset, results, monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_settings", "channel_weights=T2:1")
+    with pytest.raises(ValueError, match="names out of FLAIR, T1"):
+        tiny.make_trainer("nnUNetPretrainerDAE")
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_intensity_augmentation_can_be_switched_off(tiny_dataset, results, monkeypatch, used):
+    monkeypatch.setenv("nnUNet_uad_settings", f"intensity_augmentation={json.dumps(used)}")
+    trainer = tiny.make_trainer("nnUNetPretrainerDAE")
+    transforms = trainer.get_training_transforms((32, 32), (-0.5, 0.5), None, (0, 1), False, [True, True])
+    names = [type(getattr(t, "transform", t)).__name__ for t in transforms.transforms]
+    assert ("GammaTransform" in names) == used
+    assert {"ForegroundTransform", "SpatialTransform", "MirrorTransform"} <= set(names)

@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 from nnunet_uad.pretrain.dae import DAESettings, DAETask
 
@@ -26,3 +27,18 @@ def test_forward_gives_the_loss_of_the_networks_answer():
     result = task.forward(torch.nn.Identity(), torch.zeros(4, 2, 64, 64), foreground)
     # Leaving the noise in costs its variance: that of the nodes, reduced by linear interpolation.
     assert 0.5**2 * 0.3 < float(result["loss"]) < 0.5**2
+
+
+def test_noisy_copies_are_averaged_inside_the_foreground_and_repeat_with_the_seed():
+    settings = DAESettings(test_noise_copies=3, test_noise_std=2.0)
+    task = DAETask(settings, spacing=(2.0, 2.0), patch_size=(8, 8), total_stride=(4, 4))
+    foreground = np.zeros((5, 16, 16), bool)
+    foreground[:, 4:, :] = True
+    noise = task.extra_channels(foreground, seed=1)
+    assert noise.shape == (3, 5, 16, 16) and (noise[:, ~foreground] == 0).all()
+    assert noise[:, foreground].std() > 0.5 and not np.array_equal(noise[0, 0], noise[0, 1])
+    assert np.array_equal(noise, task.extra_channels(foreground, seed=1))
+    assert not np.array_equal(noise, task.extra_channels(foreground, seed=2))
+    image, extra = torch.randn(5, 2, 16, 16), torch.from_numpy(noise).transpose(0, 1)
+    restored = task.reconstruct(torch.nn.Identity(), image, extra)
+    assert torch.allclose(restored, image + extra.mean(1, keepdim=True), atol=1e-5)

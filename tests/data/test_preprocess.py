@@ -1,0 +1,143 @@
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+from hypothesis import given
+from hypothesis import strategies as st
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+from nnunet_uad.cli.main import main
+from nnunet_uad.data.preprocess import make_splits
+
+
+@pytest.fixture
+def unlabelled(tiny_dataset, tmp_path, monkeypatch):
+    """A raw dataset without labels, of FLAIR only and with another grid; raw and preprocessed roots of its own."""
+    raw, preprocessed = tmp_path / "raw", tmp_path / "preprocessed"
+    preprocessed.mkdir()
+    folder = raw / "Dataset993_Unlabelled"
+    (folder / "imagesTr").mkdir(parents=True)
+    for k in range(2):
+        tiny.write_image(tiny.tiny_case(50 + k, False)[0][0][:, ::2], folder / "imagesTr" / f"u_{k}_0000.nii.gz")
+    description = {"channel_names": {"0": "FLAIR"}, "labels": {"background": 0}, "file_ending": ".nii.gz"}
+    (folder / "dataset.json").write_text(json.dumps(description))
+    (raw / tiny.DATASET).symlink_to(Path(os.environ["nnUNet_raw"]) / tiny.DATASET)
+    (preprocessed / tiny.DATASET).symlink_to(tiny_dataset)
+    monkeypatch.setenv("nnUNet_raw", str(raw))
+    monkeypatch.setenv("nnUNet_preprocessed", str(preprocessed))
+    return preprocessed
+
+
+def preprocess(*flags):
+    return main(["preprocess", "--like", tiny.NUMBER, "-c", "2d_tiny", "-np", "0", *flags])
+
+
+def test_unlabelled_with_selected_channels(unlabelled, capsys):
+    assert preprocess("-d", "993") == 1
+    assert "--channels FLAIR" in capsys.readouterr().err
+    assert preprocess("-d", "993", "--channels", "FLAIR") == 0
+    folder = unlabelled / "Dataset993_Unlabelled"
+    plans = json.loads((folder / "nnUNetPlans.json").read_text())
+    assert plans["dataset_name"] == folder.name
+    dataset = nnUNetDatasetBlosc2(str(folder / plans["configurations"]["2d_tiny"]["data_identifier"]))
+    assert sorted(dataset.identifiers) == ["u_0", "u_1"]
+    data, seg, _, properties = dataset.load_case("u_0")
+    assert data.shape[0] == 1 and set(np.unique(seg[:])) <= {-1, 0}
+    assert {k: len(v) for k, v in properties["class_locations"].items()} == {1: 0, 2: 0}
+    assert json.loads((folder / "unlabelled_cases.json").read_text()) == ["u_0", "u_1"]
+    assert json.loads((folder / "splits_final.json").read_text())[0]["val"]
+    assert json.loads((folder / "dataset.json").read_text())["channel_names"] == {"0": "FLAIR"}
+
+
+def test_a_mixed_cohort_keeps_the_folds_and_trains_both_stages(unlabelled, results, monkeypatch):
+    flags = ("-d", tiny.NUMBER, "993", "--channels", "FLAIR", "-o", "Dataset994_Mixed")
+    assert preprocess(*flags) == 0
+    folder = unlabelled / "Dataset994_Mixed"
+    splits = json.loads((folder / "splits_final.json").read_text())
+    like = json.loads((unlabelled / tiny.DATASET / "splits_final.json").read_text())
+    assert [s["val"] for s in splits] == [s["val"] for s in like]
+    assert splits[0]["train"] == [*like[0]["train"], "u_0", "u_1"]
+    assert len(list((folder / "gt_segmentations").iterdir())) == 8
+    fold = run(994, "nnUNetPretrainerDAE_1epochs_2iters")
+    from nnunet_uad.weights.safe_file import read_pretrained
+
+    record = read_pretrained(fold / "pretrained.safetensors")[1]
+    assert {"u_0", "u_1", "lesion_0"} <= set(record.cases) and record.channel_names == ("FLAIR",)
+    # Fine-tuning never takes a case that nobody labelled for a healthy one.
+    trainer = tiny.make_trainer("nnUNetTrainerFromScratch_1epochs_1iters", number="994")
+    assert trainer.do_split()[0] == like[0]["train"]
+    # The weights of one dataset serve another one with more channels, through the variable.
+    monkeypatch.setenv("nnUNet_uad_pretrained", str(fold / "pretrained.safetensors"))
+    tuned = run(991, "nnUNetTrainerDAEPretrained_1epochs_1iters")
+    assert json.loads((tuned / "transfer.json").read_text())["share"]["encoder"] == 1.0
+
+
+def run(number, trainer):
+    made = tiny.make_trainer(trainer, number=str(number))
+    made.run_training()
+    made.perform_actual_validation()
+    return Path(made.output_folder)
+
+
+def test_training_supervised_on_unlabelled_cases_only_is_refused(unlabelled, results):
+    assert preprocess("-d", "993", "--channels", "FLAIR") == 0
+    with pytest.raises(ValueError, match="None of the 1 training cases of fold 0 has labels"):
+        tiny.make_trainer("nnUNetTrainerFromScratch", number="993").do_split()
+
+
+def test_running_again_repeats_nothing_and_a_spoilt_case_stops_no_other(unlabelled, capsys):
+    raw = Path(os.environ["nnUNet_raw"]) / "Dataset993_Unlabelled" / "imagesTr"
+    (raw / "u_2_0000.nii.gz").write_bytes(b"no image")
+    assert preprocess("-d", "993", "--channels", "FLAIR") == 1
+    err = capsys.readouterr().err
+    assert "1 case(s) could not be preprocessed" in err and "u_2" in err
+    folder = unlabelled / "Dataset993_Unlabelled" / "nnUNetPlans_2d_tiny"
+    before = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
+    assert set(before) == {f"u_{k}{e}" for k in (0, 1) for e in (".b2nd", "_seg.b2nd", ".pkl")}
+    shutil.copy(raw / "u_1_0000.nii.gz", raw / "u_2_0000.nii.gz")
+    assert preprocess("-d", "993", "--channels", "FLAIR") == 0
+    after = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
+    assert {k: after[k] for k in before} == before and len(after) == 9
+    assert len(json.loads((folder.parent / "unlabelled_cases.json").read_text())) == 3
+
+
+def test_other_plans_and_bad_names_are_refused(unlabelled, capsys):
+    assert preprocess("-d", "993", "--channels", "FLAIR") == 0
+    path = unlabelled / "Dataset993_Unlabelled" / "nnUNetPlans.json"
+    plans = json.loads(path.read_text())
+    plans["configurations"]["added"] = {"inherits_from": "2d"}
+    path.write_text(json.dumps(plans))
+    assert preprocess("-d", "993", "--channels", "FLAIR") == 0, "an added configuration changes nothing"
+    plans["configurations"]["2d_tiny"]["spacing"] = [9, 9]
+    path.write_text(json.dumps(plans))
+    for flags, message in {
+        ("-d", "993", "--channels", "FLAIR"): "preprocessed with other plans",
+        ("-d", "993", tiny.NUMBER): "name it with -o",
+        ("-d", "993", "-o", "Mixed"): "DatasetXXX_Name",
+        ("-d", "993", "-o", "Dataset991_Other"): "is taken by",
+        ("-d", tiny.NUMBER): "where the plans come from",
+        ("-d", tiny.NUMBER, tiny.NUMBER, "-o", "Dataset995_Twice"): "occur in more than one",
+    }.items():
+        assert preprocess(*flags) == 1
+        assert message in capsys.readouterr().err
+    assert main(["preprocess", "-d", "993", "--like", tiny.NUMBER, "-c", "4d"]) == 1
+    assert "no configuration 4d" in capsys.readouterr().err
+
+
+names = st.lists(st.sampled_from("abcdefghij"), unique=True)
+
+
+@given(names, names)
+def test_splits_never_train_on_what_they_validate(labelled, unlabelled):
+    unlabelled = [f"u{c}" for c in unlabelled]
+    splits = make_splits(labelled, unlabelled, [])
+    assert bool(splits) == (len(labelled) + len(unlabelled) > 1)
+    for split in splits:
+        assert not set(split["train"]) & set(split["val"]) and split["val"] and split["train"]
+        assert set(split["train"]) | set(split["val"]) == {*labelled, *unlabelled}
+        if len(labelled) > 1:
+            assert set(unlabelled) <= set(split["train"])

@@ -1,0 +1,28 @@
+import numpy as np
+
+from nnunet_uad.metrics.bootstrap import interval, mean_interval, resamples
+
+
+def test_resamples_have_as_many_cases():
+    drawn = resamples(7, 100)
+    assert drawn.shape == (100, 7) and (drawn.sum(1) == 7).all()
+    assert np.array_equal(drawn, resamples(7, 100))
+
+
+def test_one_case_has_no_interval():
+    assert interval(1, lambda w: 0.0) is None
+    assert mean_interval([0.5]) is None and mean_interval([0.5, float("nan")]) is None
+
+
+def test_undefined_resamples_are_left_out():
+    assert interval(3, lambda w: float("nan")) is None
+
+
+def test_the_interval_holds_the_true_mean_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(200):
+        low, high = mean_interval(rng.normal(3.0, 1.0, 30).tolist(), draws=300)
+        hits += low <= 3.0 <= high
+    # The percentile bootstrap of 30 cases is a little too narrow: 93 to 95 %.
+    assert 0.88 <= hits / 200 <= 0.99

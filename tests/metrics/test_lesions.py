@@ -1,0 +1,52 @@
+import math
+
+import numpy as np
+import pytest
+
+from nnunet_uad.metrics.lesions import LesionCounts, count_lesions
+
+
+def volume(*boxes):
+    mask = np.zeros((10, 20, 20), bool)
+    for z, y, x in boxes:
+        mask[z, y, x] = True
+    return mask
+
+
+A, B = (slice(0, 2), slice(0, 5), slice(0, 2)), (slice(5, 7), slice(10, 12), slice(10, 12))
+
+
+def test_hand_worked():
+    # Of A's 20 voxels 2 are selected (a tenth: found); B is missed; one finding lies elsewhere.
+    selected = volume((slice(0, 2), slice(0, 1), slice(0, 1)), (slice(9, 10), slice(0, 2), slice(0, 2)))
+    counts = count_lesions(selected, volume(A, B))
+    assert counts == LesionCounts(lesions=2, found=1, findings=2, correct=1, scans=1)
+    scores = counts.scores()
+    assert scores["lesion_recall"] == scores["lesion_precision"] == scores["lesion_F1"] == 0.5
+    assert scores["false_positives_per_scan"] == 1
+
+
+def test_a_mask_of_everything_finds_all_and_is_wrong():
+    scores = count_lesions(np.ones((10, 20, 20), bool), volume(A, B)).scores()
+    assert scores["lesion_recall"] == 1 and scores["lesion_precision"] == 0 and scores["lesion_F1"] == 0
+
+
+def test_diagonal_neighbours_are_one_lesion():
+    assert count_lesions(volume(), volume((1, 1, 1), (2, 2, 2))).lesions == 1
+
+
+def test_too_little_overlap_is_missed():
+    selected = volume((slice(0, 1), slice(0, 1), slice(0, 1)))
+    assert count_lesions(selected, volume(A)).found == 0
+    assert count_lesions(selected, volume(A), min_overlap=0.05).found == 1
+
+
+def test_counts_of_scans_add_up():
+    total = count_lesions(volume(A), volume(A)) + count_lesions(volume(B), volume())
+    assert total.scores()["false_positives_per_scan"] == 0.5
+    assert total.scores()["lesion_recall"] == 1
+
+
+@pytest.mark.parametrize("name", ["lesion_recall", "lesion_precision", "lesion_F1"])
+def test_nothing_there_is_undefined(name):
+    assert math.isnan(LesionCounts(scans=1).scores()[name])
