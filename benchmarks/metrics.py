@@ -1,6 +1,6 @@
 """Streaming average precision against scikit-learn's, in one run: time, memory, error.
 
-    python benchmarks/metrics.py --voxels 100000000
+python benchmarks/metrics.py --voxels 100000000
 """
 
 from __future__ import annotations

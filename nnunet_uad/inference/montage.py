@@ -10,6 +10,8 @@ import numpy as np
 from nnunet_uad.training.atomic import atomic_path
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from nnunet_uad.inference.export import RestoredCase
 
 ROWS = 3
@@ -26,6 +28,16 @@ def write_montage(case: RestoredCase, channel: int, name: str, threshold: float 
         threshold: outlined in the overlay, if given.
         path: ending in ``.png``.
     """
+    from matplotlib import style
+
+    # nnU-Net changes matplotlib's defaults in its own process.
+    with style.context("default"):
+        figure = _figure(case, channel, name, threshold)
+        with atomic_path(path, keep_suffix=True) as temporary:
+            figure.savefig(temporary, facecolor="black", metadata={"Software": None})
+
+
+def _figure(case: RestoredCase, channel: int, name: str, threshold: float | None) -> Figure:
     from matplotlib.figure import Figure
 
     slices = anomalous_slices(case.score)
@@ -55,8 +67,7 @@ def write_montage(case: RestoredCase, channel: int, name: str, threshold: float 
     outline = "" if threshold is None else f"   cyan: score at least {threshold:.3g}"
     figure.suptitle(f"{case.identifier}   {name}   map 0 to {top:.3g}{outline}", color="white", fontsize=10, y=0.995)
     figure.tight_layout(pad=0.3, rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
-    with atomic_path(path, keep_suffix=True) as temporary:
-        figure.savefig(temporary, facecolor="black", metadata={"Software": None})
+    return figure
 
 
 def anomalous_slices(score: np.ndarray, count: int = ROWS) -> list[int]:

@@ -52,7 +52,9 @@ def test_values_files_and_baseline(folders):
     assert pooled["AP"]["interval_95"][0] <= pooled["AP"]["value"] + 0.01
     fixed = summary["scores"]["map"]["masks"]["fixed"]
     chosen = scores >= 1.5
-    assert fixed["pooled"]["Dice"]["value"] == pytest.approx(2 * chosen[labels > 0].sum() / (chosen.sum() + labels.sum()))
+    assert fixed["pooled"]["Dice"]["value"] == pytest.approx(
+        2 * chosen[labels > 0].sum() / (chosen.sum() + labels.sum())
+    )
     oracle = summary["scores"]["map"]["masks"]["oracle"]
     assert oracle["pooled"]["Dice"]["value"] == pytest.approx(pooled["best_dice_oracle"]["value"])
     assert "oracle" in oracle["threshold"]["origin"]

@@ -28,7 +28,9 @@ def by_definition(cases, max_rate):
         rates.append(sum(((s >= t) & ~y).sum() for s, y in cases) / negatives)
         overlaps.append(np.mean(shares))
     x = np.append([r for r in rates if r < max_rate], max_rate)
-    y = np.append([o for r, o in zip(rates, overlaps, strict=True) if r < max_rate], np.interp(max_rate, rates, overlaps))
+    y = np.append(
+        [o for r, o in zip(rates, overlaps, strict=True) if r < max_rate], np.interp(max_rate, rates, overlaps)
+    )
     return np.trapezoid(y, x) / max_rate
 
 

@@ -94,7 +94,9 @@ def test_validation_measures_the_maps_beside_the_intensity_and_chooses_threshold
     metrics = json.loads((dae_fold / "validation" / "anomaly_metrics.json").read_text())
     assert set(metrics["scores"]) == {"map", "intensity:FLAIR"} and not metrics["failed"]
     assert summary["anomaly"]["map AP"] == metrics["scores"]["map"]["pooled"]["AP"]["value"]
-    assert 0 < summary["anomaly"]["map AP"] < 1 and 0 < summary["anomaly"]["intensity:FLAIR AP"] < 1
+    assert 0 < summary["anomaly"]["map AP"] <= 1
+    # The lesions of the tiny dataset are the brightest of the image.
+    assert summary["anomaly"]["intensity:FLAIR AP"] > 0.9
     stored = json.loads((dae_fold / "anomaly_thresholds.json").read_text())
     assert set(stored["thresholds"]) == {"fpr:0.05", "fpr:0.01", "fpr:0.001", "best"}
     assert stored["thresholds"]["best"]["cases"] == tiny.LESION[2:]

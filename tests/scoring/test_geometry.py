@@ -54,7 +54,9 @@ def test_what_was_read_comes_back_on_the_same_grid(tmp_path, reader, grid):
     data, properties = reader().read_images([str(tmp_path / "a_0000.nii.gz")])
     write_volume(data[0], properties, tmp_path / "out.nii.gz")
     write_volume(data[0] > 4000, properties, tmp_path / "mask.nii.gz")
-    assert np.allclose(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "out.nii.gz"))), volume, atol=1e-3)
+    assert np.allclose(
+        SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "out.nii.gz"))), volume, atol=1e-3
+    )
     mask = SimpleITK.ReadImage(str(tmp_path / "mask.nii.gz"))
     assert mask.GetPixelID() == SimpleITK.sitkUInt8
     marked = np.argwhere(SimpleITK.GetArrayFromImage(mask))
