@@ -39,12 +39,11 @@ setup(
         "nibabel",
         "numpy",
         "safetensors",
-        "scikit-learn",
         "scipy",
         "tqdm",
     ],
     extras_require={
-        "test": ["hypothesis", "pytest", "setuptools>=68", "wheel"],
+        "test": ["hypothesis", "pytest", "scikit-learn", "setuptools>=68", "wheel"],
         "lint": ["mypy", "ruff"],
     },
     entry_points={"console_scripts": ["nnunet_uad = nnunet_uad.cli.main:main"]},

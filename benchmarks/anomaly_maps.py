@@ -1,14 +1,16 @@
 """Which pretraining gives the better anomaly maps? Cross-validated on 901, shown on 902.
 
     python benchmarks/anomaly_maps.py train -o results/maps --workers 2
+    python benchmarks/anomaly_maps.py score -o results/maps
 
-Every training is an ordinary nnU-Net model below ``results/maps/<variant>``; run the command again to continue an
-interrupted study.
+Every training is an ordinary nnU-Net model below ``results/maps/<variant>``, every scored fold a row on disk; run a
+command again to continue an interrupted study. Scores are measured on the preprocessed grid of the cases left out.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -16,6 +18,16 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+
+from nnunet_uad.metrics.baseline import equalised_intensity
+from nnunet_uad.metrics.curves import Curve, average_precision
+from nnunet_uad.metrics.histogram import ScoreHistogram
+from nnunet_uad.scoring.ensemble import rank_ensemble
+from nnunet_uad.scoring.filters import smoothed
+from nnunet_uad.scoring.settings import ScoreSettings
+from nnunet_uad.training.atomic import write_json
 
 DATASET, PLANS = "Dataset901_Tumour", "nnUNetPlans"
 EPOCHS = 10
@@ -112,15 +124,154 @@ def train(root: Path, names: list[str], folds: list[int], workers: int) -> None:
         process.join()
 
 
+#: What is made of one reconstruction.
+PLAIN = {"intensity_weight": 0.0, "smoothing_mm": 0.0}
+ALL_CHANNELS = "FLAIR:1,T1c:1"
+SCORES = {
+    "absolute, all channels": {"residual": "absolute", "channel_weights": ALL_CHANNELS, **PLAIN},
+    "absolute, all channels, median 9.4 mm, erosion 2 mm": {
+        "residual": "absolute",
+        "channel_weights": ALL_CHANNELS,
+        "median_mm": 9.4,
+        "erosion_mm": 2.0,
+        **PLAIN,
+    },
+    "absolute, FLAIR": {"residual": "absolute", "channel_weights": "FLAIR:1", **PLAIN},
+    "SSIM, FLAIR": {"residual": "ssim", **PLAIN},
+    "signed, FLAIR": {"residual": "signed", **PLAIN},
+    "signed, FLAIR - 0.25 T1c": {"residual": "signed", "channel_weights": "FLAIR:1,T1c:-0.25", **PLAIN},
+    "signed, FLAIR + 0.25 T1c": {"residual": "signed", "channel_weights": "FLAIR:1,T1c:0.25", **PLAIN},
+    **{f"signed, smoothed {mm} mm": {"intensity_weight": 0.0, "smoothing_mm": float(mm)} for mm in (1, 2, 3)},
+    **{f"signed, intensity {w}": {"intensity_weight": w, "smoothing_mm": 0.0} for w in (0.25, 0.5, 0.75)},
+    **{
+        f"signed, intensity {w}, smoothed 2 mm": {"intensity_weight": w, "smoothing_mm": 2.0} for w in (0.25, 0.5, 0.75)
+    },
+    "signed, intensity 0.25, smoothed 3 mm": {"intensity_weight": 0.25, "smoothing_mm": 3.0},
+    "signed, intensity 0.25, smoothed 2 mm, erosion 2 mm": {"erosion_mm": 2.0},
+    "signed, intensity 0.25, smoothed 2 mm, erosion 4 mm": {"erosion_mm": 4.0},
+    "signed, intensity 0.25, median 6 mm": {"smoothing_mm": 0.0, "median_mm": 6.0},
+}
+DEFAULT, RECIPE, SIGNED = "signed, intensity 0.25, smoothed 2 mm", "absolute, all channels", "signed, FLAIR"
+#: What is done at test time with one variant's models: name → changed settings of the training, mirroring.
+TEST_TIME = {
+    "base": {
+        "": ({}, False),
+        "mirrored": ({}, True),
+        "4 noisy copies, std 1.5": ({"test_noise_copies": 4, "test_noise_std": 1.5}, False),
+        "4 noisy copies, std 3": ({"test_noise_copies": 4, "test_noise_std": 3.0}, False),
+    }
+}
+
+
+def score(root: Path, names: list[str], folds: list[int]) -> None:
+    """Score what is trained and has no row yet, then print the table."""
+    for name in names:
+        for test_time, change in TEST_TIME.get(name, {"": ({}, False)}).items():
+            for fold in folds:
+                row = root / "scores" / f"{name}{'__' if test_time else ''}{test_time.replace(' ', '_')}_{fold}.json"
+                trained = model_folder(root, name) / f"fold_{fold}" / "checkpoint_final.pth"
+                if not row.exists() and trained.exists():
+                    row.parent.mkdir(exist_ok=True)
+                    write_json(row, {"variant": name, "test_time": test_time, **score_fold(root, name, fold, *change)})
+    print_table([json.loads(p.read_text()) for p in sorted((root / "scores").glob("*.json"))])
+
+
+def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool) -> dict:
+    """Histograms are not kept: the row holds each case's values and its counts in coarse bins for pooling."""
+    import torch
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    from nnunet_uad.inference.model import load_restorer
+    from nnunet_uad.plugin import nnunet_uad_trainers
+
+    variant = VARIANTS[name]
+    base = Path(os.environ["nnUNet_preprocessed"]) / variant.dataset
+    trainer_class = getattr(nnunet_uad_trainers, trainer_name(variant))
+    device = torch.device(os.environ.get("NNUNET_UAD_BENCH_DEVICE", "cpu"))
+    folder = model_folder(root, name) / f"fold_{fold}"
+    restorer, settings = load_restorer(trainer_class, [folder], "checkpoint_final.pth", device, mirroring)
+    if changes:
+        task = trainer_class.make_task(dataclasses.replace(settings, **changes), restorer.configuration_manager)
+        restorer = dataclasses.replace(restorer, task=task)
+    identifier = restorer.configuration_manager.data_identifier
+    cases = json.loads((base / "splits_final.json").read_text())[fold]["val"]
+    dataset = nnUNetDatasetBlosc2(str(base / identifier), cases)
+    scores: dict[str, dict] = {}
+    for case in cases:
+        data, seg, _, properties = dataset.load_case(case)
+        image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
+        restored = restorer.reconstruct(image, labels >= 0)
+        for label, values in maps_of(restorer, image, restored, labels >= 0, properties).items():
+            histogram = ScoreHistogram()
+            histogram.add(values, labels > 0)
+            curve = Curve.of(histogram)
+            scores.setdefault(label, {})[case] = {
+                "AP": average_precision(curve),
+                "coarse": {str(k): v for k, v in histogram.coarse().items()},
+            }
+    return {"fold": fold, "scores": scores}
+
+
+def maps_of(restorer, image, restored, foreground, properties) -> dict[str, np.ndarray]:
+    """All maps that are compared, of one reconstruction."""
+    spacing = restorer.spacing(properties)
+    names = list(restorer.dataset_json["channel_names"].values())
+    maps = {
+        label: restorer.anomaly_score(image, restored, foreground, properties, ScoreSettings(**settings))
+        for label, settings in SCORES.items()
+        if len(names) > 1 or "T1c" not in str(settings)
+    }
+    flair = image[0]
+    for sigma in (0, 2, 3):
+        blurred = smoothed(flair, foreground, spacing, float(sigma)) if sigma else flair
+        maps[f"intensity, smoothed {sigma} mm" if sigma else "intensity"] = equalised_intensity(blurred, foreground)
+    residual = smoothed(flair - restored[0], foreground, spacing, 2.0)
+    ranked = [residual, smoothed(flair, foreground, spacing, 2.0)]
+    maps["rank ensemble of signed residual and intensity, smoothed 2 mm"] = rank_ensemble(ranked, foreground)
+    return maps
+
+
+def print_table(rows: list[dict]) -> None:
+    """Every score of the first variant, then the default, the recipe and the plain residual of every variant."""
+    grouped: dict[tuple[str, str], list[dict]] = {}
+    for row in rows:
+        grouped.setdefault((row["variant"], row["test_time"]), []).append(row)
+    for (variant, test_time), folds in grouped.items():
+        every = (variant, test_time) == ("base", "")
+        labels = list(folds[0]["scores"]) if every else [DEFAULT, SIGNED, RECIPE]
+        print(f"\n{variant} {test_time}: {len(folds)} fold(s)")
+        for label in labels:
+            cases = {c: v for row in folds for c, v in row["scores"].get(label, {}).items()}
+            if cases:
+                values = [v["AP"] for v in cases.values()]
+                each = ", ".join(f"{v:.3f}" for _, v in sorted(zip(cases, values, strict=True)))
+                pooled = pooled_precision([v["coarse"] for v in cases.values()])
+                print(f"| {label} | {pooled:.3f} | {np.mean(values):.3f} | {each} |")
+
+
+def pooled_precision(coarse: list[dict]) -> float:
+    """Average precision of all cases together, from their coarse bins."""
+    total: dict[int, np.ndarray] = {}
+    for case in coarse:
+        for key, counts in case.items():
+            total[int(key)] = total.get(int(key), np.zeros(2, np.int64)) + np.array(counts)
+    counts = np.array([total[k] for k in sorted(total, reverse=True)])
+    positives, voxels = np.cumsum(counts, axis=0).T
+    return average_precision(Curve(-np.arange(len(counts), dtype=float), positives, voxels - positives))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("stage", choices=("train",))
+    parser.add_argument("stage", choices=("train", "score"))
     parser.add_argument("-o", type=Path, required=True)
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--folds", type=int, nargs="+", default=[0, 1, 2, 3])
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
-    train(arguments.o, arguments.variants, arguments.folds, arguments.workers)
+    if arguments.stage == "train":
+        train(arguments.o, arguments.variants, arguments.folds, arguments.workers)
+    else:
+        score(arguments.o, arguments.variants, arguments.folds)
 
 
 if __name__ == "__main__":

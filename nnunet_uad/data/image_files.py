@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, cast
 
 import nibabel
 import numpy as np
@@ -89,8 +90,8 @@ def has_hidden_nan(path: Path) -> bool:
     """Whether a NIfTI file holds NaN or infinity: SimpleITK, and so nnU-Net's default reader, turns them into 0."""
     if ending_of(path) not in (".nii", ".nii.gz"):
         return False
-    stored = nibabel.load(path).dataobj
-    return np.issubdtype(stored.dtype, np.floating) and not np.isfinite(np.asarray(stored)).all()
+    stored: Any = cast("nibabel.Nifti1Image", nibabel.load(path)).dataobj
+    return bool(np.issubdtype(stored.dtype, np.floating) and not np.isfinite(np.asarray(stored)).all())
 
 
 def read_on_grid(path: Path, reference: SimpleITK.Image, resample: bool = False) -> np.ndarray:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK
-from sklearn.metrics import average_precision_score
 
 from nnunet_uad.demo.story import FINE_TUNED, PRETRAINER, SCRATCH, Workspace
-
-_BOOTSTRAPS = 2000
+from nnunet_uad.metrics.bootstrap import mean_interval
+from nnunet_uad.metrics.curves import Curve, average_precision
+from nnunet_uad.metrics.histogram import ScoreHistogram
 
 
 def dice_per_case(workspace: Workspace, trainer: str) -> dict[str, float]:
@@ -25,14 +25,6 @@ def dice_per_case(workspace: Workspace, trainer: str) -> dict[str, float]:
     return scores
 
 
-def bootstrap_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean over cases."""
-    rng = np.random.default_rng(seed)
-    means = rng.choice(values, (_BOOTSTRAPS, len(values))).mean(1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(low), float(high)
-
-
 def outcome_table(workspace: Workspace) -> str:
     """Dice of both trainings with intervals, their paired difference, and how well the maps rank voxels."""
     tuned, scratch = (dice_per_case(workspace, t) for t in (FINE_TUNED, SCRATCH))
@@ -43,8 +35,9 @@ def outcome_table(workspace: Workspace) -> str:
     lines = [f"{len(cases)} validation cases, 95 % bootstrap interval over cases", ""]
     rows = {"from scratch": b, "from the denoising autoencoder": a, "paired difference": a - b}
     for label, values in rows.items():
-        low, high = bootstrap_interval(values)
-        lines.append(f"  Dice, {label:32s} {values.mean():6.3f}  [{low:6.3f}, {high:6.3f}]")
+        interval = mean_interval(values.tolist())
+        spread = f"  [{interval[0]:6.3f}, {interval[1]:6.3f}]" if interval else ""
+        lines.append(f"  Dice, {label:32s} {values.mean():6.3f}{spread}")
     lines.append("")
     for label, precision in map_precision(workspace, cases).items():
         lines.append(f"  pixel AP without labels, {label:14s} {precision:6.3f}")
@@ -52,23 +45,20 @@ def outcome_table(workspace: Workspace) -> str:
 
 
 def map_precision(workspace: Workspace, cases: list[str]) -> dict[str, float]:
-    """Average precision over the pooled foreground voxels of the error map and of the first channel's intensity."""
-    truth, error, intensity = [], [], []
+    """Average precision over the pooled foreground voxels of the anomaly map and of the first channel's intensity."""
+    pooled = {"anomaly map": ScoreHistogram(), "intensity": ScoreHistogram()}
     for case in cases:
         image = _read(_image(workspace, case))
         brain = image != 0
-        truth.append(_read(_label(workspace, case))[brain] > 0)
-        error.append(_read(_validation(workspace, PRETRAINER) / f"{case}_map.nii.gz")[brain])
-        intensity.append(image[brain])
-    pooled = np.concatenate(truth)
-    return {
-        "error map": float(average_precision_score(pooled, np.concatenate(error))),
-        "intensity": float(average_precision_score(pooled, np.concatenate(intensity))),
-    }
+        lesion = _read(_label(workspace, case))[brain] > 0
+        score = _read(_validation(workspace, PRETRAINER) / f"{case}_map.nii.gz")
+        pooled["anomaly map"].add(score[brain], lesion)
+        pooled["intensity"].add(image[brain], lesion)
+    return {name: average_precision(Curve.of(histogram)) for name, histogram in pooled.items()}
 
 
 def outcome_picture(workspace: Workspace, path: Path) -> str:
-    """One slice: input, reconstruction, error map, ground truth, both predictions.
+    """One slice: input, reconstruction, anomaly map, ground truth, both predictions.
 
     Returns:
         The case that is shown: the one with the median difference in Dice.
@@ -89,7 +79,7 @@ def outcome_picture(workspace: Workspace, path: Path) -> str:
     panels = [
         ("input", image, None),
         ("reconstruction", np.where(image != 0, restored, restored[image != 0].min()), None),
-        ("error map", _read(folder / f"{case}_map.nii.gz")[z], None),
+        ("anomaly map", _read(folder / f"{case}_map.nii.gz")[z], None),
         ("ground truth", image, truth[z]),
         (f"fine-tuned, Dice {tuned[case]:.2f}", image, _prediction(workspace, FINE_TUNED, case)[z]),
         (f"from scratch, Dice {scratch[case]:.2f}", image, _prediction(workspace, SCRATCH, case)[z]),
@@ -99,7 +89,7 @@ def outcome_picture(workspace: Workspace, path: Path) -> str:
     for axis, (title, data, mask) in zip(axes, panels, strict=True):
         data = data[rows, columns]
         limits = np.percentile(data[image[rows, columns] != 0], [1, 99.5])
-        style = {"cmap": "inferno", "vmin": 0} if title == "error map" else {"cmap": "gray", "vmin": limits[0]}
+        style = {"cmap": "inferno", "vmin": 0} if title == "anomaly map" else {"cmap": "gray", "vmin": limits[0]}
         axis.imshow(data, vmax=limits[1], **style)
         if mask is not None and mask.any():
             axis.contour(mask[rows, columns] > 0, levels=[0.5], colors=["#ff5a3c"], linewidths=1.5)

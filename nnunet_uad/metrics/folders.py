@@ -240,7 +240,7 @@ class _Thresholds:
         self.fixed = request.thresholds
         self.oracle = oracle
         self.records = {folder: _record(folder) for folder in request.maps}
-        self.warnings: list[str] = []
+        self._chosen_on_itself: dict[str, set[str]] = {}
 
     def of(self, score: str, identifier: str, path: Path) -> dict[str, float]:
         """Name → threshold for the map of one case."""
@@ -251,9 +251,7 @@ class _Thresholds:
         for name, entry in record.get("thresholds", {}).items():
             result[name] = float(entry["value"])
             if identifier in entry.get("cases", []):
-                self._warn(
-                    f"The threshold {name} was chosen on {identifier} itself: its mask scores are too good there."
-                )
+                self._chosen_on_itself.setdefault(name, set()).add(identifier)
         return result | self.fixed
 
     def described(self, score: str, kind: str) -> dict[str, Any]:
@@ -269,9 +267,13 @@ class _Thresholds:
             "chosen_on": sorted({case for entry in stored for case in entry.get("cases", [])}),
         }
 
-    def _warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+    @property
+    def warnings(self) -> list[str]:
+        """What makes a mask score too good."""
+        return [
+            f"The threshold {name} was chosen on {', '.join(sorted(cases))} itself; the mask scores are too good there."
+            for name, cases in self._chosen_on_itself.items()
+        ]
 
 
 def _record(folder: Path) -> dict[str, Any]:

@@ -91,8 +91,8 @@ def _not_found(query: WeightQuery, tried: list[Path]) -> str:
         f"  {query.training_command}",
     ]
     if candidates:
-        lines.append(f"or name a file in {WEIGHTS_VARIABLE}; there are, for other datasets, plans or folds:")
-        lines += [f"  {path}" for path in candidates[:_MOST_CANDIDATES]]
+        lines.append("or use weights of another dataset, plans or fold; there are:")
+        lines += [f"  export {WEIGHTS_VARIABLE}={path}" for path in candidates[:_MOST_CANDIDATES]]
         if len(candidates) > _MOST_CANDIDATES:
             lines.append(f"  … and {len(candidates) - _MOST_CANDIDATES} more")
     return "\n".join(lines)

@@ -5,7 +5,6 @@ import pytest
 from PIL import Image
 
 from nnunet_uad.cli.main import main
-from nnunet_uad.demo.outcome import bootstrap_interval
 from nnunet_uad.demo.story import Workspace, run_step
 
 
@@ -15,7 +14,7 @@ def test_the_story_on_ones_own_data(tiny_dataset, tmp_path, capsys):
     arguments += ["--lengths", "_2epochs_2iters", "_2epochs_2iters"]
     assert main(arguments) == 0
     out = capsys.readouterr().out
-    assert "paired difference" in out and "error map" in out and "intensity" in out
+    assert "paired difference" in out and "anomaly map" in out and "intensity" in out
     picture = np.asarray(Image.open(tmp_path / "demo" / "demo.png").convert("L"), dtype=float)
     assert picture.shape[1] > 1000 and picture.std() > 20
     assert "from scratch" in (tmp_path / "demo" / "demo.txt").read_text()
@@ -33,9 +32,3 @@ def test_a_failing_step_shows_its_log(tmp_path):
     workspace = Workspace(tmp_path, "D", "p", "c", "cpu", "", "")
     with pytest.raises(RuntimeError, match=r"(?s)step 'Break' failed; its log is .*Break\.log.*boom"):
         run_step(workspace, "Break", ["sh", "-c", "echo boom; exit 3"])
-
-
-def test_bootstrap_interval():
-    assert bootstrap_interval(np.full(7, 0.4)) == pytest.approx((0.4, 0.4))
-    low, high = bootstrap_interval(np.random.default_rng(0).normal(0, 1, 400))
-    assert -0.25 < low < high < 0.25 and 0.15 < high - low < 0.25

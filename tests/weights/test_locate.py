@@ -72,5 +72,5 @@ def test_nothing_found_names_paths_candidates_and_command(tmp_path):
     folder = tmp_path / "Dataset001_A" / "nnUNetPretrainerDAE__nnUNetPlans__2d"
     assert str(folder / "fold_0" / "pretrained.safetensors") in text
     assert str(folder / "fold_all" / "pretrained.safetensors") in text
-    assert str(other) in text
+    assert f"export nnUNet_uad_pretrained={other}" in text
     assert re.search(r"nnUNetv2_train Dataset001_A 2d 0 -tr nnUNetPretrainerDAE -p nnUNetPlans", text)
