@@ -177,7 +177,7 @@ def score(root: Path, names: list[str], folds: list[int]) -> None:
 
 
 def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool) -> dict:
-    """Histograms are not kept: the row holds each case's values and its counts in coarse bins for pooling."""
+    """The row holds each case's average precision, and its compact histogram for pooling."""
     import torch
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
@@ -207,7 +207,7 @@ def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool)
             curve = Curve.of(histogram)
             scores.setdefault(label, {})[case] = {
                 "AP": average_precision(curve),
-                "coarse": {str(k): v for k, v in histogram.coarse().items()},
+                "compact": histogram.compact().tolist(),
             }
     return {"fold": fold, "scores": scores}
 
@@ -245,19 +245,16 @@ def print_table(rows: list[dict]) -> None:
             if cases:
                 values = [v["AP"] for v in cases.values()]
                 each = ", ".join(f"{v:.3f}" for _, v in sorted(zip(cases, values, strict=True)))
-                pooled = pooled_precision([v["coarse"] for v in cases.values()])
+                pooled = pooled_precision([v["compact"] for v in cases.values()])
                 print(f"| {label} | {pooled:.3f} | {np.mean(values):.3f} | {each} |")
 
 
-def pooled_precision(coarse: list[dict]) -> float:
-    """Average precision of all cases together, from their coarse bins."""
-    total: dict[int, np.ndarray] = {}
-    for case in coarse:
-        for key, counts in case.items():
-            total[int(key)] = total.get(int(key), np.zeros(2, np.int64)) + np.array(counts)
-    counts = np.array([total[k] for k in sorted(total, reverse=True)])
-    positives, voxels = np.cumsum(counts, axis=0).T
-    return average_precision(Curve(-np.arange(len(counts), dtype=float), positives, voxels - positives))
+def pooled_precision(compact: list[list]) -> float:
+    """Average precision of all cases together."""
+    rows = np.concatenate([np.array(case) for case in compact])
+    bins, index = np.unique(-rows[:, 0], return_inverse=True)
+    positives, voxels = (np.cumsum(np.bincount(index, weights=rows[:, k])) for k in (1, 2))
+    return average_precision(Curve(bins, positives, voxels - positives))
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnunet_uad.metrics.bootstrap import interval, mean_interval
+from nnunet_uad.metrics.bootstrap import intervals, mean_interval
 from nnunet_uad.metrics.curves import Curve, auroc, average_precision, best_dice
 from nnunet_uad.metrics.histogram import ScoreHistogram
 from nnunet_uad.metrics.lesions import LesionCounts, count_lesions
@@ -22,7 +22,7 @@ class RankingScores:
         self.pooled = ScoreHistogram()
         self.regions = RegionOverlap()
         self.cases: dict[str, dict[str, float]] = {}
-        self._coarse: list[dict[int, tuple[int, int]]] = []
+        self._compact: list[np.ndarray] = []
 
     def add(self, identifier: str, scores: np.ndarray, positive: np.ndarray, valid: np.ndarray | None = None) -> None:
         """Count a case.
@@ -53,7 +53,7 @@ class RankingScores:
         }
         self.regions.add(scores, positive if valid is None else positive & valid)
         self.pooled.merge(histogram)
-        self._coarse.append(histogram.coarse())
+        self._compact.append(histogram.compact())
 
     def pooled_scores(self) -> dict[str, float]:
         """All voxels of all cases in one curve."""
@@ -69,21 +69,26 @@ class RankingScores:
         }
 
     def pooled_intervals(self) -> dict[str, tuple[float, float] | None]:
-        """Bootstrap intervals over cases of the pooled values, from bins 512 times as wide as the values'."""
-        bins = sorted({b for case in self._coarse for b in case}, reverse=True)
-        counts = np.array([[case.get(b, (0, 0)) for b in bins] for case in self._coarse], dtype=np.int64)
+        """Bootstrap intervals over cases of the pooled values, from compact histograms."""
+        cases = len(self._compact)
+        rows = np.concatenate(self._compact)
+        owner = np.repeat(np.arange(cases), [len(c) for c in self._compact])
+        bins, index = np.unique(-rows[:, 0], return_inverse=True)
 
         def resampled(weights: np.ndarray) -> Curve:
-            positives, voxels = np.tensordot(weights, counts, axes=1).T
+            drawn = weights[owner]
+            positives = np.bincount(index, weights=drawn * rows[:, 1], minlength=len(bins))
+            voxels = np.bincount(index, weights=drawn * rows[:, 2], minlength=len(bins))
             kept = voxels > 0
-            selected, lesion = np.cumsum(voxels[kept]), np.cumsum(positives[kept])
-            return Curve(-np.arange(len(selected), dtype=np.float64), lesion, selected - lesion)
+            lesion = np.cumsum(positives[kept])
+            return Curve(-bins[kept], lesion, np.cumsum(voxels[kept]) - lesion)
 
-        statistics = {"AP": average_precision, "AUROC": auroc, "best_dice_oracle": lambda curve: best_dice(curve)[0]}
-        return {
-            name: interval(len(self._coarse), lambda weights, f=statistic: f(resampled(weights)))  # type: ignore[misc]
-            for name, statistic in statistics.items()
-        }
+        def values(weights: np.ndarray) -> np.ndarray:
+            curve = resampled(weights)
+            return np.array([average_precision(curve), auroc(curve), best_dice(curve)[0]])
+
+        found = intervals(cases, values) or [None] * 3
+        return dict(zip(("AP", "AUROC", "best_dice_oracle"), found, strict=True))
 
 
 @dataclass
@@ -117,15 +122,13 @@ class MaskScores:
 
     def pooled_intervals(self) -> dict[str, tuple[float, float] | None]:
         """Bootstrap intervals over cases of the pooled values."""
-        return {
-            name: interval(
-                len(self._counts),
-                lambda weights, n=name: _mask_scores(  # type: ignore[misc]
-                    [c for c, w in zip(self._counts, weights, strict=True) for _ in range(w)]
-                )[n],
-            )
-            for name in self.pooled_scores()
-        }
+        names = list(self.pooled_scores())
+
+        def values(weights: np.ndarray) -> np.ndarray:
+            drawn = [c for c, w in zip(self._counts, weights, strict=True) for _ in range(w)]
+            return np.array(list(_mask_scores(drawn).values()))
+
+        return dict(zip(names, intervals(len(self._counts), values) or [None] * len(names), strict=True))
 
 
 def _mask_scores(counts: list[tuple[int, int, int, int, LesionCounts]]) -> dict[str, float]:

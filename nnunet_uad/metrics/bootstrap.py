@@ -15,33 +15,37 @@ def resamples(cases: int, draws: int = DRAWS, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).multinomial(cases, np.full(cases, 1 / cases), size=draws)
 
 
-def interval(
-    cases: int, statistic: Callable[[np.ndarray], float], draws: int = DRAWS, level: float = LEVEL, seed: int = 0
-) -> tuple[float, float] | None:
-    """Percentile interval of a statistic over resampled cases.
+def intervals(
+    cases: int, statistics: Callable[[np.ndarray], np.ndarray], draws: int = DRAWS, level: float = LEVEL, seed: int = 0
+) -> list[tuple[float, float] | None] | None:
+    """Percentile intervals of statistics over resampled cases.
 
     Args:
         cases: their number.
-        statistic: weights (cases,), how often each case counts → value; resamples where it is NaN are left out.
+        statistics: weights (cases,), how often each case counts → values (K,); a value's resamples where it is NaN
+            are left out.
         draws: resamples.
-        level: of the interval.
+        level: of the intervals.
         seed: of the resamples.
 
     Returns:
-        Lower and upper end; ``None`` for a single case, whose spread is unknown, or where nothing is defined.
+        Lower and upper end of each value, ``None`` for one that is never defined; ``None`` altogether for a single
+        case, whose spread is unknown.
     """
     if cases < 2:
         return None
-    values = np.array([statistic(weights) for weights in resamples(cases, draws, seed)])
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return None
+    values = np.array([statistics(weights) for weights in resamples(cases, draws, seed)])
     tail = (1 - level) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
-    return float(low), float(high)
+    found: list[tuple[float, float] | None] = []
+    for column in values.T:
+        known = column[~np.isnan(column)]
+        low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (0.0, 0.0)
+        found.append((float(low), float(high)) if len(known) else None)
+    return found
 
 
-def mean_interval(values: Sequence[float], **options: float) -> tuple[float, float] | None:
+def mean_interval(values: Sequence[float], draws: int = DRAWS) -> tuple[float, float] | None:
     """Interval of the mean over cases; cases without a value (NaN) are left out."""
     known = np.array([v for v in values if not np.isnan(v)])
-    return interval(len(known), lambda weights: float(weights @ known / weights.sum()), **options)  # type: ignore[arg-type]
+    found = intervals(len(known), lambda weights: np.array([weights @ known / weights.sum()]), draws)
+    return found[0] if found else None

@@ -18,12 +18,12 @@ class Curve:
     """What every threshold selects, thresholds descending.
 
     Attributes:
-        thresholds: (K,), a voxel is selected where its score is at least the threshold.
+        bins: (K,) of the histogram, descending; a voxel is selected where its score is in the bin or above.
         true_positives: (K,) selected lesion voxels.
         false_positives: (K,) selected other voxels.
     """
 
-    thresholds: np.ndarray
+    bins: np.ndarray
     true_positives: np.ndarray
     false_positives: np.ndarray
 
@@ -33,7 +33,11 @@ class Curve:
         occupied = np.flatnonzero(histogram.voxels)[::-1]
         positives = histogram.positives[occupied]
         negatives = histogram.voxels[occupied] - positives
-        return cls(lower_edges(occupied + histogram.first_bin), np.cumsum(positives), np.cumsum(negatives))
+        return cls(occupied + histogram.first_bin, np.cumsum(positives), np.cumsum(negatives))
+
+    def threshold(self, index: int) -> float:
+        """The score from which on the bins up to ``index`` are selected."""
+        return float(lower_edges(self.bins[index : index + 1])[0])
 
     @property
     def positives(self) -> int:
@@ -74,7 +78,7 @@ def best_dice(curve: Curve) -> tuple[float, float]:
     selected = curve.true_positives + curve.false_positives
     dice = 2 * curve.true_positives / (selected + curve.positives)
     best = int(np.argmax(dice))
-    return float(dice[best]), float(curve.thresholds[best])
+    return float(dice[best]), curve.threshold(best)
 
 
 def threshold_at_fpr(curve: Curve, rate: float) -> float:
@@ -89,4 +93,4 @@ def threshold_at_fpr(curve: Curve, rate: float) -> float:
         raise ValueError("There is no voxel without lesion to measure a false-positive rate on.")
     allowed = np.flatnonzero(curve.false_positives <= rate * curve.negatives)
     # Where even the highest score is too frequent, nothing may be selected.
-    return float(curve.thresholds[allowed[-1]]) if len(allowed) else float("inf")
+    return curve.threshold(int(allowed[-1])) if len(allowed) else float("inf")

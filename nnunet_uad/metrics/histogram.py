@@ -9,8 +9,11 @@ _DROPPED_BITS = 7
 #: Bits of 2^-40, about 9e-13; smaller magnitudes count as 0, or most of the bins would lie between 0 and them.
 _SMALLEST = 87 << 23
 _INFINITY = 0x7F800000
-_CHUNK = 1 << 19
-#: Bins of the histogram that fall into one bin of :meth:`ScoreHistogram.coarse`.
+#: Voxels that are counted at a time, and of these the voxels whose bins are computed at a time, in the cache.
+_CHUNK = 1 << 21
+_PIECE = 1 << 15
+#: What :meth:`ScoreHistogram.compact` keeps: so many bins in full resolution, the others in groups.
+TOP_BINS = 20_000
 COARSENING = 512
 
 
@@ -40,14 +43,18 @@ class ScoreHistogram:
         if scores.shape != positive.shape:
             raise ValueError(f"Scores have shape {scores.shape}, labels {positive.shape}; expected the same.")
         flat, labels = scores.reshape(-1), positive.reshape(-1)
+        buffer = np.empty(min(_CHUNK, len(flat)), dtype=np.int64)
         for start in range(0, len(flat), _CHUNK):
-            bins = bins_of(np.ascontiguousarray(flat[start : start + _CHUNK], dtype=np.float32))
+            bins = buffer[: min(_CHUNK, len(flat) - start)]
+            for piece in range(0, len(bins), _PIECE):
+                part = flat[start + piece : start + min(piece + _PIECE, len(bins))]
+                bins[piece : piece + len(part)] = bins_of(np.ascontiguousarray(part, dtype=np.float32))
             low, high = int(bins.min()), int(bins.max()) + 1
             self._cover(low, high)
             bins -= low
             window = slice(low - self.first_bin, high - self.first_bin)
             self.voxels[window] += np.bincount(bins, minlength=high - low)
-            lesion = bins[labels[start : start + _CHUNK]]
+            lesion = bins[labels[start : start + len(bins)]]
             if len(lesion):
                 self.positives[window] += np.bincount(lesion, minlength=high - low)
 
@@ -61,16 +68,20 @@ class ScoreHistogram:
         self.voxels[window] += other.voxels
         self.positives[window] += other.positives
 
-    def coarse(self) -> dict[int, tuple[int, int]]:
-        """Occupied bins 512 times as wide: index → (positives, voxels); small enough to keep per case."""
-        if not len(self.voxels):
-            return {}
-        index = (np.arange(len(self.voxels)) + self.first_bin) // COARSENING
-        index -= index[0]
-        voxels = np.bincount(index, weights=self.voxels).astype(np.int64)
-        positives = np.bincount(index, weights=self.positives).astype(np.int64)
-        first = self.first_bin // COARSENING
-        return {int(first + k): (int(positives[k]), int(voxels[k])) for k in np.flatnonzero(voxels)}
+    def compact(self, top: int = TOP_BINS) -> np.ndarray:
+        """Small enough to keep per case: rows of (bin, positives, voxels), int64.
+
+        The ``top`` highest occupied bins stay as they are; what lies below, where precision is low and little
+        depends on it, is summed over groups of 512 bins, each named by its lowest bin.
+        """
+        occupied = np.flatnonzero(self.voxels)[::-1]
+        rows = np.stack([occupied + self.first_bin, self.positives[occupied], self.voxels[occupied]], axis=1)
+        low = rows[top:]
+        if not len(low):
+            return rows
+        groups, inverse = np.unique(low[:, 0] // COARSENING, return_inverse=True)
+        sums = [np.bincount(inverse, weights=low[:, k]).astype(np.int64) for k in (1, 2)]
+        return np.concatenate([rows[:top], np.stack([groups * COARSENING, *sums], axis=1)])
 
     def _cover(self, low: int, high: int) -> None:
         """Widen the range of bins to [low, high)."""
@@ -87,28 +98,67 @@ class ScoreHistogram:
 def bins_of(scores: np.ndarray) -> np.ndarray:
     """Bin of every score: int64, ascending with the score, 0 for zero.
 
+    Between 0.5 and 1 the bins are those of the distance to 1, which a float32 there represents exactly:
+    probabilities and ranks crowd below 1 as other scores do above 0.
+
     Args:
         scores: float32, contiguous.
 
     Raises:
         ValueError: NaN, which has no place in an order.
     """
-    bits = scores.view(np.int32)
-    magnitude = bits & np.int32(0x7FFFFFFF)
-    if int(magnitude.max()) > _INFINITY:
+    magnitude = np.abs(scores)
+    bins = _plain_bins(magnitude)
+    highest = int(bins.max()) if bins.size else 0
+    if highest > _INFINITE_BIN:
         raise ValueError("The scores hold NaN, which cannot be ranked. Mend the anomaly map.")
-    magnitude -= np.int32(_SMALLEST)
-    magnitude >>= _DROPPED_BITS
-    magnitude += np.int32(1)
-    bins = np.maximum(magnitude, 0, out=magnitude).astype(np.int64)
-    negative = bits < 0
-    if negative.any():
-        np.negative(bins, out=bins, where=negative)
-    return bins
+    if highest > _HALF:
+        above = magnitude >= 1
+        crowded = (bins > _HALF) & ~above
+        np.add(bins, np.int32(_WIDENED), out=bins, where=above)
+        distance = np.float32(1) - np.minimum(magnitude, _LAST_BELOW_ONE)
+        np.copyto(bins, np.int32(2 * _HALF) - _plain_bins(distance), where=crowded)
+    if scores.min(initial=0) < 0:
+        np.negative(bins, out=bins, where=scores < 0)
+    return bins.astype(np.int64)
 
 
 def lower_edges(bins: np.ndarray) -> np.ndarray:
     """The lowest score of each bin, float32: ``score >= edge`` selects the bin and all above it."""
-    magnitude = np.where(bins > 0, _SMALLEST + ((bins - 1) << _DROPPED_BITS), _SMALLEST - (bins << _DROPPED_BITS) - 1)
-    edges = np.minimum(magnitude, _INFINITY).astype(np.int32).view(np.float32)
-    return np.where(bins > 0, edges, -edges)
+    size = np.abs(bins)
+    crowded = (size > _HALF) & (size <= _HALF + _CROWDED)
+    mirrored = 2 * _HALF - size
+    plain = np.where(size > _HALF + _CROWDED, size - _WIDENED, size)
+    lowest, highest = _bits(plain, 0), _bits(plain, 1)
+    # Distances to 1, rounded to the grid of float32 below 1.
+    near, far = (1 - _bits(mirrored, k).astype(np.float64) for k in (0, 1))
+    lowest = np.where(crowded, np.ceil(far * _GRID) / _GRID, lowest)
+    highest = np.where(crowded, np.floor(near * _GRID) / _GRID, highest)
+    return np.where(bins > 0, lowest, -highest).astype(np.float32)
+
+
+def _plain_bins(magnitude: np.ndarray) -> np.ndarray:
+    """Bins of scores ≥ 0 by their upper bits alone, int32."""
+    bits = magnitude.view(np.int32) - np.int32(_SMALLEST)
+    bits >>= _DROPPED_BITS
+    bits += np.int32(1)
+    return np.maximum(bits, 0, out=bits)
+
+
+def _plain(score: float) -> int:
+    return int(_plain_bins(np.array([score], np.float32))[0])
+
+
+def _bits(bins: np.ndarray, end: int) -> np.ndarray:
+    """Lowest (0) or highest (1) score of bins by upper bits, float32; bin 0 holds what is below 2^-40."""
+    bits = np.where(end == 0, _SMALLEST + ((bins - 1) << _DROPPED_BITS), _SMALLEST + (bins << _DROPPED_BITS) - 1)
+    return np.clip(bits, 0, _INFINITY).astype(np.int32).view(np.float32)
+
+
+_GRID = 2.0**24
+_LAST_BELOW_ONE = np.float32(1 - 1 / _GRID)
+_INFINITE_BIN = _plain(np.inf)
+_HALF = _plain(0.5)
+#: Bins between 0.5 and 1, and how far those from 1 on move up to make room for them.
+_CROWDED = _HALF - _plain(1 / _GRID)
+_WIDENED = _HALF + _CROWDED + 1 - _plain(1.0)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 
 from nnunet_uad.metrics.curves import Curve
-from nnunet_uad.metrics.histogram import bins_of, lower_edges
+from nnunet_uad.metrics.histogram import bins_of
 from nnunet_uad.metrics.lesions import connected_components
 
 #: The curve is integrated up to this false-positive rate, as in the paper.
@@ -52,9 +52,9 @@ class RegionOverlap:
             return float("nan")
         bins = np.array(sorted(self._weights, reverse=True), dtype=np.int64)
         gained = np.array([self._weights[b] for b in bins.tolist()])
-        overlap = np.zeros(len(curve.thresholds))
-        # Every bin of a region voxel is a threshold of the curve of the same cases.
-        overlap[np.searchsorted(-curve.thresholds, -lower_edges(bins))] = gained
+        overlap = np.zeros(len(curve.bins))
+        # Every bin of a region voxel is one of the curve's of the same cases.
+        overlap[np.searchsorted(-curve.bins, -bins)] = gained
         overlap = np.concatenate([[0.0], np.cumsum(overlap) / self.regions])
         rate = np.concatenate([[0.0], curve.false_positives / curve.negatives])
         at_end = np.interp(max_rate, rate, overlap)

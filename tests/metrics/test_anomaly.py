@@ -34,6 +34,22 @@ def test_pooled_and_per_case_values(cases):
     assert means["AP"]["cases"] == 4 and means["AP"]["interval_95"][0] < means["AP"]["value"]
 
 
+def test_the_interval_of_two_cases_spans_their_own_values():
+    """Also for ranks close to 1 and few lesion voxels, where coarse bins would tie what matters."""
+    from nnunet_uad.metrics.baseline import equalised_intensity
+
+    ranking, own = RankingScores(), []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        labels = np.zeros(400_000, bool)
+        labels[:60] = True
+        scores = equalised_intensity(rng.standard_normal(400_000) + (4 - seed) * labels, np.ones(400_000, bool))
+        ranking.add(str(seed), scores, labels)
+        own.append(average_precision_score(labels, scores))
+    low, high = ranking.pooled_intervals()["AP"]
+    assert low == pytest.approx(min(own), abs=0.01) and high == pytest.approx(max(own), abs=0.01)
+
+
 def test_ignored_voxels_do_not_count(cases):
     scores, labels = cases["c0"]
     valid = np.ones_like(labels)

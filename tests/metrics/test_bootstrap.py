@@ -1,6 +1,6 @@
 import numpy as np
 
-from nnunet_uad.metrics.bootstrap import interval, mean_interval, resamples
+from nnunet_uad.metrics.bootstrap import intervals, mean_interval, resamples
 
 
 def test_resamples_have_as_many_cases():
@@ -10,12 +10,13 @@ def test_resamples_have_as_many_cases():
 
 
 def test_one_case_has_no_interval():
-    assert interval(1, lambda w: 0.0) is None
+    assert intervals(1, lambda w: np.zeros(1)) is None
     assert mean_interval([0.5]) is None and mean_interval([0.5, float("nan")]) is None
 
 
 def test_undefined_resamples_are_left_out():
-    assert interval(3, lambda w: float("nan")) is None
+    found = intervals(3, lambda w: np.array([np.nan, 2.0 if w[0] else np.nan]))
+    assert found == [None, (2.0, 2.0)]
 
 
 def test_the_interval_holds_the_true_mean_about_as_often_as_it_says():

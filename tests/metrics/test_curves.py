@@ -17,19 +17,21 @@ def curve_of(scores, labels):
 def made(kind, seed=0, n=200_000):
     """Scores as they occur: separable, skewed, tied, saturated, negative."""
     rng = np.random.default_rng(seed)
-    prevalence = 1e-4 if kind == "skewed" else 0.03
+    prevalence = 1e-4 if kind in ("skewed", "ranks") else 0.03
     labels = rng.random(n) < prevalence
     scores = rng.standard_normal(n) + 2 * labels
     if kind == "tied":
         scores = np.round(scores)
     if kind == "clipped":
         scores = np.maximum(scores, 0)
+    if kind == "ranks":
+        scores = (np.argsort(np.argsort(scores)) + 1) / n
     if kind == "probabilities":
         scores = 1 / (1 + np.exp(-6 * (scores - 2)))
     return scores.astype(np.float32), labels
 
 
-@pytest.mark.parametrize("kind", ["easy", "skewed", "tied", "clipped", "probabilities"])
+@pytest.mark.parametrize("kind", ["easy", "skewed", "tied", "clipped", "probabilities", "ranks"])
 def test_equal_to_scikit_learn(kind):
     scores, labels = made(kind)
     curve = curve_of(scores, labels)

@@ -40,6 +40,20 @@ def test_parts_add_up_to_the_whole(scores, cut):
     assert np.array_equal(first.voxels, whole.voxels) and np.array_equal(first.positives, whole.positives)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_between_a_half_and_one(sign):
+    ulp = 2.0**-24
+    near_one = (1 - ulp * np.arange(1, 2000)).astype(np.float32)
+    scores = np.sort(sign * np.concatenate([np.linspace(0.4, 1.2, 4001, dtype=np.float32), near_one]))
+    bins = bins_of(scores)
+    assert (np.diff(bins) >= 0).all()
+    # Next to 1 every float has a bin of its own.
+    assert len(np.unique(bins_of(sign * near_one))) == len(near_one)
+    edges = lower_edges(bins)
+    assert (edges <= scores).all() and np.array_equal(bins_of(edges), bins)
+    assert (scores - edges <= np.abs(scores) / 16384).all()
+
+
 def test_minus_zero_is_zero():
     histogram = ScoreHistogram()
     histogram.add(np.array([0.0, -0.0, 1e-13], np.float32), np.array([True, False, False]))
@@ -60,15 +74,18 @@ def test_other_shapes_are_refused():
         ScoreHistogram().add(np.zeros((2, 3)), np.zeros((3, 2), bool))
 
 
-def test_coarse_bins_hold_the_same_counts():
+def test_compact_keeps_the_top_and_sums_the_rest():
     rng = np.random.default_rng(0)
     scores, labels = rng.standard_normal(5000).astype(np.float32), rng.random(5000) < 0.1
     histogram = ScoreHistogram()
     histogram.add(scores, labels)
-    coarse = histogram.coarse()
-    expected = bins_of(scores) // COARSENING
-    assert set(coarse) == set(expected.tolist())
-    assert all(coarse[b] == (int(labels[expected == b].sum()), int((expected == b).sum())) for b in coarse)
+    whole, compact = histogram.compact(10**6), histogram.compact(100)
+    assert np.array_equal(compact[:100], whole[:100]) and len(compact) < len(whole)
+    assert (np.diff(whole[:, 0]) < 0).all() and (whole[:, 1:].sum(0) == compact[:, 1:].sum(0)).all()
+    assert compact[:, 1].sum() == labels.sum() and compact[:, 2].sum() == 5000
+    group = compact[100 + 3]
+    inside = whole[100:][(whole[100:, 0] // COARSENING) == group[0] // COARSENING]
+    assert (inside[:, 1:].sum(0) == group[1:]).all()
 
 
 def test_many_chunks_make_one_histogram(monkeypatch):
