@@ -10,7 +10,7 @@ _DROPPED_BITS = 7
 _SMALLEST = 87 << 23
 _INFINITY = 0x7F800000
 #: Voxels that are counted at a time, and of these the voxels whose bins are computed at a time, in the cache.
-_CHUNK = 1 << 21
+_CHUNK = 1 << 22
 _PIECE = 1 << 15
 #: What :meth:`ScoreHistogram.compact` keeps: so many bins in full resolution, the others in groups.
 TOP_BINS = 20_000
@@ -54,9 +54,8 @@ class ScoreHistogram:
             bins -= low
             window = slice(low - self.first_bin, high - self.first_bin)
             self.voxels[window] += np.bincount(bins, minlength=high - low)
-            lesion = bins[labels[start : start + len(bins)]]
-            if len(lesion):
-                self.positives[window] += np.bincount(lesion, minlength=high - low)
+            # Lesions are few: adding them one by one is cheaper than counting over all bins.
+            np.add.at(self.positives[window], bins[labels[start : start + len(bins)]], 1)
 
     def merge(self, other: ScoreHistogram) -> None:
         """Add the counts of another histogram."""
@@ -96,7 +95,7 @@ class ScoreHistogram:
 
 
 def bins_of(scores: np.ndarray) -> np.ndarray:
-    """Bin of every score: int64, ascending with the score, 0 for zero.
+    """Bin of every score: int32, ascending with the score, 0 for zero.
 
     Between 0.5 and 1 the bins are those of the distance to 1, which a float32 there represents exactly:
     probabilities and ranks crowd below 1 as other scores do above 0.
@@ -113,14 +112,17 @@ def bins_of(scores: np.ndarray) -> np.ndarray:
     if highest > _INFINITE_BIN:
         raise ValueError("The scores hold NaN, which cannot be ranked. Mend the anomaly map.")
     if highest > _HALF:
-        above = magnitude >= 1
-        crowded = (bins > _HALF) & ~above
+        above = bins >= _ONE
+        crowded = bins > _HALF
+        crowded &= ~above
+        np.subtract(np.float32(1), magnitude, out=magnitude)
+        # What is not between 0.5 and 1 gives nonsense here, and is not copied.
+        mirrored = np.subtract(np.int32(2 * _HALF), _plain_bins(magnitude))
+        np.copyto(bins, mirrored, where=crowded)
         np.add(bins, np.int32(_WIDENED), out=bins, where=above)
-        distance = np.float32(1) - np.minimum(magnitude, _LAST_BELOW_ONE)
-        np.copyto(bins, np.int32(2 * _HALF) - _plain_bins(distance), where=crowded)
-    if scores.min(initial=0) < 0:
+    if scores.size and scores.min() < 0:
         np.negative(bins, out=bins, where=scores < 0)
-    return bins.astype(np.int64)
+    return bins
 
 
 def lower_edges(bins: np.ndarray) -> np.ndarray:
@@ -139,9 +141,8 @@ def lower_edges(bins: np.ndarray) -> np.ndarray:
 
 def _plain_bins(magnitude: np.ndarray) -> np.ndarray:
     """Bins of scores ≥ 0 by their upper bits alone, int32."""
-    bits = magnitude.view(np.int32) - np.int32(_SMALLEST)
+    bits = magnitude.view(np.int32) - np.int32(_SMALLEST - (1 << _DROPPED_BITS))
     bits >>= _DROPPED_BITS
-    bits += np.int32(1)
     return np.maximum(bits, 0, out=bits)
 
 
@@ -156,9 +157,8 @@ def _bits(bins: np.ndarray, end: int) -> np.ndarray:
 
 
 _GRID = 2.0**24
-_LAST_BELOW_ONE = np.float32(1 - 1 / _GRID)
 _INFINITE_BIN = _plain(np.inf)
-_HALF = _plain(0.5)
+_HALF, _ONE = _plain(0.5), _plain(1.0)
 #: Bins between 0.5 and 1, and how far those from 1 on move up to make room for them.
 _CROWDED = _HALF - _plain(1 / _GRID)
-_WIDENED = _HALF + _CROWDED + 1 - _plain(1.0)
+_WIDENED = _HALF + _CROWDED + 1 - _ONE
