@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
@@ -64,6 +65,11 @@ def test_loader_centres_patches_on_class_locations():
 def test_predictor_asks_only_the_label_manager_for_the_number_of_outputs():
     source = inspect.getsource(nnUNetPredictor._internal_predict_sliding_window_return_logits)
     assert "self.label_manager.num_segmentation_heads" in source
+    # Restoring overrides this method with sums of its own.
+    names = parameters(nnUNetPredictor._internal_predict_sliding_window_return_logits)
+    assert names == ["self", "data", "slicers", "do_on_device"]
+    assert "self._internal_maybe_mirror_and_predict(workon)" in source
+    assert "dtype" in parameters(compute_gaussian)
     assert parameters(nnUNetPredictor.manual_initialization)[1:] == [
         "network",
         "plans_manager",
