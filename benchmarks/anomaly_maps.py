@@ -146,6 +146,8 @@ SCORES = {
     **{
         f"signed, intensity {w}, smoothed 2 mm": {"intensity_weight": w, "smoothing_mm": 2.0} for w in (0.25, 0.5, 0.75)
     },
+    "z-scored intensity": {"intensity_weight": 1.0, "smoothing_mm": 0.0},
+    "z-scored intensity, smoothed 2 mm": {"intensity_weight": 1.0, "smoothing_mm": 2.0},
     "signed, intensity 0.25, smoothed 3 mm": {"intensity_weight": 0.25, "smoothing_mm": 3.0},
     "signed, intensity 0.25, smoothed 2 mm, erosion 2 mm": {"erosion_mm": 2.0},
     "signed, intensity 0.25, smoothed 2 mm, erosion 4 mm": {"erosion_mm": 4.0},
