@@ -43,7 +43,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["hypothesis", "pytest", "scikit-learn", "setuptools>=68", "wheel"],
+        "test": ["hypothesis", "pytest", "pytest-xdist", "scikit-learn", "setuptools>=68", "wheel"],
         "lint": ["mypy", "ruff"],
     },
     entry_points={"console_scripts": ["nnunet_uad = nnunet_uad.cli.main:main"]},

@@ -17,6 +17,7 @@ os.environ["nnUNet_extTrainer"] = str(Path(__file__).parents[1] / "nnunet_uad" /
 os.environ.update(
     nnUNet_n_proc_DA="0",
     nnUNet_def_n_proc="1",
+    OMP_NUM_THREADS="1",
     OMP_WAIT_POLICY="PASSIVE",
     GOMP_SPINCOUNT="0",
 )
