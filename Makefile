@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/nnunet_uad demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
