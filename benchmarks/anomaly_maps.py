@@ -256,7 +256,7 @@ def pooled_precision(compact: list[list]) -> float:
     rows = np.concatenate([np.array(case) for case in compact])
     bins, index = np.unique(-rows[:, 0], return_inverse=True)
     positives, voxels = (np.cumsum(np.bincount(index, weights=rows[:, k])) for k in (1, 2))
-    return average_precision(Curve(bins, positives, voxels - positives))
+    return average_precision(Curve(-bins, positives, voxels - positives))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from nnunet_uad.inference.export import Exporter, RestoredCase
 from nnunet_uad.inference.predict import restore
 from nnunet_uad.metrics.folders import MAPS_RECORD, EvaluationRequest, evaluate_folders, write_evaluation
 from nnunet_uad.metrics.reconstruction import reconstruction_report
-from nnunet_uad.scoring.settings import channel_weights, score_settings
+from nnunet_uad.scoring.settings import main_channel, score_settings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
 from nnunet_uad.training.atomic import write_json
 from nnunet_uad.training.settings import settings_to_json
@@ -112,7 +112,7 @@ def _evaluate(trainer: nnUNetPretrainer, folder: Path, cases: list[str]) -> dict
     if trainer.settings.sampling == "anywhere" or not labels.is_dir() or not labelled:
         return {}
     names = list(trainer.dataset_json["channel_names"].values())
-    channel = int(np.argmax(np.abs(channel_weights(trainer.settings.channel_weights, names))))
+    channel = main_channel(trainer.settings.channel_weights, names)
     raw = Path(os.environ.get("nnUNet_raw", "")) / trainer.plans_manager.dataset_name / "imagesTr"
     ignore = trainer.label_manager.ignore_label
     request = EvaluationRequest(

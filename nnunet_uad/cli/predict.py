@@ -17,11 +17,12 @@ from typing import Any
 
 from nnunet_uad.cli.common import dataset_name, default_processes, report_failures, required_folder
 
-KINDS = ("map", "reconstruction", "residual", "mask", "png")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
+    from nnunet_uad.inference.export import KINDS
+    from nnunet_uad.scoring.thresholds import DEFAULT
+
     processes = min(3, default_processes())
     add = parser.add_argument
     add("-i", type=Path, required=True, metavar="FOLDER", help="raw images")
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-f", nargs="+", default=[], metavar="FOLD", help="folds, averaged (default: all that are trained)")
     add("-chk", default="checkpoint_final.pth", metavar="FILE", help="checkpoint (default: checkpoint_final.pth)")
     add("--save", nargs="+", default=["map"], choices=KINDS, help="what to write (default: map)")
-    add("--threshold", default="fpr:0.01", help="for masks: a number, or fpr:0.05 fpr:0.01 fpr:0.001 best as stored")
+    add("--threshold", default=DEFAULT, help="for masks: a number, or fpr:0.05 fpr:0.01 fpr:0.001 best as stored")
     add("--score", default="", metavar="SETTINGS", help='another score, e.g. "residual=absolute median_mm=5"')
     add("--seed", type=int, help="of what is drawn (default: the training's)")
     add("--disable_tta", action="store_true", help="no mirroring: faster")
@@ -67,9 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(type(settings), arguments.score, defaults=settings)
     channel_weights(settings.channel_weights, list(restorer.dataset_json["channel_names"].values()))
     stored = stored_thresholds(folds, settings_to_json(settings))
-    threshold = resolve_threshold(arguments.threshold, stored) if "mask" in arguments.save else None
-    if "png" in arguments.save and arguments.threshold in stored:
-        threshold = resolve_threshold(arguments.threshold, stored)
+    # A mask needs a threshold; a montage outlines it where the model has it.
+    wanted = "mask" in arguments.save or ("png" in arguments.save and arguments.threshold in stored)
+    threshold = resolve_threshold(arguments.threshold, stored) if wanted else None
     cases, failed = list_cases(arguments.i, restorer.dataset_json)
     _warn_of_leakage(sorted(set(cases) & training_cases(folds)), arguments.tr)
     arguments.o.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from nnunet_uad.inference.montage import write_montage
 from nnunet_uad.scoring.geometry import is_natural_image, map_ending, to_original_geometry, write_volume
 from nnunet_uad.scoring.score import anomaly_mask
-from nnunet_uad.scoring.settings import ScoreSettings, channel_weights
+from nnunet_uad.scoring.settings import ScoreSettings, main_channel
 
 KINDS = ("map", "reconstruction", "residual", "mask", "png")
 
@@ -102,7 +102,7 @@ class Exporter:
             write_volume(volume, case.properties, path)
         if "png" in self.kinds:
             names = list(self.dataset_json["channel_names"].values())
-            channel = int(np.argmax(np.abs(channel_weights(self.settings.channel_weights, names))))
+            channel = main_channel(self.settings.channel_weights, names)
             write_montage(case, channel, str(names[channel]), self.threshold, paths[-1])
 
     def _original(self, volume: np.ndarray, properties: dict[str, Any]) -> np.ndarray:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
+from nnunet_uad.metrics.lesions import connected_components
+
 
 def eroded(foreground: np.ndarray, spacing: Sequence[float], depth_mm: float) -> np.ndarray:
     """Foreground voxels further than ``depth_mm`` from the background or the image's border.
@@ -60,7 +62,7 @@ def without_small_components(mask: np.ndarray, spacing: Sequence[float], min_siz
     """
     if min_size <= 0 or not mask.any():
         return mask
-    labels, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=bool))
+    labels, count = connected_components(mask)
     sizes = np.bincount(labels.reshape(-1), minlength=count + 1) * float(np.prod(spacing))
     kept = sizes >= min_size
     kept[0] = False

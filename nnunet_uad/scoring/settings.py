@@ -85,6 +85,11 @@ def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
     return weights / np.abs(weights).sum()
 
 
+def main_channel(text: str, channel_names: Sequence[str]) -> int:
+    """Index of the channel with the largest weight: the one to show, and whose intensity is the baseline."""
+    return int(np.argmax(np.abs(channel_weights(text, channel_names))))
+
+
 def residual_kind(kind: str, channel_names: Sequence[str]) -> str:
     """What ``residual=auto`` means for these channels; other kinds are returned as they are."""
     if kind != AUTO:
