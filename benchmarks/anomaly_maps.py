@@ -58,6 +58,12 @@ VARIANTS = {
     "flair_only": Variant(dataset="Dataset906_TumourFLAIR"),
     "flair_and_unlabelled": Variant(dataset="Dataset907_TumourAndUnlabelled"),
     "3d": Variant(configuration="3d_small", steps=300),
+    "ddpm": Variant("DDPM"),
+    "ddpm_simplex": Variant("DDPM", "diffusion_noise=simplex diffusion_cell_mm=60"),
+    "ddpm_coarse_32": Variant("DDPM", "diffusion_cell_mm=32"),
+    "ddpm_conditioned": Variant("DDPM", "conditioned=true"),
+    "ddpm_white": Variant("DDPM", "diffusion_noise=white"),
+    "ddpm_steps_2000": Variant("DDPM", steps=2000),
 }
 
 
@@ -161,7 +167,15 @@ TEST_TIME = {
         "mirrored": ({}, True),
         "4 noisy copies, std 1.5": ({"test_noise_copies": 4, "test_noise_std": 1.5}, False),
         "4 noisy copies, std 3": ({"test_noise_copies": 4, "test_noise_std": 3.0}, False),
-    }
+    },
+    "ddpm": {
+        "": ({}, False),
+        "t = 250": ({"test_times": (250,)}, False),
+        "t = 500": ({"test_times": (500,)}, False),
+        "t = 750": ({"test_times": (750,)}, False),
+        "DDIM, 10 steps from 250": ({"ddim_start": 250}, False),
+        "DDIM, 10 steps from 500": ({"ddim_start": 500}, False),
+    },
 }
 
 

@@ -14,14 +14,14 @@ from nnunet_uad.pretrain.report import write_validation_report
 from nnunet_uad.pretrain.task import ReconstructionTask
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
-from torch import autocast
+from torch import autocast, nn
 
 from nnunet_uad.data.centres import foreground_centres, healthy_box_centres, healthy_slice_centres
 from nnunet_uad.data.sampling import CentredDataset, find_locations
 from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.metrics.reconstruction import explained_variance_sums
-from nnunet_uad.networks.reconstruction import build_reconstruction_network
+from nnunet_uad.networks.reconstruction import build_plan_network
 from nnunet_uad.scoring.settings import ScoreSettings, channel_weights
 from nnunet_uad.training.settings import SETTINGS_VARIABLE, settings_to_json
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
@@ -81,8 +81,8 @@ class nnUNetPretrainer(UADTrainer):
         self.enable_deep_supervision = False
         self.oversample_foreground_percent = 1.0
         self.training_cases: tuple[str, ...] = ()
-        # The class refuses to build a segmentation network (see below); an instance builds a reconstructor.
-        self.build_network_architecture = build_reconstruction_network  # type: ignore[method-assign]
+        # The class refuses to build a segmentation network (see below); an instance builds its own.
+        self.build_network_architecture = self._build_for_nnunet  # type: ignore[assignment,method-assign]
         self.task = self.make_task(self.settings, self.configuration_manager)
         channel_weights(self.settings.channel_weights, list(dataset_json["channel_names"].values()))
 
@@ -95,6 +95,26 @@ class nnUNetPretrainer(UADTrainer):
             patch_size=tuple(manager.patch_size),
             total_stride=tuple(int(s) for s in np.prod(manager.pool_op_kernel_sizes, axis=0)),
         )
+
+    @classmethod
+    def make_network(cls, settings: PretrainSettings, manager: ConfigurationManager, channels: int) -> nn.Module:
+        """The network that is trained; the plan's own unless a method has another."""
+        return build_plan_network(manager, channels, channels)
+
+    @staticmethod
+    def restoring(network: nn.Module) -> nn.Module:
+        """The part of the trained network that restores: all of it unless a method trains more."""
+        return network
+
+    def _build_for_nnunet(
+        self,
+        plans_manager: PlansManager,
+        configuration_manager: ConfigurationManager,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = False,
+    ) -> nn.Module:
+        return self.make_network(self.settings, configuration_manager, num_input_channels)
 
     @staticmethod
     def build_network_architecture(
@@ -228,7 +248,11 @@ class nnUNetPretrainer(UADTrainer):
             loss.backward()
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 12)
             self.optimizer.step()
+        self.after_step()
         return {"loss": loss.detach()}
+
+    def after_step(self) -> None:
+        """What follows every optimiser step; nothing unless a method needs it."""
 
     def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
         """Fetch all losses of the epoch at once and log their mean."""
@@ -280,6 +304,7 @@ class nnUNetPretrainer(UADTrainer):
             seed=self.seed,
             settings=settings_to_json(self.settings),
             citation=self.task.citation,
+            restorer=self.task.describe(manager, len(self.dataset_json["channel_names"])),
             versions=installed_versions(),
         )
 
@@ -288,12 +313,12 @@ class nnUNetPretrainer(UADTrainer):
         super().save_checkpoint(filename)
         if self.local_rank == 0 and not self.disable_checkpointing:
             target = Path(self.output_folder) / FILE_NAME
-            write_pretrained(target, canonical_tensors(self.bare_network), self.record())
+            write_pretrained(target, canonical_tensors(self.restoring(self.bare_network)), self.record())
 
     def restorer(self) -> Restorer:
         """The network as it is now, ready to restore."""
         return Restorer(
-            networks=[self.bare_network],
+            networks=[self.restoring(self.bare_network)],
             task=self.task,
             plans_manager=self.plans_manager,
             configuration_manager=self.configuration_manager,

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
 from nnunet_uad.pretrain.task import ReconstructionTask
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
+from nnunet_uad.restoration.direct import DirectRestoration
+from nnunet_uad.restoration.frozen import describe_plan_network
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,17 @@ class DAETask(ReconstructionTask):
         """Add noise inside the foreground; the loss counts the foreground."""
         return torch.addcmul(clean, self.noise.draw(clean), foreground.to(clean.dtype)), foreground
 
-    def extra_channels(self, foreground: np.ndarray, seed: int) -> np.ndarray | None:
+    def describe(self, manager: ConfigurationManager, channels: int) -> dict[str, Any]:
+        """The plan's network, called on the image itself."""
+        network = describe_plan_network(
+            manager.network_arch_class_name,
+            manager.network_arch_init_kwargs,
+            tuple(manager.network_arch_init_kwargs_req_import),
+            channels,
+        )
+        return {"network": network, "restoration": {"kind": DirectRestoration.kind}}
+
+    def extra_channels(self, foreground: np.ndarray, channels: int, seed: int) -> np.ndarray | None:
         """Noise inside the foreground for every copy, the same in all channels: (copies, z, y, x)."""
         if not self.copies:
             return None

@@ -48,7 +48,7 @@ class MAETask(ReconstructionTask):
         hidden = self.blocks.draw(clean)
         return clean.masked_fill(hidden, 0.0), hidden & foreground
 
-    def extra_channels(self, foreground: np.ndarray, seed: int) -> np.ndarray:
+    def extra_channels(self, foreground: np.ndarray, channels: int, seed: int) -> np.ndarray:
         """The group of every voxel's block, drawn once per volume: one channel."""
         generator = torch.Generator().manual_seed(seed)
         axes, shape = len(self.blocks.block_size), foreground.shape

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 
@@ -31,7 +33,6 @@ class ReconstructionTask(ABC):
         self.patch_size = tuple(patch_size)
         self.total_stride = tuple(total_stride)
 
-    @abstractmethod
     def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Corrupt a batch on its device.
 
@@ -42,6 +43,7 @@ class ReconstructionTask(ABC):
         Returns:
             The corrupted batch and the voxels that the loss counts, boolean (B, 1, *spatial).
         """
+        raise NotImplementedError(f"{type(self).__name__} has a forward of its own.")
 
     def forward(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> dict[str, torch.Tensor]:
         """Corrupt, restore, compare.
@@ -53,11 +55,16 @@ class ReconstructionTask(ABC):
         output = network(corrupted)
         return {"loss": masked_mse(output, clean, weight), "output": output, "weight": weight}
 
-    def extra_channels(self, foreground: np.ndarray, seed: int) -> np.ndarray | None:
+    def describe(self, manager: ConfigurationManager, channels: int) -> dict[str, Any]:
+        """How stage two rebuilds network and restoration; empty where it cannot restore with this method."""
+        return {}
+
+    def extra_channels(self, foreground: np.ndarray, channels: int, seed: int) -> np.ndarray | None:
         """Further channels (E, z, y, x) that :meth:`reconstruct` wants, drawn once for a volume.
 
         Args:
             foreground: boolean (z, y, x).
+            channels: of the image.
             seed: of what is drawn.
         """
         return None
@@ -65,6 +72,11 @@ class ReconstructionTask(ABC):
     @abstractmethod
     def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
         """Pseudo-healthy image of the same shape (B, C, *spatial) as ``image``, which is not corrupted."""
+
+
+def masked_l1(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """As :func:`masked_mse` for the absolute error."""
+    return _masked_mean((output.to(torch.float32) - target.to(torch.float32)).abs(), weight)
 
 
 def masked_mse(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -75,6 +87,9 @@ def masked_mse(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor)
         target: of the same shape.
         weight: boolean (B, 1, *spatial).
     """
+    return _masked_mean((output.to(torch.float32) - target.to(torch.float32)) ** 2, weight)
+
+
+def _masked_mean(error: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     weight = weight.to(torch.float32)
-    squared = (output.to(torch.float32) - target.to(torch.float32)) ** 2
-    return (squared * weight).sum() / (weight.sum() * target.shape[1]).clamp(min=1.0)
+    return (error * weight).sum() / (weight.sum() * error.shape[1]).clamp(min=1.0)

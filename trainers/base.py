@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from torch import nn
 
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.training.settings import SETTINGS_VARIABLE
@@ -46,6 +47,11 @@ class FineTuneTrainer(UADTrainer):
     settings_class: type[FineTuneSettings] = FineTuneSettings
     settings: FineTuneSettings
 
+    @property
+    def segmenter(self) -> nn.Module:
+        """The network that learns to segment: all of it unless a trainer adds frozen parts."""
+        return self.bare_network
+
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Encoder, decoder and heads, each with its peak rate; what is frozen for good has no group.
 
@@ -53,7 +59,7 @@ class FineTuneTrainer(UADTrainer):
         trained parameters at the start.
         """
         parts: dict[str, list] = {"encoder": [], "decoder": [], "head": []}
-        for name, parameter in self.bare_network.named_parameters():
+        for name, parameter in self.segmenter.named_parameters():
             part = "head" if HEAD_MARK in f".{name}" else "encoder" if name.startswith("encoder.") else "decoder"
             parts[part].append(parameter)
         if self.settings.freeze_encoder_epochs == -1:
@@ -102,7 +108,7 @@ class FineTuneTrainer(UADTrainer):
         """As nnU-Net; a frozen encoder also keeps its normalisation statistics."""
         super().on_train_epoch_start()
         if self.current_epoch < self.frozen_until:
-            self.bare_network.encoder.eval()
+            self.segmenter.encoder.eval()
 
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
         """As nnU-Net, but an epoch without any foreground scores 0 instead of NaN.

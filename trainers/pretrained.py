@@ -12,8 +12,9 @@ from nnunet_uad.training.atomic import write_json
 from nnunet_uad.weights.leakage import leakage_warning
 from nnunet_uad.weights.locate import WeightQuery, locate_pretrained
 from nnunet_uad.weights.readers import read_weights
+from nnunet_uad.weights.safe_file import canonical_tensors
 from nnunet_uad.weights.target import TransferTarget, check_suits
-from nnunet_uad.weights.transfer import TransferReport, transfer
+from nnunet_uad.weights.transfer import TransferReport, first_convolution, transfer
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,10 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
                     f"{source.record.num_epochs} epochs (--c finishes it)"
                 )
         parts = ("encoder",) if self.settings.encoder_only else ("encoder", "decoder", "other")
-        report = transfer(source, self.bare_network, target.channel_names, parts)
+        # Channels that a trainer adds to the image's start at 0, so the network starts as the pretrained one.
+        stem = canonical_tensors(self.segmenter)
+        further = stem[first_convolution(self.segmenter, stem)].shape[1] - len(target.channel_names)
+        report = transfer(source, self.segmenter, target.channel_names, parts, further)
         report.warnings += warnings
         self._log_transfer(report, why)
 

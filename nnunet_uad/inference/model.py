@@ -12,7 +12,6 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.networks.reconstruction import build_reconstruction_network
 from nnunet_uad.weights.safe_file import FILE_NAME, read_pretrained
 
 
@@ -90,9 +89,9 @@ def load_restorer(
     channels = len(dataset_json["channel_names"])
     networks = []
     for content in loaded:
-        network = build_reconstruction_network(plans_manager, configuration, channels, channels)
+        network = trainer_class.make_network(settings, configuration, channels)
         network.load_state_dict(content["network_weights"])
-        networks.append(network.to(device).eval())
+        networks.append(trainer_class.restoring(network).to(device).eval())
     restorer = Restorer(
         networks=networks,
         task=trainer_class.make_task(settings, configuration),

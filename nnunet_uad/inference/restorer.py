@@ -20,7 +20,7 @@ from nnunet_uad.scoring.settings import ScoreSettings
 class RestorationTask(Protocol):
     """What a restorer needs of a pretraining task."""
 
-    def extra_channels(self, foreground: np.ndarray, seed: int) -> np.ndarray | None:
+    def extra_channels(self, foreground: np.ndarray, channels: int, seed: int) -> np.ndarray | None:
         """Channels drawn once for a volume."""
 
     def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
@@ -58,7 +58,7 @@ class Restorer:
             image: preprocessed.
             foreground: boolean (z, y, x).
         """
-        extra = self.task.extra_channels(foreground, self.seed)
+        extra = self.task.extra_channels(foreground, len(image), self.seed)
         total = np.zeros(image.shape, dtype=np.float32)
         for network in self.networks:
             total += reconstruct_volume(

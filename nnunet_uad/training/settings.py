@@ -18,6 +18,9 @@ from typing import Any, TypeVar
 
 SETTINGS_VARIABLE = "nnUNet_uad_settings"
 
+#: Metadata of a field whose tuple may have any length: ``field(default=(1, 2), metadata={ANY_LENGTH: True})``.
+ANY_LENGTH = "any_length"
+
 T = TypeVar("T")
 
 
@@ -63,12 +66,15 @@ def read_settings(cls: type[T], text: str | None = None, defaults: T | None = No
                 f"{SETTINGS_VARIABLE}: {cls.__name__} has no setting {key!r}.{hint} It has: {', '.join(fields)}."
             )
     defaults = cls() if defaults is None else defaults
-    values = {key: _coerce(key, value, getattr(defaults, key)) for key, value in given.items()}
+    values = {
+        key: _coerce(key, value, getattr(defaults, key), bool(fields[key].metadata.get(ANY_LENGTH)))
+        for key, value in given.items()
+    }
     return dataclasses.replace(defaults, **values)  # type: ignore[type-var]
 
 
-def _coerce(key: str, value: Any, default: Any) -> Any:
-    """Check ``value`` against the type of ``default``; lists become tuples of the same length."""
+def _coerce(key: str, value: Any, default: Any, any_length: bool = False) -> Any:
+    """Check ``value`` against the type of ``default``; lists become tuples of the same length, unless any will do."""
     wrong = ValueError(f"{SETTINGS_VARIABLE}: {key} expects a value like {default!r}, found {value!r}.")
     if default is None:
         if isinstance(value, (dict, list)):
@@ -79,8 +85,10 @@ def _coerce(key: str, value: Any, default: Any) -> Any:
             raise wrong
         return value
     if isinstance(default, tuple):
-        if not isinstance(value, list) or len(value) != len(default):
+        if not isinstance(value, list) or not (any_length or len(value) == len(default)):
             raise wrong
+        if any_length:
+            return tuple(_coerce(key, v, default[0]) for v in value)
         return tuple(_coerce(key, v, d) for v, d in zip(value, default, strict=True))
     if isinstance(default, (int, float)):
         if isinstance(value, bool) or not isinstance(value, (int, float)):

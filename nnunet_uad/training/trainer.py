@@ -53,6 +53,8 @@ class UADTrainer(nnUNetTrainer):
     """An nnU-Net trainer with settings, per-iteration warm-up and checkpoints that survive ``kill -9``."""
 
     settings_class: type[TrainSettings] = TrainSettings
+    #: What to lower when the device's memory does not suffice, besides the plan's batch and patch.
+    memory_advice: str = ""
     my_init_kwargs: dict[str, Any]
     _best_ema: float | None
 
@@ -113,6 +115,26 @@ class UADTrainer(nnUNetTrainer):
         return optimizer, WarmupPolySchedule(optimizer, self.num_epochs, self.settings.warmup)
 
     # --- training -------------------------------------------------------------------------------
+
+    def run_training(self) -> None:
+        """As nnU-Net; a device that is too small is told in words.
+
+        Raises:
+            RuntimeError: out of memory, with the settings to lower.
+        """
+        try:
+            super().run_training()
+        except RuntimeError as error:
+            if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
+                raise
+            patch = " x ".join(map(str, self.configuration_manager.patch_size))
+            own = f"{SETTINGS_VARIABLE}: {self.memory_advice}; or " if self.memory_advice else ""
+            raise RuntimeError(
+                f"{self.device} has not enough memory for {type(self).__name__} with batches of "
+                f"{self.configuration_manager.batch_size} patches of {patch} voxels. Lower {own}the batch or patch "
+                "size of the plan: nnunet_uad small-plan --batch … --patch …, or nnUNetv2_plan_experiment with a "
+                f"smaller -gpu_memory_target. ({str(error).splitlines()[0]})"
+            ) from error
 
     def before_training(self) -> None:
         """What is checked and loaded before anything is written; runs at epoch 0 and on ``--c`` alike."""

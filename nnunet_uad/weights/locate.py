@@ -10,12 +10,13 @@ from nnunet_uad.training.variants import base_name
 from nnunet_uad.weights.safe_file import FILE_NAME
 
 WEIGHTS_VARIABLE = "nnUNet_uad_pretrained"
+RESTORER_VARIABLE = "nnUNet_uad_restorer"
 _MOST_CANDIDATES = 10
 
 
 @dataclass(frozen=True)
 class WeightQuery:
-    """What weights are wanted for: the names that make up nnU-Net's results folders."""
+    """What weights are wanted for: the names that make up nnU-Net's results folders, the variable that overrides."""
 
     results: Path
     dataset: str
@@ -23,6 +24,7 @@ class WeightQuery:
     configuration: str
     fold: str
     pretrainer: str
+    variable: str = WEIGHTS_VARIABLE
 
     @property
     def training_command(self) -> str:
@@ -42,15 +44,15 @@ def locate_pretrained(query: WeightQuery) -> tuple[Path, str]:
         FileNotFoundError: nothing found; names every path tried, candidates of other datasets, the command.
         ValueError: several trainings of different length and none of the plain name.
     """
-    named = os.environ.get(WEIGHTS_VARIABLE, "").strip()
+    named = os.environ.get(query.variable, "").strip()
     if named:
         path = Path(named).expanduser()
         if not path.is_file():
             raise FileNotFoundError(
-                f"{WEIGHTS_VARIABLE}={named} names no file. Expected a {FILE_NAME}, or a checkpoint of nnU-Net or "
-                f"nnssl; to use the weights of the same dataset and plans: unset {WEIGHTS_VARIABLE}"
+                f"{query.variable}={named} names no file. Expected a {FILE_NAME}, or a checkpoint of nnU-Net or "
+                f"nnssl; to use the weights of the same dataset and plans: unset {query.variable}"
             )
-        return path, f"named by {WEIGHTS_VARIABLE}"
+        return path, f"named by {query.variable}"
     tried = []
     for fold in dict.fromkeys((query.fold, "all")):
         plain = _file(query, query.pretrainer, fold)
@@ -62,7 +64,7 @@ def locate_pretrained(query: WeightQuery) -> tuple[Path, str]:
             raise ValueError(
                 f"Several pretrainings of fold {fold} suit, none of them the plain {query.pretrainer}:\n  "
                 + "\n  ".join(map(str, others))
-                + f"\nChoose one: export {WEIGHTS_VARIABLE}=FILE"
+                + f"\nChoose one: export {query.variable}=FILE"
             )
         if others:
             return others[0], f"same dataset, plans and configuration, fold {fold}, another training length"
@@ -85,14 +87,14 @@ def _not_found(query: WeightQuery, tried: list[Path]) -> str:
     lines = [
         f"No pretrained weights of {query.pretrainer} for {query.dataset}, {query.plans}, "
         f"{query.configuration}, fold {query.fold}. Tried:",
-        f"  the environment variable {WEIGHTS_VARIABLE} (not set)",
+        f"  the environment variable {query.variable} (not set)",
         *(f"  {path}" for path in tried),
         "Make them:",
         f"  {query.training_command}",
     ]
     if candidates:
         lines.append("or use weights of another dataset, plans or fold; there are:")
-        lines += [f"  export {WEIGHTS_VARIABLE}={path}" for path in candidates[:_MOST_CANDIDATES]]
+        lines += [f"  export {query.variable}={path}" for path in candidates[:_MOST_CANDIDATES]]
         if len(candidates) > _MOST_CANDIDATES:
             lines.append(f"  … and {len(candidates) - _MOST_CANDIDATES} more")
     return "\n".join(lines)

@@ -36,6 +36,8 @@ class PretrainRecord:
         settings: the trainer's settings.
         citation: of the method.
         versions: of nnunet_uad, nnunetv2 and torch.
+        restorer: how to rebuild network and restoration without the pretrainer (:mod:`nnunet_uad.restoration`);
+            empty for methods that nothing restores with.
         format: of this record.
     """
 
@@ -60,6 +62,7 @@ class PretrainRecord:
     settings: dict[str, Any] = field(default_factory=dict)
     citation: str = ""
     versions: dict[str, str] = field(default_factory=dict)
+    restorer: dict[str, Any] = field(default_factory=dict)
     format: int = RECORD_FORMAT
 
     @property

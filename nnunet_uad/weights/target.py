@@ -84,6 +84,52 @@ def check_suits(
     return debatable
 
 
+def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: str) -> None:
+    """Refuse a restorer that was trained on images of another kind; here nothing is a matter of judgement.
+
+    A frozen network cannot adapt: other channels, normalisation, spacing or dimension make its residual noise.
+
+    Args:
+        source: the restorer's weights.
+        target: the network that it becomes part of.
+        method: the method that is expected.
+
+    Raises:
+        ValueError: listing every mismatch; no file of a pretrainer, or of one that cannot restore.
+    """
+    record = source.record
+    if record is None or not record.restorer:
+        what = "a file without a pretraining record" if record is None else f"weights of {record.trainer}"
+        raise ValueError(
+            f"{source.path} holds {what}, which cannot be rebuilt as a restorer. Expected the pretrained.safetensors "
+            f"of nnUNetPretrainer{method}, written by this version: nnUNetv2_train {target.dataset} "
+            f"{target.configuration} FOLD -tr nnUNetPretrainer{method}"
+        )
+    found = []
+    if record.method != method:
+        found.append(f"method: expected {method}, found {record.method}")
+    if record.dimension != len(target.spacing):
+        found.append(f"dimension: expected {len(target.spacing)}D, found {record.dimension}D")
+    if tuple(map(_fold, record.channel_names)) != tuple(map(_fold, target.channel_names)):
+        found.append(
+            f"channels: expected {', '.join(target.channel_names)} in this order, found "
+            f"{', '.join(record.channel_names)}"
+        )
+    elif record.normalization != target.normalization:
+        found.append(
+            f"normalisation: expected {', '.join(target.normalization)}, found {', '.join(record.normalization)}"
+        )
+    if _spacings_differ(record.spacing, target.spacing):
+        found.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
+    if found:
+        raise ValueError(
+            f"The restorer in {source.path} does not suit {target.dataset}, configuration {target.configuration}:\n  - "
+            + "\n  - ".join(found)
+            + "\nPretrain it with the plans that you train with (same -d, -c and -p), or name another file in "
+            "nnUNet_uad_restorer."
+        )
+
+
 def _structural_mismatches(source: SourceWeights, target: TransferTarget) -> list[str]:
     found = []
     dimension = _dimension(source.tensors)
@@ -115,11 +161,16 @@ def _debatable_mismatches(source: SourceWeights, target: TransferTarget, method:
     for name, scheme in zip(target.channel_names, target.normalization, strict=True):
         if theirs.get(_fold(name), scheme) != scheme:
             found.append(f"normalisation of {name}: expected {scheme}, found {theirs[_fold(name)]}")
-    if len(record.spacing) == len(target.spacing) and any(
-        abs(math.log(a / b)) > math.log(SPACING_TOLERANCE) for a, b in zip(record.spacing, target.spacing, strict=True)
-    ):
+    if _spacings_differ(record.spacing, target.spacing):
         found.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
     return found
+
+
+def _spacings_differ(theirs: Sequence[float], ours: Sequence[float]) -> bool:
+    """Whether spacings of the same dimension are too far apart on any axis."""
+    return len(theirs) == len(ours) and any(
+        abs(math.log(a / b)) > math.log(SPACING_TOLERANCE) for a, b in zip(theirs, ours, strict=True)
+    )
 
 
 def _dimension(tensors: dict[str, torch.Tensor]) -> int | None:

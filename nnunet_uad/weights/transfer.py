@@ -110,6 +110,7 @@ def transfer(
     network: nn.Module,
     channel_names: Sequence[str],
     parts: Sequence[str] = ("encoder", "decoder", "other"),
+    further_channels: int = 0,
 ) -> TransferReport:
     """Copy what fits from ``source`` into ``network``, in place.
 
@@ -122,16 +123,17 @@ def transfer(
         network: the receiving network, without DDP or compile wrappers.
         channel_names: of its input channels, in order.
         parts: which of ``encoder``, ``decoder``, ``other`` to write; the rest is left random.
+        further_channels: input channels behind the named ones, whose weights become 0.
 
     Raises:
         ValueError: less than half of the encoder would be transferred; nothing is written then.
     """
     mine = canonical_tensors(network)
-    stem = _first_convolution(network, mine)
+    stem = first_convolution(network, mine)
     report = TransferReport(str(source.path), source.kind)
     writes: list[tuple[torch.Tensor, torch.Tensor]] = []
     for name, tensor in mine.items():
-        outcome, value = _plan_tensor(name, tensor, source, channel_names, name == stem, parts)
+        outcome, value = _plan_tensor(name, tensor, source, channel_names, name == stem, parts, further_channels)
         report.outcomes.append(outcome)
         if value is not None:
             writes.append((tensor, value))
@@ -157,6 +159,7 @@ def _plan_tensor(
     channel_names: Sequence[str],
     is_stem: bool,
     parts: Sequence[str],
+    further_channels: int,
 ) -> tuple[TensorOutcome, torch.Tensor | None]:
     """Decide on one tensor of the receiving network."""
     shape = tuple(tensor.shape)
@@ -173,6 +176,9 @@ def _plan_tensor(
         return outcome("random", "not in the source"), None
     if is_stem and found.shape[0] == tensor.shape[0] and found.shape[2:] == tensor.shape[2:]:
         value, how = adapt_input_channels(found, source.channel_names, channel_names)
+        if further_channels:
+            value = torch.cat([value, value.new_zeros((len(value), further_channels, *value.shape[2:]))], dim=1)
+            how = "; ".join(filter(None, [how, f"{further_channels} further channel(s) start at 0"]))
         return outcome("adapted" if how else "loaded", how), value
     if found.shape != tensor.shape:
         return outcome("skipped", f"shape {list(found.shape)} in the source"), None
@@ -213,7 +219,35 @@ def adapt_input_channels(
     return adapted, "; ".join(words)
 
 
-def _first_convolution(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> str:
+@torch.no_grad()
+def zero_further_inputs(network: nn.Module, channels: int) -> None:
+    """Set the first convolution's weights for all input channels behind the first ``channels`` to 0, in place.
+
+    The network then starts as a function of the first channels alone and learns to use the others.
+    """
+    tensors = canonical_tensors(network)
+    tensors[first_convolution(network, tensors)][:, channels:].zero_()
+
+
+@torch.no_grad()
+def load_all(network: nn.Module, source: SourceWeights) -> None:
+    """Copy every tensor of ``source`` into a network of the same architecture, in place.
+
+    Raises:
+        ValueError: a tensor is missing or has another shape.
+    """
+    mine = canonical_tensors(network)
+    wrong = [n for n, t in mine.items() if n not in source.tensors or source.tensors[n].shape != t.shape]
+    if wrong:
+        raise ValueError(
+            f"{source.path} does not hold the network that its record describes: {len(wrong)} tensor(s) are missing or "
+            f"of another shape ({', '.join(wrong[:5])}). The file was altered; pretrain again."
+        )
+    for name, tensor in mine.items():
+        tensor.copy_(source.tensors[name])
+
+
+def first_convolution(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> str:
     """Canonical name of the first convolution's weight."""
     declared = getattr(network, "keys_to_in_proj", ())
     for key in declared:

@@ -1,0 +1,222 @@
+"""Segmentation with a frozen restorer inside the network (Behrendt et al., MIDL 2024)."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+from torch import nn
+
+from nnunet_uad.networks.residual_channels import build_residual_network, check_channel_choice
+from nnunet_uad.restoration.frozen import weights_hash
+from nnunet_uad.training.atomic import write_json
+from nnunet_uad.weights.leakage import leakage_warning
+from nnunet_uad.weights.locate import RESTORER_VARIABLE, WeightQuery, locate_pretrained
+from nnunet_uad.weights.readers import SourceWeights, read_weights
+from nnunet_uad.weights.target import TransferTarget, check_restorer_suits
+from nnunet_uad.weights.transfer import load_all
+
+#: Of the noise at inference; the same for all folds, which share one description.
+INFERENCE_SEED = 0
+
+
+@dataclass(frozen=True)
+class ResidualSettings(FineTuneSettings):
+    """Settings of segmentation with residual channels.
+
+    Attributes:
+        residual_channels: some of ``signed``, ``absolute``, ``reconstruction``, separated by commas.
+        residual_form: ``channels`` appends them to the image; ``siamese`` passes image and signed residual through
+            one encoder.
+    """
+
+    residual_channels: str = "signed"
+    residual_form: str = "channels"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_channel_choice(self.kinds, self.residual_form)
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of further channels."""
+        return self.residual_channels.split(",")
+
+
+class nnUNetTrainerResidual(FineTuneTrainer):
+    """Base of the ``…Residual`` trainers; subclasses name the pretrainer that restores.
+
+    The plans of the model carry the restorer's description and its checkpoints the weights, so a trained model stands
+    alone. The restorer is frozen: no gradients, no optimiser state, always in evaluation mode. In training every step
+    draws noise and time steps anew; at inference they are fixed.
+    """
+
+    restorer_pretrainer: str
+    settings_class: type[FineTuneSettings] = ResidualSettings
+    settings: Any
+    memory_advice = "the restorer's size (diffusion_width when it is pretrained)"
+
+    _restorer_source: SourceWeights | None = None
+    _restorer_found: str = ""
+
+    # --- network --------------------------------------------------------------------------------
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager: PlansManager,
+        configuration_manager: ConfigurationManager,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """The network that the plans describe; nnU-Net calls this to train and to predict.
+
+        Raises:
+            RuntimeError: plans without a restorer: they belong to another trainer.
+        """
+        description = plans_manager.plans.get("nnunet_uad", {}).get("restorer")
+        if description is None:
+            raise RuntimeError(
+                "These plans describe no restorer. Expected the plans.json of a model that a …Residual trainer wrote; "
+                "predict with the model folder as it was trained or installed."
+            )
+        return build_residual_network(
+            description,
+            num_input_channels,
+            lambda channels: nnUNetTrainer.build_network_architecture(
+                plans_manager, configuration_manager, channels, num_output_channels, enable_deep_supervision
+            ),
+        )
+
+    @property
+    def segmenter(self) -> nn.Module:
+        """The part that learns."""
+        return self.bare_network.segmenter
+
+    def initialize(self) -> None:
+        """As nnU-Net; a fresh training first finds its restorer."""
+        if "restorer" not in self.plans_manager.plans.get("nnunet_uad", {}):
+            self._find_restorer()
+        super().initialize()
+        if self._restorer_source is not None:
+            load_all(self.bare_network.restorer.network, self._restorer_source)
+
+    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
+        """As nnU-Net; the checkpoint says which restorer its network holds."""
+        if not self.was_initialized:
+            stored = torch.load(filename_or_checkpoint, map_location="cpu", weights_only=True)
+            self._describe(stored["init_args"]["plans"]["nnunet_uad"]["restorer"])
+        super().load_checkpoint(filename_or_checkpoint)
+
+    def _run_information(self) -> dict[str, Any]:
+        return {**super()._run_information(), "restorer": self.plans_manager.plans["nnunet_uad"]["restorer"]}
+
+    def _describe(self, description: dict[str, Any]) -> None:
+        """Put the description where nnU-Net keeps plans; the dataset's own plans file is not touched."""
+        self.plans_manager.plans["nnunet_uad"] = {"restorer": description}
+
+    # --- finding the restorer -------------------------------------------------------------------
+
+    def _find_restorer(self) -> None:
+        query = WeightQuery(
+            Path(os.environ["nnUNet_results"]),
+            self.plans_manager.dataset_name,
+            self.plans_manager.plans_name,
+            self.configuration_name,
+            str(self.fold),
+            self.restorer_pretrainer,
+            RESTORER_VARIABLE,
+        )
+        path, why = locate_pretrained(query)
+        source = read_weights(path)
+        target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
+        check_restorer_suits(source, target, self.restorer_pretrainer.removeprefix("nnUNetPretrainer"))
+        assert source.record is not None
+        description = {
+            **source.record.restorer,
+            "kinds": self.settings.kinds,
+            "form": self.settings.residual_form,
+            "seed": INFERENCE_SEED,
+        }
+        self._refuse_other_folds_restorer(description)
+        self._restorer_source, self._restorer_found = source, why
+        self._describe(description)
+
+    def _refuse_other_folds_restorer(self, description: dict[str, Any]) -> None:
+        """All folds of a model are predicted from one plans.json; their restorers must have one form."""
+        path = Path(self.output_folder_base) / "plans.json"
+        others = [p for p in path.parent.glob("fold_*/checkpoint_*.pth") if p.parent.name != f"fold_{self.fold}"]
+        if not others or not path.is_file():
+            return
+        there = json.loads(path.read_text(encoding="utf-8")).get("nnunet_uad", {}).get("restorer")
+        if there is not None and there != json.loads(json.dumps(description)):
+            raise RuntimeError(
+                f"The folds in {path.parent} use a restorer of another form than the one found for fold {self.fold}; "
+                "one model cannot hold both. Pretrain all folds with the same settings, or train this one under "
+                "another name (-tr …_<N>epochs, or -p with copied plans)."
+            )
+
+    def before_training(self) -> None:
+        """At epoch 0, say which restorer is used and whether it has seen the validation cases."""
+        super().before_training()
+        if self.current_epoch != 0 or self._restorer_source is None:
+            return
+        source, record = self._restorer_source, self._restorer_source.record
+        assert record is not None
+        warnings = [leakage_warning(record, self.plans_manager.dataset_name, self.do_split()[1])]
+        if record.epochs_trained < record.num_epochs:
+            warnings.append(f"the restorer is unfinished: {record.epochs_trained} of {record.num_epochs} epochs")
+        found = [w for w in warnings if w]
+        frozen = sum(p.numel() for p in self.bare_network.restorer.parameters())
+        self.print_to_log_file(
+            f"Frozen restorer: {source.path} ({self._restorer_found}), {frozen / 1e6:.2f} million parameters; the "
+            f"network that learns has {sum(p.numel() for p in self.segmenter.parameters()) / 1e6:.2f} million."
+        )
+        for warning in found:
+            self.print_to_log_file(f"WARNING: {warning}")
+        if self.local_rank == 0:
+            content = {
+                "source": str(source.path),
+                "found": self._restorer_found,
+                "sha256": weights_hash(source.tensors, record.restorer),
+                "trainer": record.trainer,
+                "cases": list(record.cases),
+                "warnings": found,
+            }
+            write_json(Path(self.output_folder) / "restorer.json", content)
+
+    # --- training -------------------------------------------------------------------------------
+
+    def train_step(self, batch: dict) -> dict:
+        """As nnU-Net; a loss that is not finite is traced to the restorer, and ends the training if it is its fault.
+
+        Raises:
+            RuntimeError: the restorer returned NaN or infinity.
+        """
+        result = super().train_step(batch)
+        # nnU-Net has fetched the loss already: looking at it does not wait for the device.
+        if not np.isfinite(result["loss"]):
+            self._refuse_broken_restorer(batch)
+        return result
+
+    def _refuse_broken_restorer(self, batch: dict) -> None:
+        restored = self.bare_network.restorer(batch["data"].to(self.device))
+        finite = torch.isfinite(restored).flatten(1).all(1).cpu().numpy()
+        if finite.all():
+            return
+        cases = sorted({str(key) for key, ok in zip(batch["keys"], finite, strict=True) if not ok})
+        kept = [p.name for p in sorted(Path(self.output_folder).glob("checkpoint_*.pth"))]
+        raise RuntimeError(
+            f"The restorer returned NaN or infinite values in epoch {self.current_epoch}, step {self._iteration - 1}, "
+            f"for {', '.join(cases)}. Nothing was written since the last checkpoint"
+            + (f" ({', '.join(kept)} in {self.output_folder})" if kept else "; there is none yet")
+            + ". Look at its maps (nnunet_uad predict), pretrain it again, then continue with --c or start anew."
+        )
