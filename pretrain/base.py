@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 import torch.distributed as dist
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunet_uad.pretrain.report import write_validation_report
 from nnunet_uad.pretrain.task import ReconstructionTask
@@ -20,7 +21,6 @@ from nnunet_uad.data.centres import foreground_centres, healthy_box_centres, hea
 from nnunet_uad.data.sampling import CentredDataset, find_locations
 from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.metrics.reconstruction import explained_variance_sums
 from nnunet_uad.networks.reconstruction import build_plan_network
 from nnunet_uad.scoring.settings import ScoreSettings, channel_weights
 from nnunet_uad.training.settings import SETTINGS_VARIABLE, settings_to_json
@@ -57,10 +57,12 @@ class nnUNetPretrainer(UADTrainer):
     """Base of all pretrainers; subclasses name a settings class and a task class.
 
     nnU-Net's data loading, augmentation, AMP, compile, DDP, logging and checkpoints are used as they are. The
-    monitored value, where nnU-Net shows its pseudo Dice, is the explained variance (R², at most 1) of the
-    restored validation patches over the voxels that the loss counts.
+    monitored value, where nnU-Net shows its pseudo Dice, is the task's quality: unless a method has another, the
+    explained variance (R², at most 1) of the restored validation patches over the voxels that the loss counts.
     """
 
+    #: Foreground voxels that a healthy slice must have.
+    least_foreground = 1
     settings_class: type[PretrainSettings] = PretrainSettings
     task_class: type[ReconstructionTask]
 
@@ -157,10 +159,10 @@ class nnUNetPretrainer(UADTrainer):
             patch_size, rotation_for_DA, None, mirror_axes, do_dummy_2d_data_aug, use_mask_for_norm
         )
         kept = stock.transforms if self.settings.intensity_augmentation else without_intensity(stock.transforms)
-        return ComposeTransforms([ForegroundTransform(), *kept])
+        return ComposeTransforms([ForegroundTransform(), *kept, *self.further_transforms()])
 
-    @staticmethod
-    def get_validation_transforms(
+    def get_validation_transforms(  # type: ignore[override]
+        self,
         deep_supervision_scales: Any,
         is_cascaded: bool = False,
         foreground_labels: Any = None,
@@ -169,7 +171,11 @@ class nnUNetPretrainer(UADTrainer):
     ) -> ComposeTransforms:
         """nnU-Net's validation pipeline; the target is the foreground mask."""
         stock = nnUNetTrainer.get_validation_transforms(None)
-        return ComposeTransforms([ForegroundTransform(), *stock.transforms])
+        return ComposeTransforms([ForegroundTransform(), *stock.transforms, *self.further_transforms()])
+
+    def further_transforms(self) -> list[BasicTransform]:
+        """What a method does to augmented patches in the data loading, training and validation alike."""
+        return []
 
     def get_tr_and_val_datasets(self) -> tuple[CentredDataset, CentredDataset]:
         """nnU-Net's datasets, with patches centred where :class:`PretrainSettings` allows.
@@ -208,7 +214,7 @@ class nnUNetPretrainer(UADTrainer):
             if self.settings.sampling == "anywhere":
                 return foreground_centres(seg)
             if len(final_patch) == 2:
-                return healthy_slice_centres(seg)
+                return healthy_slice_centres(seg, self.least_foreground)
             return healthy_box_centres(seg, patch_size, final_patch)
 
         return CentredDataset(dataset, find_locations(dataset, allowed, self.seed))
@@ -260,22 +266,22 @@ class nnUNetPretrainer(UADTrainer):
         super().on_train_epoch_end([{"loss": loss} for loss in losses.cpu().numpy()])
 
     def validation_step(self, batch: dict) -> dict:
-        """Loss and sums for the explained variance, on the device."""
+        """Loss and sums for the monitored quality, on the device."""
         result = self._forward(batch)
-        error, variance = explained_variance_sums(result["output"], result["clean"], result["weight"])
-        return {"sums": torch.stack([result["loss"].float(), error, variance])}
+        sums = self.task.quality_sums(result, result["clean"])
+        return {"sums": torch.cat([result["loss"].float()[None], sums.float()])}
 
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
-        """Log the loss, and the explained variance in place of nnU-Net's pseudo Dice."""
+        """Log the loss, and the task's quality in place of nnU-Net's pseudo Dice."""
         sums = torch.stack([out["sums"] for out in val_outputs]).sum(0)
         count = torch.tensor([float(len(val_outputs))], device=sums.device)
         sums = torch.cat([sums, count])
         if self.is_ddp:
             dist.all_reduce(sums)
-        loss, error, variance, steps = sums.tolist()
-        explained = 1.0 - error / max(variance, 1e-12)
-        self.logger.log("mean_fg_dice", explained, self.current_epoch)
-        self.logger.log("dice_per_class_or_region", [explained], self.current_epoch)
+        loss, first, second, steps = sums.tolist()
+        quality = self.task.quality(first, second)
+        self.logger.log("mean_fg_dice", quality, self.current_epoch)
+        self.logger.log("dice_per_class_or_region", [quality], self.current_epoch)
         self.logger.log("val_losses", loss / steps, self.current_epoch)
 
     # --- files ----------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ class _Report:
             # Neither healthy nor lesion: what nobody annotated counts for neither.
             known[known == ignore] = -1
         self._choose(case, known)
-        metrics = reconstruction_report(image, case.reconstruction, known)
+        restored = case.reconstruction
+        metrics = {} if restored is None else reconstruction_report(image, restored, known)
         return {"identifier": key, "map": self.exporter.paths(key)[0].name, "metrics": metrics}
 
     def _choose(self, case: RestoredCase, known: np.ndarray) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +10,10 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
+from nnunet_uad.metrics.reconstruction import explained_variance_sums
 
-class ReconstructionTask(ABC):
+
+class ReconstructionTask:
     """Reconstruct the clean patch from a corrupted one.
 
     Subclasses say how to corrupt and which voxels count; the loss is the mean squared error over those voxels.
@@ -23,6 +24,10 @@ class ReconstructionTask(ABC):
         total_stride: product of the network's strides per axis.
     """
 
+    #: Whether the model scores the image itself (:meth:`detect`) instead of restoring it.
+    detects = False
+    #: What the monitored quality is called in the log.
+    quality_name = "explained variance"
     #: Name of the method in the pretraining record.
     method: str
     #: How to cite it.
@@ -55,6 +60,20 @@ class ReconstructionTask(ABC):
         output = network(corrupted)
         return {"loss": masked_mse(output, clean, weight), "output": output, "weight": weight}
 
+    def quality_sums(self, result: dict[str, torch.Tensor], clean: torch.Tensor) -> torch.Tensor:
+        """Two sums over a validation batch from which :meth:`quality` follows; they add up over batches and ranks.
+
+        Args:
+            result: of :meth:`forward`.
+            clean: the batch.
+        """
+        return torch.stack(explained_variance_sums(result["output"], clean, result["weight"]))
+
+    @staticmethod
+    def quality(first: float, second: float) -> float:
+        """The monitored quality, at most 1: here the explained variance."""
+        return 1.0 - first / max(second, 1e-12)
+
     def describe(self, manager: ConfigurationManager, channels: int) -> dict[str, Any]:
         """How stage two rebuilds network and restoration; empty where it cannot restore with this method."""
         return {}
@@ -69,9 +88,13 @@ class ReconstructionTask(ABC):
         """
         return None
 
-    @abstractmethod
     def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
         """Pseudo-healthy image of the same shape (B, C, *spatial) as ``image``, which is not corrupted."""
+        raise NotImplementedError(f"{type(self).__name__} does not restore images.")
+
+    def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+        """Anomaly score (B, 1, *spatial) of an image (B, C, *spatial), for tasks that do not restore."""
+        raise NotImplementedError(f"{type(self).__name__} restores images; its residual is the score.")
 
 
 def masked_l1(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:

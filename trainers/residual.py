@@ -43,10 +43,10 @@ class ResidualSettings(FineTuneSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_channel_choice(self.kinds, self.residual_form)
+        check_channel_choice(self.channel_kinds, self.residual_form)
 
     @property
-    def kinds(self) -> list[str]:
+    def channel_kinds(self) -> list[str]:
         """The kinds of further channels."""
         return self.residual_channels.split(",")
 
@@ -142,7 +142,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         assert source.record is not None
         description = {
             **source.record.restorer,
-            "kinds": self.settings.kinds,
+            "kinds": self.settings.channel_kinds,
             "form": self.settings.residual_form,
             "seed": INFERENCE_SEED,
         }

@@ -71,6 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
     # A mask needs a threshold; a montage outlines it where the model has it.
     wanted = "mask" in arguments.save or ("png" in arguments.save and arguments.threshold in stored)
     threshold = resolve_threshold(arguments.threshold, stored) if wanted else None
+    if restorer.task.detects and {"reconstruction", "residual"} & set(arguments.save):
+        raise ValueError(
+            f"{arguments.tr} detects anomalies without restoring the image, so it has no reconstruction "
+            "and no residual. Leave them out of --save."
+        )
     cases, failed = list_cases(arguments.i, restorer.dataset_json)
     _warn_of_leakage(sorted(set(cases) & training_cases(folds)), arguments.tr)
     arguments.o.mkdir(parents=True, exist_ok=True)

@@ -7,19 +7,27 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.ndimage import maximum_filter
 
+#: Edge, in voxels, of the least foreground in which a synthetic lesion has room.
+LEAST_EDGE = 8
+
 
 def foreground_centres(seg: np.ndarray) -> np.ndarray:
     """All voxels inside the image's nonzero region, as a mask of the shape of ``seg`` (z, y, x)."""
     return seg >= 0
 
 
-def healthy_slice_centres(seg: np.ndarray) -> np.ndarray:
+def healthy_slice_centres(seg: np.ndarray, least_foreground: int = 1) -> np.ndarray:
     """Foreground voxels of slices (first axis) without any labelled voxel, as a mask (z, y, x).
 
     The ignore label counts as a label: what nobody annotated is not known to be healthy.
+
+    Args:
+        seg: labels, −1 outside the nonzero region.
+        least_foreground: slices with fewer foreground voxels are left out.
     """
     lesion_free = ~(seg > 0).any(axis=(1, 2), keepdims=True)
-    return (seg >= 0) & lesion_free
+    foreground = seg >= 0
+    return foreground & lesion_free & (foreground.sum(axis=(1, 2), keepdims=True) >= least_foreground)
 
 
 def healthy_box_centres(seg: np.ndarray, patch_size: Sequence[int], final_patch_size: Sequence[int]) -> np.ndarray:

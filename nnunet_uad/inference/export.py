@@ -25,7 +25,7 @@ class RestoredCase:
     Attributes:
         identifier: of the case.
         image: (C, z, y, x).
-        reconstruction: (C, z, y, x).
+        reconstruction: (C, z, y, x), ``None`` of a model that detects without restoring.
         foreground: boolean (z, y, x).
         score: (z, y, x).
         spacing: mm per axis.
@@ -34,7 +34,7 @@ class RestoredCase:
 
     identifier: str
     image: np.ndarray
-    reconstruction: np.ndarray
+    reconstruction: np.ndarray | None
     foreground: np.ndarray
     score: np.ndarray
     spacing: tuple[float, ...]
@@ -84,14 +84,17 @@ class Exporter:
     def write(self, case: RestoredCase) -> None:
         """Write all files of a case."""
         volumes: list[np.ndarray] = []
+        restored = case.reconstruction
+        if restored is None and {"reconstruction", "residual"} & set(self.kinds):
+            raise ValueError("this model detects anomalies without restoring the image: it has no reconstruction.")
         if "map" in self.kinds or "mask" in self.kinds:
             score = self._original(case.score[None], case.properties)[0]
             if "map" in self.kinds:
                 volumes.append(score)
-        if "reconstruction" in self.kinds:
-            volumes += list(self._original(case.reconstruction * case.foreground, case.properties))
-        if "residual" in self.kinds:
-            volumes += list(self._original((case.image - case.reconstruction) * case.foreground, case.properties))
+        if restored is not None and "reconstruction" in self.kinds:
+            volumes += list(self._original(restored * case.foreground, case.properties))
+        if restored is not None and "residual" in self.kinds:
+            volumes += list(self._original((case.image - restored) * case.foreground, case.properties))
         if "mask" in self.kinds:
             if self.threshold is None:
                 raise ValueError("A mask needs a threshold.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nnunet_uad.inference.export import RestoredCase
 
 ROWS = 3
-_TITLES = ("input", "reconstruction", "anomaly map", "overlay")
+_INPUT, _RESTORED, _MAP, _OVERLAY = "input", "reconstruction", "anomaly map", "overlay"
 
 
 def write_montage(case: RestoredCase, channel: int, name: str, threshold: float | None, path: Path) -> None:
@@ -41,26 +41,30 @@ def _figure(case: RestoredCase, channel: int, name: str, threshold: float | None
     from matplotlib.figure import Figure
 
     slices = anomalous_slices(case.score)
-    shown, restored = case.image[channel], case.reconstruction[channel] * case.foreground
+    shown = case.image[channel]
+    pictures: dict[str, np.ndarray | None] = {_INPUT: shown}
+    if case.reconstruction is not None:
+        pictures[_RESTORED] = case.reconstruction[channel] * case.foreground
+    pictures |= {_MAP: None, _OVERLAY: shown}
     low, high = _window(shown[case.foreground])
     top = max(float(np.quantile(case.score[case.foreground], 0.999)) if case.foreground.any() else 0.0, 1e-6)
-    figure = Figure(figsize=(9.6, 2.4 * len(slices) + 0.5), dpi=100, facecolor="black")
-    axes = figure.subplots(len(slices), len(_TITLES), squeeze=False)
+    figure = Figure(figsize=(2.4 * len(pictures), 2.4 * len(slices) + 0.5), dpi=100, facecolor="black")
+    axes = figure.subplots(len(slices), len(pictures), squeeze=False)
     aspect = case.spacing[-2] / case.spacing[-1]
     for row, index in zip(axes, slices, strict=True):
-        for axis, picture in zip(row, (shown, restored, None, shown), strict=True):
+        for axis, picture in zip(row, pictures.values(), strict=True):
             if picture is not None:
                 axis.imshow(
                     np.where(case.foreground[index], picture[index], low), "gray", vmin=low, vmax=high, aspect=aspect
                 )
         score = case.score[index]
-        row[2].imshow(score, "inferno", vmin=0, vmax=top, aspect=aspect)
+        row[-2].imshow(score, "inferno", vmin=0, vmax=top, aspect=aspect)
         strength = np.clip(score / top, 0, 1)
-        row[3].imshow(score, "inferno", vmin=0, vmax=top, alpha=0.7 * strength, aspect=aspect)
+        row[-1].imshow(score, "inferno", vmin=0, vmax=top, alpha=0.7 * strength, aspect=aspect)
         if threshold is not None and score.min() < threshold <= score.max():
-            row[3].contour(score >= threshold, [0.5], colors="cyan", linewidths=0.7)
+            row[-1].contour(score >= threshold, [0.5], colors="cyan", linewidths=0.7)
         row[0].text(0.02, 0.02, f"slice {index}", color="white", fontsize=8, transform=row[0].transAxes)
-    for axis, title in zip(axes[0], _TITLES, strict=True):
+    for axis, title in zip(axes[0], pictures, strict=True):
         axis.set_title(title, color="white", fontsize=10)
     for axis in axes.flat:
         axis.set_axis_off()

@@ -87,10 +87,14 @@ def prepare(
 
 
 def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: Exporter) -> RestoredCase:
-    """Reconstruct and score a preprocessed case."""
+    """Reconstruct and score a preprocessed case, or score it alone where the model detects without restoring."""
     image, foreground, properties = prepared
-    reconstruction = restorer.reconstruct(image, foreground)
-    score = restorer.anomaly_score(image, reconstruction, foreground, properties, exporter.settings)
+    if restorer.task.detects:
+        reconstruction = None
+        score = restorer.detect(image, foreground, properties, exporter.settings)
+    else:
+        reconstruction = restorer.reconstruct(image, foreground)
+        score = restorer.anomaly_score(image, reconstruction, foreground, properties, exporter.settings)
     spacing = restorer.spacing(properties)
     return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -13,12 +13,17 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.inference.sliding_window import reconstruct_volume
-from nnunet_uad.scoring.score import anomaly_map
+from nnunet_uad.scoring.score import anomaly_map, filtered_map
 from nnunet_uad.scoring.settings import ScoreSettings
 
 
 class RestorationTask(Protocol):
     """What a restorer needs of a pretraining task."""
+
+    detects: bool
+
+    def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+        """Anomaly score of tiles, for tasks that detect without restoring."""
 
     def extra_channels(self, foreground: np.ndarray, channels: int, seed: int) -> np.ndarray | None:
         """Channels drawn once for a volume."""
@@ -59,17 +64,30 @@ class Restorer:
             foreground: boolean (z, y, x).
         """
         extra = self.task.extra_channels(foreground, len(image), self.seed)
-        total = np.zeros(image.shape, dtype=np.float32)
+        return self._mean_over_networks(image, extra, self.task.reconstruct, len(image))
+
+    def detect(
+        self, image: np.ndarray, foreground: np.ndarray, properties: dict[str, Any], settings: ScoreSettings
+    ) -> np.ndarray:
+        """As :meth:`anomaly_score` for tasks that detect anomalies without restoring the image."""
+        score = self._mean_over_networks(image, None, lambda network, tile, _: self.task.detect(network, tile), 1)[0]
+        return filtered_map(score, foreground, self.spacing(properties), settings)
+
+    def _mean_over_networks(
+        self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int
+    ) -> np.ndarray:
+        total = np.zeros((outputs, *image.shape[1:]), dtype=np.float32)
         for network in self.networks:
             total += reconstruct_volume(
                 image,
                 extra,
-                partial(self.task.reconstruct, network),
+                partial(apply, network),
                 self.plans_manager,
                 self.configuration_manager,
                 self.dataset_json,
                 self.mirror_axes,
                 self.device,
+                outputs,
             )
         return total / np.float32(len(self.networks))
 

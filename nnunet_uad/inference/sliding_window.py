@@ -70,6 +70,7 @@ def reconstruct_volume(
     dataset_json: dict[str, Any],
     mirror_axes: tuple[int, ...] | None,
     device: torch.device,
+    outputs: int | None = None,
 ) -> np.ndarray:
     """Reconstruct a preprocessed volume: Gaussian-weighted tiles, mirrored where the model allows it.
 
@@ -82,9 +83,10 @@ def reconstruct_volume(
         dataset_json: of the model's dataset.
         mirror_axes: spatial axes for test-time mirroring, or ``None``.
         device: where to compute.
+        outputs: channels that ``reconstruct`` returns; as many as the image has if omitted.
 
     Returns:
-        The reconstruction, float32, of the shape of ``image``.
+        The reconstruction, float32, (outputs, z, y, x).
     """
     # nnU-Net prints, for every volume, that the CPU is not a GPU.
     with redirect_stdout(io.StringIO()):
@@ -99,7 +101,7 @@ def reconstruct_volume(
         mirror_axes,
     )
     # The predictor asks the label manager only how many channels the network returns.
-    predictor.label_manager = SimpleNamespace(num_segmentation_heads=len(image))
+    predictor.label_manager = SimpleNamespace(num_segmentation_heads=outputs or len(image))
     stacked = image if extra is None else np.concatenate([image, extra])
     restored = predictor.predict_sliding_window_return_logits(torch.from_numpy(stacked.astype(np.float32)))
     return np.ascontiguousarray(restored.cpu().numpy())

@@ -9,24 +9,30 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as _nnUN
 from nnunet_uad.pretrain.dae import nnUNetPretrainerDAE
 from nnunet_uad.pretrain.ddpm import nnUNetPretrainerDDPM
 from nnunet_uad.pretrain.mae import nnUNetPretrainerMAE
+from nnunet_uad.pretrain.synthetic_anomaly import nnUNetPretrainerSyntheticAnomaly
 from nnunet_uad.trainers.dae_pretrained import nnUNetTrainerDAEPretrained
 from nnunet_uad.trainers.dae_pretrained_diffusion_residual import nnUNetTrainerDAEPretrainedDiffusionResidual
 from nnunet_uad.trainers.dae_residual import nnUNetTrainerDAEResidual
 from nnunet_uad.trainers.diffusion_residual import nnUNetTrainerDiffusionResidual
+from nnunet_uad.trainers.diffusion_residual_synthetic import nnUNetTrainerDiffusionResidualSynthetic
 from nnunet_uad.trainers.from_scratch import nnUNetTrainerFromScratch
 from nnunet_uad.trainers.mae_pretrained import nnUNetTrainerMAEPretrained
+from nnunet_uad.trainers.synthetic_anomaly_pretrained import nnUNetTrainerSyntheticAnomalyPretrained
 from nnunet_uad.training import variants as _variants
 
 __all__ = [
     "nnUNetPretrainerDAE",
     "nnUNetPretrainerDDPM",
     "nnUNetPretrainerMAE",
+    "nnUNetPretrainerSyntheticAnomaly",
     "nnUNetTrainerDAEPretrained",
     "nnUNetTrainerDAEPretrainedDiffusionResidual",
     "nnUNetTrainerDAEResidual",
     "nnUNetTrainerDiffusionResidual",
+    "nnUNetTrainerDiffusionResidualSynthetic",
     "nnUNetTrainerFromScratch",
     "nnUNetTrainerMAEPretrained",
+    "nnUNetTrainerSyntheticAnomalyPretrained",
 ]
 
 _TRAINERS = {name: globals()[name] for name in __all__}

@@ -46,6 +46,13 @@ def anomaly_map(
         score = signed_residual(image, expected, weights)
     else:
         score = absolute_residual(image, reconstruction, weights)
+    return filtered_map(score, foreground, spacing, settings)
+
+
+def filtered_map(
+    score: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], settings: ScoreSettings
+) -> np.ndarray:
+    """A raw score (z, y, x) smoothed, made positive, and set to 0 outside the eroded foreground."""
     score = smoothed(score, foreground, spacing, settings.smoothing_mm)
     if settings.median_mm > 0:
         score = median_filtered(score, spacing, settings.median_mm)

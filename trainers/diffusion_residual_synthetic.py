@@ -1,0 +1,111 @@
+"""Segmentation with diffusion residuals, trained on synthetic anomalies and annotated cases (Behrendt et al., 2024)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
+from nnunet_uad.trainers.base import FineTuneTrainer
+from nnunet_uad.trainers.diffusion_residual import nnUNetTrainerDiffusionResidual
+from nnunet_uad.trainers.residual import ResidualSettings
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from nnunet_uad.anomalies.settings import AnomalySettings
+from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
+from nnunet_uad.data.centres import LEAST_EDGE, healthy_box_centres, healthy_slice_centres
+from nnunet_uad.data.mixing import HEALTHY_MARKER, HealthyPatches, MixedDataset
+from nnunet_uad.data.sampling import find_locations
+from nnunet_uad.training.settings import SETTINGS_VARIABLE
+
+
+@dataclass(frozen=True)
+class SyntheticResidualSettings(AnomalySettings, ResidualSettings):
+    """Settings of training on annotated cases and synthetic anomalies.
+
+    Attributes:
+        synthetic_share: share of a batch's samples that are healthy patches with synthetic anomalies; 1: annotated
+            cases are only used to know which patches are healthy.
+        synthetic_label: class of the synthetic anomalies; 0: the lowest foreground label.
+    """
+
+    synthetic_share: float = 0.5
+    synthetic_label: int = 0
+
+    def __post_init__(self) -> None:
+        AnomalySettings.__post_init__(self)
+        ResidualSettings.__post_init__(self)
+        if not 0 < self.synthetic_share <= 1:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: synthetic_share expects a share in (0, 1], found {self.synthetic_share}."
+            )
+
+
+class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerDiffusionResidual):
+    """Diffusion residuals; every batch mixes annotated patches with synthetic anomalies in healthy ones.
+
+    Healthy patches come from the training cases of the fold, those without labels (``nnunet_uad preprocess``)
+    included: there every patch counts as healthy. A synthetic anomaly teaches what an anomaly is, not of which kind:
+    with several classes it gets ``synthetic_label``.
+    """
+
+    settings_class = SyntheticResidualSettings
+    settings: Any
+
+    def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
+        """nnU-Net's datasets; the training set also offers healthy patches.
+
+        Raises:
+            ValueError: no healthy patch is large enough for a lesion.
+        """
+        annotated, val = super().get_tr_and_val_datasets()
+        # All training cases of the split, those without labels too, which supervised training leaves out.
+        cases = super(FineTuneTrainer, self).do_split()[0]
+        source = self.dataset_class(self.preprocessed_dataset_folder, cases)
+        patch = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
+        final = self.configuration_manager.patch_size
+
+        def allowed(seg: Any) -> Any:
+            if len(final) == 2:
+                return healthy_slice_centres(seg, LEAST_EDGE**2)
+            return healthy_box_centres(seg, patch, final)
+
+        manager = self.label_manager
+        key = (-1, *manager.all_labels) if manager.has_ignore_label else None
+        healthy = HealthyPatches(source, find_locations(source, allowed, self.seed), patch, key)
+        if not healthy.locations:
+            raise ValueError(
+                f"None of the {len(cases)} training cases has a healthy patch that is large enough for a synthetic "
+                f"lesion ({'a slice' if len(final) == 2 else 'a patch'} without labelled voxels, at least "
+                f"{LEAST_EDGE} voxels per axis in the foreground). Add cases without labels (nnunet_uad preprocess) or "
+                "choose a configuration with a smaller patch (nnunet_uad small-plan)."
+            )
+        self.print_to_log_file(
+            f"Synthetic anomalies ({self.settings.anomalies}) in {self.settings.synthetic_share:.0%} of the samples, "
+            f"in healthy patches of {len(healthy.locations)} of {len(cases)} cases; annotated: "
+            f"{len(annotated.identifiers)} case(s)."
+        )
+        return MixedDataset(annotated, healthy, self.settings.synthetic_share), val
+
+    def get_training_transforms(self, *arguments: Any, **options: Any) -> ComposeTransforms:
+        """nnU-Net's augmentation, and anomalies where a patch is marked as healthy."""
+        stock = nnUNetTrainer.get_training_transforms(*arguments, **options).transforms
+        # Right after nnU-Net's removal of label −1: what follows makes regions and scales of the finished labels.
+        place = 1 + next(i for i, t in enumerate(stock) if isinstance(t, RemoveLabelTansform))
+        return ComposeTransforms([*stock[:place], self._anomalies(), *stock[place:]])
+
+    def _anomalies(self) -> BasicTransform:
+        manager = self.label_manager
+        labels = [label for label in manager.all_labels if label not in (0, manager.ignore_label)]
+        label = self.settings.synthetic_label or min(labels)
+        if label not in labels:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: synthetic_label={label} is no class of this dataset, which has "
+                f"{', '.join(map(str, labels))}."
+            )
+        names = list(self.dataset_json["channel_names"].values())
+        return RandomAnomalyTransform(
+            self.settings, self.configuration_manager.spacing, names, marker=HEALTHY_MARKER, label=label
+        )
