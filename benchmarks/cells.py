@@ -32,6 +32,9 @@ class Cell:
     settings: str = ""
     weights: str = ""
     tags: dict = field(default_factory=dict)
+    restorer: str = ""
+    #: Preprocessed folders: score probabilities there and on the fold, instead of nnU-Net's validation.
+    unseen: tuple[str, ...] = ()
 
 
 EPOCHS = 10
@@ -48,6 +51,7 @@ def run_cell(cell: Cell, folder: Path, keep_weights: bool) -> dict:
         nnUNet_results=str(results),
         nnUNet_uad_settings=cell.settings,
         nnUNet_uad_pretrained=cell.weights,
+        nnUNet_uad_restorer=cell.restorer,
         nnUNet_n_proc_DA="0",
         nnUNet_def_n_proc="1",
     )
@@ -68,12 +72,17 @@ def run_cell(cell: Cell, folder: Path, keep_weights: bool) -> dict:
     trained = time.time()
     # Eight mirrored passes per tile would take longer than the training; all arms go without.
     trainer.inference_allowed_mirroring_axes = None
-    trainer.perform_actual_validation()
     output = Path(trainer.output_folder)
-    summary = json.loads((output / "validation" / "summary.json").read_text())
+    if cell.unseen:
+        from probabilities import score_trainer
+
+        summary = score_trainer(trainer, [Path(p) for p in cell.unseen])
+    else:
+        trainer.perform_actual_validation()
+        summary = _scores(json.loads((output / "validation" / "summary.json").read_text()))
     row = {
         **asdict(cell),
-        "summary": _scores(summary),
+        "summary": summary,
         "seconds": {"training": trained - started, "validation": time.time() - trained},
         "losses": [float(v) for v in trainer.logger.get_value("train_losses", None)],
     }

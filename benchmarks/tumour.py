@@ -19,6 +19,9 @@ import numpy as np
 from batchgenerators.utilities.file_and_folder_operations import write_pickle
 from cells import Cell
 
+from nnunet_uad.data.cohort import UNLABELLED_FILE
+from nnunet_uad.training.atomic import write_json
+
 CONFIGURATION = "2d_small"
 BUDGETS, DRAWS, LABELS = ("4s", "16s", "1", "3"), (0, 1, 2), ("binary", "multiclass")
 SOURCES = {"binary": "Dataset901_Tumour", "multiclass": "Dataset905_TumourMulticlass"}
@@ -96,7 +99,10 @@ def _derive(source: Path, target: Path, draw: int, budget: str) -> None:
         _sample_locations(mine, test, plans, description)
     (target / "dataset.json").write_text(json.dumps(description))
     train = pool[:1] if budget != "3" else pool
-    splits = [{"train": sorted(pool), "val": [test]}, {"train": sorted(train), "val": [test]}]
+    # What a budget leaves out is there without labels: supervised trainers of ours skip it, pretrainers (fold 0) and
+    # synthetic anomalies use it.
+    write_json(target / UNLABELLED_FILE, sorted(set(pool) - set(train)))
+    splits = [{"train": sorted(pool), "val": [test]}] * 2
     (target / "splits_final.json").write_text(json.dumps(splits))
 
 

@@ -6,6 +6,7 @@ beside it, the same numbers as CSV. A voxel counts once whatever its volume; not
 Examples:
     nnunet_uad evaluate -maps MAPS -gt labelsTr -o summary.json -i imagesTr --baseline intensity:FLAIR
     nnunet_uad evaluate -maps fold_0/validation fold_1/validation -gt labelsTr -o summary.json
+    nnunet_uad evaluate -maps PREDICTIONS --probabilities -gt labelsTr -o summary.json
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--labels", nargs="+", type=int, default=[], metavar="N", help="label values that count as lesion")
     add("--ignore-label", type=int, metavar="N", help="label value whose voxels do not count")
     add("--threshold", type=float, help="also score the masks of this threshold, fixed beforehand")
+    add(
+        "--probabilities",
+        action="store_true",
+        help="-maps are folders of nnUNetv2_predict --save_probabilities; any nnU-Net model, threshold 0.5",
+    )
     add("--resample", action="store_true", help="resample maps on another grid to the labels")
     add("--healthy-cases", action="store_true", help="accept cases without any lesion")
     add("--cases", nargs="+", default=[], metavar="CASE", help="only these")
@@ -44,6 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.baseline and arguments.i is None:
         raise ValueError("--baseline scores the raw images: name their folder with -i.")
+    if arguments.probabilities and arguments.resample:
+        raise ValueError("--probabilities lie on the grid of the raw image; --resample does not apply to them.")
+    threshold = 0.5 if arguments.probabilities and arguments.threshold is None else arguments.threshold
     summary = evaluate_folders(
         EvaluationRequest(
             maps=arguments.maps,
@@ -53,10 +62,11 @@ def run(arguments: argparse.Namespace) -> int:
             masks=arguments.masks,
             images=arguments.i,
             baselines={name: _channel(name, arguments.i) for name in arguments.baseline},
-            thresholds={} if arguments.threshold is None else {FIXED: arguments.threshold},
+            thresholds={} if threshold is None else {FIXED: threshold},
             resample=arguments.resample,
             healthy_cases=arguments.healthy_cases,
             only=arguments.cases,
+            probabilities=arguments.probabilities,
         )
     )
     arguments.o.parent.mkdir(parents=True, exist_ok=True)

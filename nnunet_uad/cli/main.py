@@ -17,6 +17,7 @@ SUBCOMMANDS = {
     "preprocess": "preprocess",
     "transfer": "transfer",
     "predict": "predict",
+    "append-residuals": "append_residuals",
     "evaluate": "evaluate",
     "demo": "demo",
 }
@@ -26,6 +27,7 @@ _HELP = {
     "small-plan": "add a smaller configuration to the plans of a dataset",
     "preprocess": "preprocess unlabelled data with another dataset's plans",
     "predict": "anomaly maps, reconstructions, residuals, masks of raw images",
+    "append-residuals": "write a dataset whose images carry residual channels, for stock nnU-Net",
     "evaluate": "score anomaly maps against labels",
     "transfer": "show what a weight file would give to a network",
     "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",

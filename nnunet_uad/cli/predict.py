@@ -4,8 +4,9 @@ Images are named as for nnUNetv2_predict (case_0000.nii.gz, case_0001.nii.gz …
 case_reconstruction_0000 …, case_residual_0000 … (z-score units of the preprocessing), case_mask, case_montage.png.
 Finished cases are skipped: run it again to continue an interrupted run.
 
-Example:
+Examples:
     nnunet_uad predict -i IMAGES -o MAPS -d 901 -c 2d -tr nnUNetPretrainerDAE -f 0 --save map mask png
+    nnunet_uad predict -i IMAGES -o WITH_RESIDUALS -d 901 -c 2d -tr nnUNetPretrainerDDPM --as-channels
 """
 
 from __future__ import annotations
@@ -15,33 +16,32 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.cli.common import dataset_name, default_processes, report_failures, required_folder
+from nnunet_uad.cli.common import report_failures
+from nnunet_uad.cli.model import add_model_arguments, find_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     from nnunet_uad.inference.export import KINDS
+    from nnunet_uad.networks.residual_channels import CHANNEL_KINDS
     from nnunet_uad.scoring.thresholds import DEFAULT
 
-    processes = min(3, default_processes())
     add = parser.add_argument
     add("-i", type=Path, required=True, metavar="FOLDER", help="raw images")
     add("-o", type=Path, required=True, metavar="FOLDER", help="where to write")
-    add("-d", required=True, metavar="DATASET", help="dataset of the model, number or name")
-    add("-c", required=True, metavar="CONFIGURATION", help="configuration of the model")
-    add("-tr", required=True, metavar="TRAINER", help="the pretrainer, by its full name")
-    add("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
-    add("-f", nargs="+", default=[], metavar="FOLD", help="folds, averaged (default: all that are trained)")
-    add("-chk", default="checkpoint_final.pth", metavar="FILE", help="checkpoint (default: checkpoint_final.pth)")
+    add_model_arguments(parser)
     add("--save", nargs="+", default=["map"], choices=KINDS, help="what to write (default: map)")
     add("--threshold", default=DEFAULT, help="for masks: a number, or fpr:0.05 fpr:0.01 fpr:0.001 best as stored")
     add("--score", default="", metavar="SETTINGS", help='another score, e.g. "residual=absolute median_mm=5"')
-    add("--seed", type=int, help="of what is drawn (default: the training's)")
-    add("--disable_tta", action="store_true", help="no mirroring: faster")
     add("--overwrite", action="store_true", help="predict finished cases again")
-    add("-npp", type=int, default=processes, metavar="N", help=f"processes for preprocessing (default: {processes})")
-    add("-nps", type=int, default=processes, metavar="N", help=f"processes for writing (default: {processes})")
-    add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
+    add(
+        "--as-channels",
+        nargs="*",
+        choices=list(CHANNEL_KINDS),
+        metavar="KIND",
+        help="write the images with residual channels, as append-residuals does, for models trained on its datasets: "
+        f"{', '.join(CHANNEL_KINDS)} (default: signed)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from nnunet_uad.inference.export import Exporter
-    from nnunet_uad.inference.model import find_folds, load_restorer, training_cases
+    from nnunet_uad.inference.model import load_restorer, training_cases
     from nnunet_uad.inference.predict import list_cases, predict_cases
     from nnunet_uad.metrics.folders import MAPS_RECORD
     from nnunet_uad.scoring.settings import channel_weights, score_settings
@@ -57,13 +57,13 @@ def run(arguments: argparse.Namespace) -> int:
     from nnunet_uad.training.atomic import write_json
     from nnunet_uad.training.settings import read_settings, settings_to_json
 
-    trainer_class = _pretrainer(arguments.tr)
-    results = required_folder("nnUNet_results")
-    model = results / dataset_name(results, arguments.d) / f"{arguments.tr}__{arguments.p}__{arguments.c}"
-    folds = find_folds(model, arguments.chk, arguments.f)
+    trainer_class, folds = find_model(arguments)
+    model = folds[0].parent
     restorer, settings = load_restorer(
         trainer_class, folds, arguments.chk, torch.device(arguments.device), not arguments.disable_tta, arguments.seed
     )
+    if arguments.as_channels is not None:
+        return _write_channels(arguments, restorer, folds)
     settings = score_settings(settings)
     settings = read_settings(type(settings), arguments.score, defaults=settings)
     channel_weights(settings.channel_weights, list(restorer.dataset_json["channel_names"].values()))
@@ -107,25 +107,39 @@ def run(arguments: argparse.Namespace) -> int:
     return report_failures("predicted", failed)
 
 
-def _pretrainer(name: str) -> Any:
-    """The trainer class, which must be a pretrainer.
+def _write_channels(arguments: argparse.Namespace, restorer: Any, folds: list[Path]) -> int:
+    """Images with residual channels, for models trained on a dataset of ``append-residuals``."""
+    from nnunet_uad.inference.channels import (
+        CHANNELS_RECORD,
+        ChannelExporter,
+        check_ending,
+        check_restores,
+        claim_folder,
+        file_hash,
+    )
+    from nnunet_uad.inference.model import training_cases
+    from nnunet_uad.inference.predict import list_cases, predict_cases
 
-    Raises:
-        ValueError: no trainer of this plugin, or one that segments.
-    """
-    from nnunet_uad.plugin import nnunet_uad_trainers
-
-    try:
-        trainer_class = getattr(nnunet_uad_trainers, name)
-    except AttributeError:
-        trainer_class = None
-    if trainer_class is None or not hasattr(trainer_class, "task_class"):
-        pretrainers = [n for n in nnunet_uad_trainers.__all__ if n.startswith("nnUNetPretrainer")]
-        raise ValueError(
-            f"-tr expects a pretrainer, found {name!r}. Pretrainers: {', '.join(pretrainers)}, each also with "
-            "_<N>epochs. Models that segment are for nnUNetv2_predict."
-        )
-    return trainer_class
+    ending = restorer.dataset_json["file_ending"]
+    check_ending(ending)
+    check_restores(restorer, arguments.tr)
+    kinds = tuple(arguments.as_channels) or ("signed",)
+    cases, failed = list_cases(arguments.i, restorer.dataset_json)
+    _warn_of_leakage(sorted(set(cases) & training_cases(folds)), arguments.tr)
+    record = {
+        "trainer": arguments.tr,
+        "kinds": kinds,
+        "seed": restorer.seed,
+        "mirroring": restorer.mirror_axes is not None,
+        "restorers": {f.name: file_hash(f / arguments.chk) for f in folds},
+    }
+    arguments.o.mkdir(parents=True, exist_ok=True)
+    keep = claim_folder(arguments.o / CHANNELS_RECORD, record, arguments.overwrite)
+    plans = (restorer.plans_manager, restorer.configuration_manager)
+    exporter = ChannelExporter(arguments.o, cases, kinds, *plans, ending)
+    todo = {k: v for k, v in cases.items() if arguments.overwrite or not (keep and exporter.is_done(k))}
+    failed |= predict_cases(restorer, exporter, todo, arguments.npp, arguments.nps)
+    return report_failures("written", failed)
 
 
 def _warn_of_leakage(cases: list[str], trainer: str) -> None:

@@ -8,18 +8,30 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from tqdm import tqdm
 
 from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
-from nnunet_uad.inference.export import Exporter, RestoredCase
+from nnunet_uad.inference.export import RestoredCase
 from nnunet_uad.inference.restorer import Restorer
+from nnunet_uad.scoring.settings import ScoreSettings
 
 #: Image (C, z, y, x), foreground (z, y, x), properties.
 Prepared = tuple[np.ndarray, np.ndarray, dict[str, Any]]
+
+
+class CaseWriter(Protocol):
+    """What becomes of a restored case: :class:`Exporter` writes maps, :class:`ChannelExporter` channels."""
+
+    @property
+    def settings(self) -> ScoreSettings:
+        """How to score."""
+
+    def write(self, case: RestoredCase) -> None:
+        """Write the case."""
 
 
 class SameProcess(Executor):
@@ -86,7 +98,7 @@ def prepare(
     return image, np.asarray(seg)[0] >= 0, properties
 
 
-def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: Exporter) -> RestoredCase:
+def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: CaseWriter) -> RestoredCase:
     """Reconstruct and score a preprocessed case, or score it alone where the model detects without restoring."""
     image, foreground, properties = prepared
     if restorer.task.detects:
@@ -101,7 +113,7 @@ def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: E
 
 def predict_cases(
     restorer: Restorer,
-    exporter: Exporter,
+    exporter: CaseWriter,
     cases: dict[str, list[str]],
     preprocessing_processes: int,
     export_processes: int,

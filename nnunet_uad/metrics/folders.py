@@ -15,6 +15,7 @@ import SimpleITK
 from tqdm import tqdm
 
 from nnunet_uad.data.image_files import channels_in, images_in, maps_in, read_image, read_on_grid
+from nnunet_uad.data.probability_files import lesion_probability, probabilities_in
 from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases
 from nnunet_uad.metrics.baseline import equalised_intensity
 from nnunet_uad.training.atomic import atomic_path, write_json
@@ -30,7 +31,7 @@ class EvaluationRequest:
     """What is compared with what.
 
     Attributes:
-        maps: folders with ``<case>_map.*`` (or plain ``<case>.*``).
+        maps: folders with ``<case>_map.*`` (or plain ``<case>.*``); with ``probabilities`` those of ``<case>.npz``.
         labels: folder with ``<case>.*``.
         lesion_labels: label values that count as lesion; values 0 and 1 are expected if empty.
         ignore_label: label value whose voxels do not count.
@@ -41,6 +42,7 @@ class EvaluationRequest:
         resample: resample maps that lie on another grid.
         healthy_cases: accept cases without lesion.
         only: restrict to these cases.
+        probabilities: score what ``nnUNetv2_predict --save_probabilities`` wrote.
     """
 
     maps: Sequence[Path]
@@ -54,6 +56,7 @@ class EvaluationRequest:
     resample: bool = False
     healthy_cases: bool = False
     only: Sequence[str] = ()
+    probabilities: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,7 +163,8 @@ def _rows(score: str, case: str, mask: str, group: dict[str, dict[str, Any]]) ->
 
 def _pair(request: EvaluationRequest) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
     """Files of each case, and what is missing."""
-    maps, labels = maps_in(request.maps), images_in(request.labels)
+    maps = probabilities_in(request.maps) if request.probabilities else maps_in(request.maps)
+    labels = images_in(request.labels)
     masks = images_in(request.masks) if request.masks else {}
     images = channels_in(request.images) if request.images else {}
     files: dict[str, dict[str, Path]] = {}
@@ -203,7 +207,10 @@ def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path]) -
     foreground = None
     if "mask" in paths:
         foreground = read_on_grid(paths["mask"], reference, request.resample) > 0.5
-    values = read_on_grid(paths["map"], reference, request.resample)
+    if request.probabilities:
+        values = lesion_probability(paths["map"], reference, request.lesion_labels)
+    else:
+        values = read_on_grid(paths["map"], reference, request.resample)
     if values.min() == values.max():
         raise ValueError(f"{paths['map'].name} is {values.max():g} everywhere: an empty map ranks nothing.")
     scores = {"map": _inside(values, foreground)}

@@ -1,0 +1,129 @@
+"""Restorers, residual channels and synthetic anomalies at few labels: in the domain and on a pathology never seen.
+
+    python benchmarks/residual.py -o results/residual --workers 2
+
+Draw d leaves case d of 901 out for testing and uses its number as the seed; the restorers saw healthy slices of the
+three others (one known thing about all of them: which slices are free of lesion). 902 is the unseen pathology. Each
+training is a row on disk; run the command again to continue. Everything is scored on the preprocessed grid.
+
+Needs 901 preprocessed with 2d_small, 902 preprocessed with its plans, and pretrainings of folds 0 to 2 in one folder:
+``PRETRAINER_fold.safetensors`` for DAE and DDPM (see docs/results.md for the commands).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import tumour
+from anomaly_maps import pooled_precision
+from cells import Cell, run_cells
+from label_efficiency import interval
+
+DRAWS, BUDGETS = (0, 1, 2), ("4s", "16s", "1", "3")
+STEPS = 120
+UNSEEN = "Dataset902_MS"
+#: Arm → trainer, pretrained weights, restorer, settings.
+ARMS = {
+    "scratch": ("nnUNetTrainerFromScratch", "", "", ""),
+    "DAE": ("nnUNetTrainerDAEPretrained", "DAE", "", ""),
+    "DAE residual": ("nnUNetTrainerDAEResidual", "", "DAE", ""),
+    "diffusion residual": ("nnUNetTrainerDiffusionResidual", "", "DDPM", ""),
+    "diffusion residual + synthetic": ("nnUNetTrainerDiffusionResidualSynthetic", "", "DDPM", ""),
+    "DAE + diffusion residual": ("nnUNetTrainerDAEPretrainedDiffusionResidual", "DAE", "DDPM", ""),
+    "synthetic only": ("nnUNetTrainerDiffusionResidualSynthetic", "", "DDPM", "synthetic_share=1"),
+}
+DEFAULT_ARMS = [a for a in ARMS if a != "DAE + diffusion residual"]
+
+
+def cell(root: str, pretrained: Path, arm: str, budget: str, draw: int) -> Cell:
+    """One training."""
+    trainer, weights, restorer, settings = ARMS[arm]
+    unseen = Path(os.environ["nnUNet_preprocessed"]) / UNSEEN / f"nnUNetPlans_{tumour.CONFIGURATION}"
+    return Cell(
+        f"{arm.replace(' ', '_')}_{budget}_{draw}",
+        trainer,
+        root,
+        tumour.dataset_name("binary", draw, budget),
+        tumour.CONFIGURATION,
+        1,
+        STEPS,
+        f"seed={draw} {settings}".strip(),
+        str(pretrained / f"{weights}_{draw}.safetensors") if weights else "",
+        {"arm": arm, "budget": budget, "draw": draw},
+        str(pretrained / f"{restorer}_{draw}.safetensors") if restorer else "",
+        (str(unseen),),
+    )
+
+
+def cells(root: str, pretrained: Path, arms: Sequence[str]) -> list[Cell]:
+    """All trainings, draw by draw; what sees no annotation is trained once per draw."""
+    wanted = []
+    for draw in DRAWS:
+        if "synthetic only" in arms:
+            wanted.append(cell(root, pretrained, "synthetic only", "3", draw))
+        for budget in BUDGETS:
+            wanted += [cell(root, pretrained, arm, budget, draw) for arm in arms if arm != "synthetic only"]
+    return wanted
+
+
+def values(rows: Sequence[dict], where: str, metric: str) -> np.ndarray:
+    """Draws x cases."""
+    ordered = sorted(rows, key=lambda r: r["tags"]["draw"])
+    return np.array([[case[metric] for _, case in sorted(r["summary"][where].items())] for r in ordered])
+
+
+def _cell_text(mine: list[dict], base: list[dict], where: str, metric: str) -> str:
+    found = values(mine, where, metric)
+    low, high = interval(found)
+    text = f"{found.mean():.3f} [{low:.3f}, {high:.3f}]"
+    reference = values(base, where, metric) if base else np.empty(0)
+    if base is not mine and reference.shape == found.shape:
+        low, high = interval(found - reference)
+        text += f" ({(found - reference).mean():+.3f} [{low:+.3f}, {high:+.3f}])"
+    return text
+
+
+def table(rows: Sequence[dict], arms: Sequence[str]) -> list[str]:
+    """Markdown: a line per budget and arm, with the paired difference to scratch in brackets."""
+    columns = (("own", "Dice"), ("own", "AP"), ("unseen", "Dice"), ("unseen", "AP"))
+    lines = [
+        "| labelled | arm | draws | 901 Dice | 901 AP | 902 Dice | 902 AP | 902 AP, pooled |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for budget in ("none", *BUDGETS):
+        chosen = ["synthetic only"] if budget == "none" else [a for a in arms if a != "synthetic only"]
+        base = [r for r in rows if r["tags"]["arm"] == "scratch" and r["tags"]["budget"] == budget]
+        for arm in chosen:
+            mine = [r for r in rows if r["tags"]["arm"] == arm and budget in ("none", r["tags"]["budget"])]
+            if not mine:
+                lines.append(f"| {budget} | {arm} | not run | | | | | |")
+                continue
+            mine = base if arm == "scratch" else mine
+            text = [_cell_text(mine, base, where, metric) for where, metric in columns]
+            pooled = [pooled_precision([c["compact"] for c in r["summary"]["unseen"].values()]) for r in mine]
+            lines.append(f"| {budget} | {arm} | {len(mine)} | {' | '.join(text)} | {np.mean(pooled):.3f} |")
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", type=Path, required=True)
+    parser.add_argument("--pretrained", type=Path, required=True, help="folder of METHOD_FOLD.safetensors")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--arms", nargs="+", default=DEFAULT_ARMS, choices=list(ARMS))
+    arguments = parser.parse_args()
+    root = tumour.prepare(arguments.o)
+    rows = run_cells(cells(root, arguments.pretrained.resolve(), arguments.arms), arguments.o, arguments.workers)
+    text = table(rows, arguments.arms)
+    (arguments.o / "table.md").write_text("\n".join(text))
+    (arguments.o / "rows.json").write_text(json.dumps(rows))
+    print("\n".join(text))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Probabilities as ``nnUNetv2_predict --save_probabilities`` writes them, as lesion scores."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+
+ENDING = ".npz"
+
+
+def probabilities_in(folders: Iterable[Path]) -> dict[str, Path]:
+    """Files ``<case>.npz`` by case.
+
+    Raises:
+        FileNotFoundError: no such folder.
+        ValueError: a case is in two folders, or a folder has none.
+    """
+    result: dict[str, Path] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise FileNotFoundError(f"There is no folder {folder}.")
+        found = {p.name[: -len(ENDING)]: p for p in sorted(folder.glob(f"*{ENDING}"))}
+        if not found:
+            raise ValueError(
+                f"{folder} holds no probabilities (<case>{ENDING}). Predict with them: nnUNetv2_predict "
+                "--save_probabilities …, or nnUNetv2_train … --val --npz"
+            )
+        twice = sorted(set(result) & set(found))
+        if twice:
+            raise ValueError(f"Probabilities of {', '.join(twice[:5])} are in more than one of the folders.")
+        result |= found
+    return result
+
+
+def lesion_probability(path: Path, reference: SimpleITK.Image, lesion_labels: Sequence[int] = ()) -> np.ndarray:
+    """Probability of a lesion at every voxel of ``reference``.
+
+    A softmax (channels sum to 1) gives 1 − the background's probability, or the sum over ``lesion_labels`` if some are
+    named. Region-based models, whose channels are independent, give the highest of their probabilities.
+
+    Args:
+        path: of the file; ``probabilities`` (classes or regions, z, y, x) on the grid of the raw image.
+        reference: the labels.
+        lesion_labels: label values that count as lesion.
+
+    Returns:
+        float32 (z, y, x), or (y, x) where the reference has two axes.
+
+    Raises:
+        ValueError: unreadable, another grid, or labels that the model does not know.
+    """
+    try:
+        with np.load(path) as content:
+            probabilities = content["probabilities"]
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} is not a readable file of nnU-Net's --save_probabilities ({error}).") from error
+    shape = SimpleITK.GetArrayViewFromImage(reference).shape
+    if probabilities.ndim == len(shape) + 2 and probabilities.shape[1] == 1:
+        probabilities = probabilities[:, 0]
+    if probabilities.shape[1:] != shape:
+        raise ValueError(
+            f"{path.name} has the grid {probabilities.shape[1:]}, its labels {shape}. Predict the images that the "
+            "labels belong to."
+        )
+    if not np.allclose(probabilities.sum(0, dtype=np.float64), 1, atol=0.02):
+        return probabilities.max(0).astype(np.float32)
+    if not lesion_labels:
+        return (1 - probabilities[0].astype(np.float32)).astype(np.float32)
+    unknown = [label for label in lesion_labels if label >= len(probabilities)]
+    if unknown:
+        raise ValueError(
+            f"{path.name} has the classes 0 to {len(probabilities) - 1}, without {', '.join(map(str, unknown))}."
+        )
+    return probabilities[list(lesion_labels)].sum(0).astype(np.float32)

@@ -1,0 +1,152 @@
+"""Residuals as further channels of raw images, for nnU-Net models that know nothing of this plugin."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
+
+from nnunet_uad.inference.export import RestoredCase
+from nnunet_uad.inference.restorer import Restorer
+from nnunet_uad.networks.residual_channels import CHANNEL_KINDS
+from nnunet_uad.scoring.geometry import map_ending, to_original_geometry, write_volume
+from nnunet_uad.scoring.settings import ScoreSettings
+from nnunet_uad.training.atomic import atomic_path, write_json
+
+#: Beside the images: which restorer made the channels.
+CHANNELS_RECORD = "residual_channels.json"
+#: The channel name that makes nnU-Net leave intensities as they are.
+NO_NORMALISATION = "noNorm"
+
+
+@dataclass(frozen=True)
+class ChannelExporter:
+    """Writes a case's images and residual channels under nnU-Net's names; whole files only.
+
+    Attributes:
+        folder: where to.
+        files: of every case, in the order of the channels.
+        kinds: of the further channels.
+        plans_manager: of the restorer.
+        configuration_manager: of the restorer.
+        ending: of the dataset's files.
+        copy: copy the images instead of linking them.
+        settings: of a score, which is not written.
+    """
+
+    folder: Path
+    files: Mapping[str, Sequence[str]]
+    kinds: Sequence[str]
+    plans_manager: PlansManager
+    configuration_manager: ConfigurationManager
+    ending: str
+    copy: bool = False
+    settings: ScoreSettings = field(default_factory=ScoreSettings)
+
+    def paths(self, identifier: str) -> list[Path]:
+        """The residual channels' files, behind the images'."""
+        count = len(self.files[identifier])
+        further = range(count, count * (1 + len(self.kinds)))
+        return [self.folder / f"{identifier}_{k:04d}{self.ending}" for k in further]
+
+    def is_done(self, identifier: str) -> bool:
+        """Whether all files of a case are there; each is written whole."""
+        return all(path.exists() for path in self.paths(identifier))
+
+    def write(self, case: RestoredCase) -> None:
+        """Write the channels (z-score units of the restorer's preprocessing, 0 outside the foreground)."""
+        if case.reconstruction is None:
+            raise ValueError("this model detects anomalies without restoring the image: there is no residual.")
+        image, restored = torch.from_numpy(case.image), torch.from_numpy(case.reconstruction)
+        made = [CHANNEL_KINDS[kind](image, restored) for kind in self.kinds]
+        volumes = to_original_geometry(
+            torch.cat(made).numpy() * case.foreground, case.properties, self.plans_manager, self.configuration_manager
+        )
+        for index, source in enumerate(self.files[case.identifier]):
+            place_file(Path(source), self.folder / f"{case.identifier}_{index:04d}{self.ending}", self.copy)
+        for volume, path in zip(volumes, self.paths(case.identifier), strict=True):
+            write_volume(np.asarray(volume), case.properties, path)
+
+
+def place_file(source: Path, target: Path, copy: bool) -> None:
+    """Link ``target`` to ``source``, or copy where asked or where links are not possible."""
+    if target.exists() and not target.is_symlink():
+        return
+    target.unlink(missing_ok=True)
+    if not copy:
+        try:
+            target.symlink_to(source.resolve())
+            return
+        except OSError:
+            # A file system without links: the copy below.
+            pass
+    with atomic_path(target) as temporary:
+        shutil.copy(source, temporary)
+
+
+def check_ending(ending: str) -> None:
+    """Refuse formats that cannot hold a residual.
+
+    Raises:
+        ValueError: for integer formats (PNG, BMP).
+    """
+    if map_ending(ending) != ending:
+        raise ValueError(
+            f"Images of the format {ending} cannot hold a residual, which is a real number. Convert the dataset to "
+            "NIfTI (.nii.gz) or use a …Residual trainer, which computes the residual inside the network."
+        )
+
+
+def check_restores(restorer: Restorer, trainer: str) -> None:
+    """Refuse models that detect anomalies without restoring the image.
+
+    Raises:
+        ValueError: naming the trainer.
+    """
+    if restorer.task.detects:
+        raise ValueError(f"{trainer} detects anomalies without restoring the image: there is no residual.")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def extended_dataset_json(dataset_json: Mapping[str, Any], kinds: Sequence[str]) -> dict[str, Any]:
+    """The dataset.json of the dataset with further channels, which nnU-Net is told not to normalise."""
+    names = list(dataset_json["channel_names"].values())
+    further = [NO_NORMALISATION] * (len(names) * len(kinds))
+    return {**dataset_json, "channel_names": {str(k): n for k, n in enumerate([*names, *further])}}
+
+
+def claim_folder(path: Path, record: Mapping[str, Any], overwrite: bool) -> bool:
+    """Write ``record`` to ``path``; what another restorer left there is never mixed in.
+
+    Returns:
+        Whether the folder already held channels of the same restorer, which are kept.
+
+    Raises:
+        ValueError: the folder holds channels of another restorer and ``overwrite`` is off.
+    """
+    there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    same = there == json.loads(json.dumps(record))
+    if there is not None and not same and not overwrite:
+        changed = [k for k in record if there.get(k) != record[k]]
+        raise ValueError(
+            f"{path.parent} holds residual channels that were made differently ({', '.join(changed)}), so they are "
+            "stale. Choose another -o, or make them anew: --overwrite"
+        )
+    write_json(path, record)
+    return same
