@@ -20,7 +20,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.inference.sliding_window import reconstruct_volume
-from nnunet_uad.networks.reconstruction import build_reconstruction_network
+from nnunet_uad.networks.reconstruction import build_plan_network
 
 
 def main() -> None:
@@ -37,7 +37,7 @@ def main() -> None:
     manager = plans.get_configuration(arguments.c)
     channels = len(dataset_json["channel_names"])
     device = torch.device(arguments.device)
-    network = build_reconstruction_network(plans, manager, channels, channels).to(device).eval()
+    network = build_plan_network(manager, channels, channels).to(device).eval()
     image = np.random.default_rng(0).standard_normal((channels, *arguments.shape), dtype=np.float32)
     for axes in (None, tuple(range(len(manager.patch_size)))):
         predictor = nnUNetPredictor(device=device, allow_tqdm=False, use_mirroring=axes is not None)

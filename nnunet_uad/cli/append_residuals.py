@@ -119,8 +119,8 @@ def _unseen_folds(cases: dict[str, list[str]], folds: list[Path]) -> dict[str, t
     if none:
         raise ValueError(
             f"{len(none)} case(s) were trained on by every fold ({', '.join(f.name for f in folds)}): "
-            f"{', '.join(none[:10])}{' …' if len(none) > 10 else ''}. A model restores what it has seen too well. Train "
-            "the folds that leave them out, then run this again."
+            f"{', '.join(none[:10])}{' …' if len(none) > 10 else ''}. A model restores what it has seen too well. "
+            "Train the folds that leave them out, then run this again."
         )
     return chosen
 

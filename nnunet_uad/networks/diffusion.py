@@ -63,8 +63,11 @@ def diffusion_shape(
         ValueError: the patch is too small for the depth.
     """
     spacing = [float(s) for s in manager.spacing]
-    stem = tuple(1 if s > ANISOTROPY * min(spacing) else 2 for s in spacing)
     patch = [int(p) for p in manager.patch_size]
+    # Thick slices, and axes too short for two levels after folding, keep their resolution.
+    stem = tuple(
+        1 if s > ANISOTROPY * min(spacing) or p < 4 * SMALLEST_GRID else 2 for s, p in zip(spacing, patch, strict=True)
+    )
     possible = max_levels(patch, stem)
     wanted = levels or min(3, max(2, possible))
     if not 2 <= wanted <= min(possible, len(MULTIPLIERS)):

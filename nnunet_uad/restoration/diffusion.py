@@ -131,10 +131,12 @@ class DiffusionProcess:
         """Deterministic steps from ``ddim_start`` down to the clean image."""
         stride = self.ddim_start // self.ddim_steps
         sample = self.noised(image, noise, torch.full((len(image),), self.ddim_start, device=image.device))
+        clean = sample
         for time in range(self.ddim_start, 0, -stride):
             times = torch.full((len(image),), time, device=image.device)
-            sample, _ = self.scheduler.step(network(sample, times, image).float(), time, sample)
-        return sample
+            sample, clean = self.scheduler.step(network(sample, times, image).float(), time, sample)
+        # At t = 0 a hundredth of the noise is left; the last estimate has none.
+        return clean
 
 
 def _check(noise: str, times: Sequence[int], ddim_start: int, ddim_steps: int) -> None:

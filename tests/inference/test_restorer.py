@@ -19,7 +19,9 @@ class Times(nn.Module):
 
 
 class Task:
-    def extra_channels(self, foreground, seed):
+    detects = False
+
+    def extra_channels(self, foreground, channels, seed):
         return None
 
     def reconstruct(self, network, image, extra):

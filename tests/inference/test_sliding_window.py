@@ -7,7 +7,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.inference.sliding_window import reconstruct_volume
-from nnunet_uad.networks.reconstruction import build_reconstruction_network
+from nnunet_uad.networks.reconstruction import build_plan_network
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_equal_to_nnunets_own_predictor(plans, dataset_json, configuration):
     """The same network, tiles and mirroring; nnU-Net sums in half precision."""
     manager = plans.get_configuration(configuration)
     torch.manual_seed(0)
-    network = build_reconstruction_network(plans, manager, 2, 2).eval()
+    network = build_plan_network(manager, 2, 2).eval()
     image = np.random.default_rng(0).standard_normal((2, 9, 50, 40)).astype(np.float32)
     device = torch.device("cpu")
     ours = reconstruct_volume(image, None, lambda x, _: network(x), plans, manager, dataset_json, (0, 1), device)

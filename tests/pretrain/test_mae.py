@@ -29,7 +29,7 @@ def test_reconstruction_uses_only_passes_in_which_the_voxel_was_hidden():
     """A network that copies its input knows nothing of hidden voxels: the answer must be 0 everywhere."""
     task = make_task()
     image = torch.randn(1, 2, 32, 32)
-    groups = torch.from_numpy(task.extra_channels(np.ones((1, 32, 32), bool), seed=3))[0].expand(1, 1, 32, 32)
+    groups = torch.from_numpy(task.extra_channels(np.ones((1, 32, 32), bool), 1, seed=3))[0].expand(1, 1, 32, 32)
     assert float(task.reconstruct(torch.nn.Identity(), image, groups).abs().max()) == 0
 
     class Constant(torch.nn.Module):
@@ -41,7 +41,7 @@ def test_reconstruction_uses_only_passes_in_which_the_voxel_was_hidden():
 
 @pytest.mark.parametrize("shape", [(5, 30, 33), (1, 8, 8)])
 def test_groups_of_a_volume_repeat_with_the_seed_and_differ_between_slices(shape):
-    first, again, other = (make_task().extra_channels(np.ones(shape, bool), s) for s in (1, 1, 2))
+    first, again, other = (make_task().extra_channels(np.ones(shape, bool), 1, s) for s in (1, 1, 2))
     assert first.shape == (1, *shape) and np.array_equal(first, again)
     if shape[0] > 1:
         assert not np.array_equal(first, other) and not np.array_equal(first[0, 0], first[0, 1])
