@@ -62,8 +62,7 @@ VARIANTS = {
     "ddpm_simplex": Variant("DDPM", "diffusion_noise=simplex diffusion_cell_mm=60"),
     "ddpm_coarse_32": Variant("DDPM", "diffusion_cell_mm=32"),
     "ddpm_conditioned": Variant("DDPM", "conditioned=true"),
-    "ddpm_white": Variant("DDPM", "diffusion_noise=white"),
-    "ddpm_steps_2000": Variant("DDPM", steps=2000),
+    "ddpm_steps_1000": Variant("DDPM", steps=1000),
 }
 
 

@@ -127,7 +127,8 @@ class LesionShapes:
         for index, box in enumerate(find_objects(labels), start=1):
             component = np.pad(labels[box] == index, 1).astype(np.float32)
             wanted = self.spacing if len(self.spacing) == 3 else (spacing[0], *self.spacing)
-            resampled = zoom(component, [a / b for a, b in zip(spacing, wanted, strict=True)], order=1) > 0.5
+            factors = [a / b for a, b in zip(spacing, wanted, strict=True)]
+            resampled = zoom(component, factors, order=1, mode="grid-constant", grid_mode=True) > 0.5
             parts = [resampled] if len(self.spacing) == 3 else list(resampled)
             fields += [_depth(p, self.spacing) for p in parts if p.sum() >= SMALLEST_LESION]
         return fields

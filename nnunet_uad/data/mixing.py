@@ -51,8 +51,9 @@ class HealthyPatches:
             low = max(0, int(c) - p // 2)
             box.append(slice(low, min(n, low + p)))
         place = np.array([[0, *(int(c) - b.start for c, b in zip(centre, box[1:], strict=True))]])
-        labels = np.asarray(seg[tuple(box)])
-        marked = np.where(labels == 0, HEALTHY_MARKER, labels).astype(np.int16)
+        # Labels of few classes are stored in a byte, which cannot hold the marker.
+        labels = np.asarray(seg[tuple(box)]).astype(np.int16)
+        marked = np.where(labels == 0, np.int16(HEALTHY_MARKER), labels)
         locations = {1: place} if self.annotated is None else {1: place, self.annotated: place}
         return np.asarray(data[tuple(box)]), marked, seg_prev, {**properties, "class_locations": locations}
 

@@ -1,0 +1,115 @@
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nnunet_uad.anomalies.settings import ANOMALY_KINDS, AnomalySettings, brighter_channels
+from nnunet_uad.anomalies.transforms import KINDS, PatchMemory, RandomAnomalyTransform
+
+NAMES = ["FLAIR", "T1c"]
+
+
+def sample(shape, seed=0):
+    rng = np.random.default_rng(seed)
+    image = torch.from_numpy(rng.standard_normal((2, *shape)).astype(np.float32))
+    grid = np.stack(np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij"))
+    return image, torch.from_numpy(((grid**2).sum(0) < 0.8).astype(np.int16))[None]
+
+
+@pytest.mark.parametrize("shape", [(48, 40), (16, 32, 28)])
+@pytest.mark.parametrize("kind", [*ANOMALY_KINDS, ",".join(ANOMALY_KINDS)])
+def test_the_mask_is_where_the_image_changed(kind, shape):
+    np.random.seed(1)
+    options = AnomalySettings(anomalies=kind, anomaly_probability=1.0)
+    transform = RandomAnomalyTransform(options, [2.0] * len(shape), NAMES, marker=1, label=3)
+    marked = 0
+    for seed in range(12):
+        image, foreground = sample(shape, seed)
+        result = transform(image=image.clone(), segmentation=foreground.clone())
+        labels, changed = result["segmentation"][0] == 3, (result["image"] != image).any(0)
+        assert set(result["segmentation"].unique().tolist()) <= {0, 3}
+        assert result["segmentation"].dtype == torch.int16
+        assert not (labels & ~changed).any() and not (changed & (foreground[0] == 0)).any()
+        marked += int(labels.any())
+    assert marked >= 10
+
+
+def test_patches_without_the_marker_pass():
+    transform = RandomAnomalyTransform(AnomalySettings(), (2.0, 2.0), NAMES, marker=9, label=1)
+    image, labels = sample((20, 20))
+    result = transform(image=image.clone(), segmentation=labels.clone())
+    assert torch.equal(result["image"], image) and torch.equal(result["segmentation"], labels)
+
+
+def test_numpys_seed_repeats_everything():
+    transforms = [RandomAnomalyTransform(AnomalySettings(), (2.0, 2.0), NAMES, 1, 1) for _ in range(2)]
+    results = []
+    for transform in transforms:
+        np.random.seed(7)
+        torch.manual_seed(len(results))
+        results.append(
+            [transform(image=a, segmentation=b)["image"] for a, b in (sample((32, 32), s) for s in range(8))]
+        )
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+
+
+def test_the_probability():
+    np.random.seed(0)
+    options = AnomalySettings(anomalies="cutpaste", anomaly_probability=0.25)
+    transform = RandomAnomalyTransform(options, (2.0, 2.0), NAMES, 1, 1)
+    found = [bool(transform(image=a, segmentation=b)["segmentation"].any()) for a, b in [sample((24, 24))] * 400]
+    assert 0.15 < np.mean(found) < 0.35
+
+
+@given(st.integers(0, 300))
+@settings(max_examples=20, deadline=None)
+def test_shifts_are_brighter_on_flair(seed):
+    np.random.seed(seed)
+    transform = KINDS["shift"](AnomalySettings(anomaly_probability=1.0), (2.0, 2.0), NAMES, 1, 1)
+    image, foreground = sample((32, 32))
+    result = transform(image=image.clone(), segmentation=foreground)["image"]
+    assert bool((result[0] >= image[0]).all())
+    darker = KINDS["shift"](AnomalySettings(anomaly_sign="darker"), (2.0, 2.0), NAMES, 1, 1)
+    result = darker(image=image.clone(), segmentation=sample((32, 32))[1])["image"]
+    assert bool((result <= image).all())
+
+
+def test_signs():
+    assert brighter_channels("auto", NAMES).tolist() == [True, False]
+    assert brighter_channels("any", NAMES).tolist() == [False, False]
+    assert brighter_channels("brighter", NAMES).tolist() == [True, True]
+
+
+def test_the_memory_is_bounded_and_gives_other_patches():
+    memory = PatchMemory()
+    for value in range(40):
+        memory.add(np.full((1, 4, 4), value, np.float16))
+    assert len(memory.patches) == 16
+    drawn = memory.draw(np.zeros((1, 4, 4), np.float32), np.random.RandomState(0))
+    assert drawn.mean() > 20
+    memory.add(np.zeros((2, 2048, 4096), np.float16))
+    memory.add(np.zeros((2, 2048, 4096), np.float16))
+    assert sum(p.nbytes for p in memory.patches) <= 2**26
+
+
+def test_workers_can_be_spawned():
+    transform = RandomAnomalyTransform(AnomalySettings(), (2.0, 2.0), NAMES, 1, 1)
+    image, foreground = sample((20, 20))
+    pickle.loads(pickle.dumps(transform))(image=image, segmentation=foreground)
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ({"anomalies": "perlin,blob"}, "some of perlin"),
+        ({"anomaly_sign": "green"}, "auto, any, brighter, darker"),
+        ({"anomaly_probability": 0.0}, r"share in \(0, 1\]"),
+        ({"anomaly_size_mm": (9.0, 3.0)}, "0 < low <= high"),
+    ],
+)
+def test_bad_settings(bad, said):
+    with pytest.raises(ValueError, match=said):
+        AnomalySettings(**bad)
