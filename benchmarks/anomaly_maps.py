@@ -62,7 +62,6 @@ VARIANTS = {
     "ddpm_simplex": Variant("DDPM", "diffusion_noise=simplex diffusion_cell_mm=60"),
     "ddpm_coarse_32": Variant("DDPM", "diffusion_cell_mm=32"),
     "ddpm_conditioned": Variant("DDPM", "conditioned=true"),
-    "ddpm_steps_1000": Variant("DDPM", steps=1000),
 }
 
 

@@ -21,7 +21,7 @@ os.environ.update(
     OMP_WAIT_POLICY="PASSIVE",
     GOMP_SPINCOUNT="0",
 )
-for _variable in ("nnUNet_uad_settings", "nnUNet_uad_pretrained", "nnUNet_compile"):
+for _variable in ("nnUNet_uad_settings", "nnUNet_uad_pretrained", "nnUNet_uad_restorer", "nnUNet_compile"):
     os.environ.pop(_variable, None)
 
 import tiny  # noqa: E402
@@ -39,6 +39,12 @@ def tiny_dataset() -> Path:
 def dae_fold(tiny_dataset: Path) -> Path:
     """A finished denoising autoencoder of two epochs on 2d_tiny, fold 0."""
     return tiny.run_training("nnUNetPretrainerDAE_2epochs_3iters")
+
+
+@pytest.fixture(scope="session")
+def ddpm_fold(tiny_dataset: Path) -> Path:
+    """A finished diffusion model of two epochs on 2d_tiny, fold 0."""
+    return tiny.run_training("nnUNetPretrainerDDPM_2epochs_3iters")
 
 
 @pytest.fixture

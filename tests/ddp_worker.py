@@ -18,7 +18,13 @@ def main(rank: int, store: str, name: str) -> None:
     torch.nn.SyncBatchNorm.convert_sync_batchnorm = staticmethod(lambda network: network)
     trainer = tiny.make_trainer(name)
     trainer.device, trainer.grad_scaler = torch.device("cpu"), None
+    trainer.initialize()
+    frozen = {n: p.detach().clone() for n, p in trainer.bare_network.named_parameters() if n.startswith("restorer.")}
     trainer.run_training()
+    after = dict(trainer.bare_network.named_parameters())
+    if not all(torch.equal(value, after[name]) for name, value in frozen.items()):
+        raise RuntimeError("the frozen restorer has changed")
+    print("frozen", len(frozen))
     flat = torch.cat([p.detach().flatten() for p in trainer.bare_network.parameters()])
     both = [torch.zeros_like(flat) for _ in range(2)]
     dist.all_gather(both, flat)

@@ -15,9 +15,19 @@ from nnunet_uad.weights.safe_file import read_pretrained
 WORKER = Path(__file__).parents[1] / "ddp_worker.py"
 
 
-@pytest.mark.parametrize("trainer", ["nnUNetPretrainerDAE_1epochs_2iters", "nnUNetTrainerDAEPretrained_1epochs_2iters"])
-def test_two_processes(dae_fold, results, monkeypatch, tmp_path, trainer):
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        "nnUNetPretrainerDAE_1epochs_2iters",
+        "nnUNetPretrainerDDPM_1epochs_2iters",
+        "nnUNetPretrainerSyntheticAnomaly_1epochs_2iters",
+        "nnUNetTrainerDAEPretrained_1epochs_2iters",
+        "nnUNetTrainerDiffusionResidual_1epochs_2iters",
+    ],
+)
+def test_two_processes(dae_fold, ddpm_fold, results, monkeypatch, tmp_path, trainer):
     monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
+    monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
     ranks = [
         subprocess.Popen(
             [sys.executable, WORKER, str(rank), tmp_path / "store", trainer],
@@ -35,6 +45,8 @@ def test_two_processes(dae_fold, results, monkeypatch, tmp_path, trainer):
     # The ranks must not corrupt their patches with the same noise.
     drawn = [line for text in outputs for line in text.splitlines() if line.startswith("noise")]
     assert len(set(drawn)) == 2
+    if "Residual" in trainer:
+        assert all("frozen 0" not in text and "frozen" in text for text in outputs)
     if "Pretrainer" in trainer:
         _, record = read_pretrained(fold / "pretrained.safetensors")
         assert record.epochs_trained == 1
@@ -42,10 +54,19 @@ def test_two_processes(dae_fold, results, monkeypatch, tmp_path, trainer):
         assert [case["identifier"] for case in summary["metric_per_case"]] == tiny.LESION[2:]
 
 
-@pytest.mark.parametrize("trainer", ["nnUNetPretrainerMAE_1epochs_2iters", "nnUNetTrainerDAEPretrained_1epochs_2iters"])
-def test_compiled_network(dae_fold, results, monkeypatch, trainer):
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        "nnUNetPretrainerMAE_1epochs_2iters",
+        "nnUNetPretrainerDDPM_1epochs_2iters",
+        "nnUNetTrainerDAEPretrained_1epochs_2iters",
+        "nnUNetTrainerDiffusionResidual_1epochs_2iters",
+    ],
+)
+def test_compiled_network(dae_fold, ddpm_fold, results, monkeypatch, trainer):
     """nnU-Net compiles on CUDA only; here its switch is turned on with a backend that needs no compiler."""
     monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
+    monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
     compiled = tiny.make_trainer(trainer)
     original = torch.compile
     monkeypatch.setattr(torch, "compile", lambda module: original(module, backend="aot_eager"))

@@ -11,10 +11,17 @@ def test_public_names_never_change():
     """Checkpoints store these names."""
     assert plugin.__all__ == [
         "nnUNetPretrainerDAE",
+        "nnUNetPretrainerDDPM",
         "nnUNetPretrainerMAE",
+        "nnUNetPretrainerSyntheticAnomaly",
         "nnUNetTrainerDAEPretrained",
+        "nnUNetTrainerDAEPretrainedDiffusionResidual",
+        "nnUNetTrainerDAEResidual",
+        "nnUNetTrainerDiffusionResidual",
+        "nnUNetTrainerDiffusionResidualSynthetic",
         "nnUNetTrainerFromScratch",
         "nnUNetTrainerMAEPretrained",
+        "nnUNetTrainerSyntheticAnomalyPretrained",
     ]
 
 

@@ -1,0 +1,178 @@
+"""The frozen restorer inside a trainer."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from nnunet_uad.weights.safe_file import canonical_tensors, read_pretrained, write_pretrained
+
+NAME = "nnUNetTrainerDiffusionResidual_2epochs_2iters"
+
+
+@pytest.fixture
+def restorer_file(ddpm_fold, results, monkeypatch):
+    path = ddpm_fold / "pretrained.safetensors"
+    monkeypatch.setenv("nnUNet_uad_restorer", str(path))
+    return path
+
+
+def frozen_equals(network, tensors):
+    return all(torch.equal(t, tensors[n]) for n, t in canonical_tensors(network.restorer.network).items())
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_frozen_means_frozen(restorer_file, monkeypatch, optimizer):
+    """Bit by bit, after training and after --c; no optimiser state, and the rest has learned."""
+    monkeypatch.setenv("nnUNet_uad_settings", f"optimizer={optimizer}")
+    tensors, _ = read_pretrained(restorer_file)
+    trainer = tiny.make_trainer(NAME)
+    trainer.initialize()
+    before = [p.detach().clone() for p in trainer.segmenter.parameters()]
+    trainer.run_training()
+    assert frozen_equals(trainer.bare_network, tensors)
+    assert any(not torch.equal(a, b) for a, b in zip(before, trainer.segmenter.parameters(), strict=True))
+    learning = {id(p) for group in trainer.optimizer.param_groups for p in group["params"]}
+    assert learning == {id(p) for p in trainer.segmenter.parameters()}
+    # Interrupted after the first epoch, continued to the second.
+    other = tiny.make_trainer(NAME.replace("2epochs", "3epochs"))
+    other.load_checkpoint(str(Path(trainer.output_folder) / "checkpoint_final.pth"))
+    monkeypatch.setenv("nnUNet_uad_restorer", "/nowhere")
+    other.run_training()
+    assert other.current_epoch == 3 and frozen_equals(other.bare_network, tensors)
+
+
+def test_what_is_written(restorer_file):
+    fold = tiny.run_training(NAME)
+    plans = json.loads((fold.parent / "plans.json").read_text())
+    description = plans["nnunet_uad"]["restorer"]
+    assert description["kinds"] == ["signed"] and description["network"]["kind"] == "diffusion"
+    about = json.loads((fold / "restorer.json").read_text())
+    assert about["trainer"] == "nnUNetPretrainerDDPM_2epochs_3iters" and len(about["sha256"]) == 64
+    checkpoint = torch.load(fold / "checkpoint_final.pth", weights_only=True)
+    assert checkpoint["init_args"]["plans"]["nnunet_uad"]["restorer"] == description
+    assert set(checkpoint["init_args"]["plans"]["nnunet_uad"]) == {"restorer", "settings", "seed"}
+
+
+def test_a_fold_with_another_restorer_is_refused(restorer_file, tmp_path, monkeypatch):
+    tiny.run_training(NAME)
+    tensors, record = read_pretrained(restorer_file)
+    restoration = {**record.restorer["restoration"], "times": [100]}
+    other = dataclasses.replace(record, restorer={**record.restorer, "restoration": restoration})
+    write_pretrained(tmp_path / "other.safetensors", tensors, other)
+    monkeypatch.setenv("nnUNet_uad_restorer", str(tmp_path / "other.safetensors"))
+    with pytest.raises(RuntimeError, match="use a restorer of another form"):
+        tiny.make_trainer(NAME, fold=1).initialize()
+
+
+def test_both_pretrainings_start_as_the_fine_tuned_model(dae_fold, restorer_file, monkeypatch):
+    """The first output is that of the DAE-pretrained trainer, whatever the residual is."""
+    monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
+    trainers = []
+    for name in ("nnUNetTrainerDAEPretrained", "nnUNetTrainerDAEPretrainedDiffusionResidual"):
+        trainer = tiny.make_trainer(f"{name}_2epochs_2iters")
+        trainer.on_train_start()
+        trainers.append(trainer)
+    plain, both = trainers
+    head = {k: v for k, v in plain.bare_network.state_dict().items() if "seg_layers" in k}
+    both.segmenter.load_state_dict(head, strict=False)
+    image = torch.randn(2, 2, 32, 32)
+    for trainer in trainers:
+        trainer.network.eval()
+    with torch.no_grad():
+        outputs = [t.network(image)[0] for t in trainers]
+    assert torch.allclose(*outputs, atol=1e-5)
+    report = json.loads((Path(both.output_folder) / "transfer.json").read_text())
+    assert report["share"]["all_but_heads"] == 1.0
+    assert any("2 further channel(s) start at 0" in t["reason"] for t in report["tensors"])
+    assert both.settings.freeze_encoder_epochs == plain.settings.freeze_encoder_epochs
+
+
+@pytest.mark.parametrize("setting", ["residual_form=siamese", "residual_channels=signed,absolute,reconstruction"])
+def test_other_forms_train_and_are_rebuilt(restorer_file, monkeypatch, setting):
+    monkeypatch.setenv("nnUNet_uad_settings", setting)
+    tiny.run_training(NAME)
+    monkeypatch.delenv("nnUNet_uad_settings")
+    trainer = tiny.make_trainer(NAME)
+    trainer.load_checkpoint(str(Path(trainer.output_folder) / "checkpoint_final.pth"))
+    assert trainer.bare_network(torch.zeros(1, 2, 32, 32))[0].shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"spacing": (5.0, 5.0)}, "spacing: expected about 2 x 2 mm, found 5 x 5 mm"),
+        ({"normalization": ("CTNormalization",) * 2}, "normalisation: expected ZScoreNormalization"),
+        ({"channel_names": ("T1", "FLAIR")}, "channels: expected FLAIR, T1 in this order, found T1, FLAIR"),
+        ({"patch_size": (8, 32, 32)}, "dimension: expected 2D, found 3D"),
+        ({"method": "DAE"}, "method: expected DDPM, found DAE"),
+        ({"restorer": {}}, "cannot be rebuilt as a restorer"),
+    ],
+)
+def test_a_restorer_of_other_images_is_refused(restorer_file, tmp_path, monkeypatch, change, said):
+    tensors, record = read_pretrained(restorer_file)
+    write_pretrained(tmp_path / "w.safetensors", tensors, dataclasses.replace(record, **change))
+    monkeypatch.setenv("nnUNet_uad_restorer", str(tmp_path / "w.safetensors"))
+    with pytest.raises(ValueError, match=said):
+        tiny.make_trainer(NAME).initialize()
+
+
+def test_weights_that_do_not_fit_their_record_are_refused(restorer_file, tmp_path, monkeypatch):
+    tensors, record = read_pretrained(restorer_file)
+    tensors.pop(sorted(tensors)[0])
+    write_pretrained(tmp_path / "w.safetensors", tensors, record)
+    monkeypatch.setenv("nnUNet_uad_restorer", str(tmp_path / "w.safetensors"))
+    with pytest.raises(ValueError, match=r"1 tensor\(s\) are missing"):
+        tiny.make_trainer(NAME).initialize()
+
+
+def test_no_restorer_is_refused_before_training(results):
+    with pytest.raises(
+        FileNotFoundError, match=r"(?s)No pretrained weights of nnUNetPretrainerDDPM.*nnUNet_uad_restorer"
+    ):
+        tiny.make_trainer(NAME).initialize()
+    assert not list(results.rglob("checkpoint*"))
+
+
+def test_a_restorer_that_returns_nan_ends_the_training(restorer_file):
+    trainer = tiny.make_trainer(NAME)
+    trainer.initialize()
+    trainer.on_train_start()
+    trainer.on_train_epoch_start()
+    trainer.save_checkpoint(str(Path(trainer.output_folder) / "checkpoint_latest.pth"))
+    batch = next(trainer.dataloader_train)
+    trainer.train_step(batch)
+    with torch.no_grad():
+        next(trainer.bare_network.restorer.parameters()).fill_(float("nan"))
+    with pytest.raises(RuntimeError) as caught:
+        trainer.train_step(batch)
+    text = str(caught.value)
+    assert "epoch 0, step 1" in text and "checkpoint_latest.pth" in text
+    assert all(str(key) in text for key in set(batch["keys"]))
+    kept = torch.load(Path(trainer.output_folder) / "checkpoint_latest.pth", weights_only=True)
+    assert all(torch.isfinite(v).all() for v in kept["network_weights"].values())
+
+
+def test_a_loss_that_is_nan_for_another_reason_is_nnunets_business(restorer_file):
+    trainer = tiny.make_trainer(NAME)
+    trainer.initialize()
+    trainer.on_train_start()
+    trainer.on_train_epoch_start()
+    batch = next(trainer.dataloader_train)
+    trainer.loss = lambda output, target: output[0].sum() * float("nan")
+    assert np.isnan(trainer.train_step(batch)["loss"])
+
+
+def test_out_of_memory_says_what_to_lower(restorer_file, monkeypatch):
+    trainer = tiny.make_trainer(NAME)
+
+    def too_much(batch):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    monkeypatch.setattr(trainer, "train_step", too_much)
+    with pytest.raises(RuntimeError, match=r"batches of 4 patches of 32 x 32 voxels. Lower .*diffusion_width.*--batch"):
+        trainer.run_training()
