@@ -36,6 +36,7 @@ setup(
         "batchgeneratorsv2",
         "dynamic-network-architectures",
         "matplotlib",
+        "monai>=1.4",
         "nibabel",
         "numpy",
         "safetensors",
