@@ -2,8 +2,11 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK
 import tiny
+from sklearn.metrics import average_precision_score
 
 from nnunet_uad.cli.main import main
 
@@ -51,3 +54,22 @@ def test_cases_left_out_are_listed_and_the_exit_status_tells(validation, tmp_pat
 def test_refusals(validation, tmp_path, capsys, flags, message):
     assert evaluate(validation, tmp_path / "s.json", *flags) == 1
     assert message in capsys.readouterr().err
+
+
+def test_probabilities_of_a_stock_model(tiny_dataset, results, tmp_path, capsys):
+    """Any nnU-Net model: what --npz writes, against scikit-learn on the same voxels."""
+    fold = tiny.run_training("nnUNetTrainer_1epochs_2iters", export_validation_probabilities=True)
+    flags = ("--probabilities", "--labels", "1", "2", "--cases", *tiny.LESION[2:])
+    assert evaluate(fold / "validation", tmp_path / "s.json", *flags) == 0
+    summary = json.loads((tmp_path / "s.json").read_text())
+    scores, labels = [], []
+    for case in tiny.LESION[2:]:
+        probabilities = np.load(fold / "validation" / f"{case}.npz")["probabilities"].astype(np.float32)
+        scores.append(probabilities[1:].sum(0).ravel())
+        labels.append(
+            SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(RAW / "labelsTr" / f"{case}.nii.gz"))).ravel()
+        )
+    expected = average_precision_score(np.concatenate(labels) > 0, np.concatenate(scores))
+    assert summary["scores"]["map"]["pooled"]["AP"]["value"] == pytest.approx(expected, abs=2e-3)
+    assert "masks, fixed threshold: Dice" in capsys.readouterr().out
+    assert evaluate(fold / "validation", tmp_path / "s.json", *flags, "--resample") == 1

@@ -15,14 +15,22 @@ import torch
 LENGTH = "_2epochs_2iters"
 
 
-def predict(trainer: str, output: Path, configuration="2d_tiny", fold=0, name=tiny.DATASET, plans="nnUNetPlans"):
+def predict(
+    trainer: str,
+    output: Path,
+    configuration="2d_tiny",
+    fold=0,
+    name=tiny.DATASET,
+    plans="nnUNetPlans",
+    probabilities=False,
+):
     """``nnUNetv2_predict`` on the test image; returns the segmentation."""
     from nnunetv2.inference import predict_from_raw_data
 
     images = Path(os.environ["nnUNet_raw"]) / name / "imagesTs"
     sys.argv = (
         f"nnUNetv2_predict -i {images} -o {output} -d {name} -c {configuration} -f {fold} -tr {trainer} -p {plans} "
-        "-device cpu -npp 1 -nps 1"
+        f"-device cpu -npp 1 -nps 1 {'--save_probabilities' if probabilities else ''}"
     ).split()
     predict_from_raw_data.predict_entry_point()
     return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(output / "test.nii.gz")))

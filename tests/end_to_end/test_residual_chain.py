@@ -1,0 +1,133 @@
+"""Residual and synthetic trainers with the stock commands; what they write stands alone."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+import tiny
+from test_chain import predict
+
+LENGTH = "_2epochs_2iters"
+
+
+@pytest.mark.parametrize(
+    ("pretrainer", "trainer", "configuration"),
+    [
+        ("DDPM", "DiffusionResidual", "3d_tiny"),
+        ("DAE", "DAEResidual", "2d_tiny"),
+        ("DDPM", "DiffusionResidualSynthetic", "2d_tiny"),
+    ],
+)
+def test_train_continue_validate_predict(tiny_dataset, results, tmp_path, pretrainer, trainer, configuration):
+    # In 3D the tiny lesions leave no healthy patch of the plan's size; labels are no matter to this test.
+    os.environ["nnUNet_uad_settings"] = "sampling=anywhere"
+    try:
+        restorer = tiny.run_training(f"nnUNetPretrainer{pretrainer}{LENGTH}", configuration)
+        if configuration == "3d_tiny":
+            for flags in ({"continue_training": True}, {"only_run_validation": True}):
+                tiny.run_training(f"nnUNetPretrainer{pretrainer}{LENGTH}", configuration, **flags)
+    finally:
+        del os.environ["nnUNet_uad_settings"]
+    assert (restorer / "validation" / f"{tiny.LESION[2]}_map.nii.gz").exists()
+    name = f"nnUNetTrainer{trainer}{LENGTH}"
+    fold = tiny.run_training(name, configuration)
+    shutil.rmtree(restorer.parent)
+    for flags in ({"continue_training": True}, {"only_run_validation": True}):
+        shutil.rmtree(fold / "validation")
+        tiny.run_training(name, configuration, **flags)
+        assert len(json.loads((fold / "validation" / "summary.json").read_text())["metric_per_case"]) == 2
+    segmentation = predict(name, tmp_path / "out", configuration)
+    assert segmentation.shape == tiny.SHAPE and set(np.unique(segmentation)) <= {0, 1, 2}
+
+
+def test_exported_alone_it_predicts_the_same_bit_for_bit(ddpm_fold, results, tmp_path, monkeypatch):
+    from nnunetv2.evaluation.find_best_configuration import find_best_configuration
+    from nnunetv2.model_sharing.model_export import export_pretrained_model
+    from nnunetv2.model_sharing.model_import import install_model_from_zip_file
+
+    name = f"nnUNetTrainerDiffusionResidual{LENGTH}"
+    monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
+    tiny.run_training(name)
+    monkeypatch.delenv("nnUNet_uad_restorer")
+    find_best_configuration(
+        tiny.DATASET,
+        ({"plans": "nnUNetPlans", "configuration": "2d_tiny", "trainer": name},),
+        num_processes=1,
+        folds=(0,),
+    )
+    before = [predict(name, tmp_path / run, probabilities=True) for run in ("a", "b")]
+    export_pretrained_model(tiny.DATASET, str(tmp_path / "model.zip"), ("2d_tiny",), name, "nnUNetPlans", (0,))
+    monkeypatch.setenv("nnUNet_results", str(tmp_path / "elsewhere"))
+    (tmp_path / "elsewhere").mkdir()
+    install_model_from_zip_file(str(tmp_path / "model.zip"))
+    assert not list((tmp_path / "elsewhere").rglob("*.safetensors"))
+    after = predict(name, tmp_path / "after", probabilities=True)
+    assert np.array_equal(before[0], before[1]) and np.array_equal(before[0], after)
+    probabilities = [np.load(tmp_path / run / "test.npz")["probabilities"] for run in ("a", "b", "after")]
+    assert np.array_equal(probabilities[0], probabilities[1]) and np.array_equal(probabilities[0], probabilities[2])
+
+
+def test_fine_tuning_from_synthetic_anomalies(tiny_dataset, results, tmp_path, monkeypatch):
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    tiny.write_image(tiny.tiny_case(4, True)[1].clip(max=1), masks / "a.nii.gz")
+    monkeypatch.setenv("nnUNet_uad_settings", f"lesion_masks={masks}")
+    fold = tiny.run_training(f"nnUNetPretrainerSyntheticAnomaly{LENGTH}")
+    monkeypatch.delenv("nnUNet_uad_settings")
+    for flags in ({"continue_training": True}, {"only_run_validation": True}):
+        monkeypatch.setenv("nnUNet_uad_settings", f"lesion_masks={masks}")
+        tiny.run_training(f"nnUNetPretrainerSyntheticAnomaly{LENGTH}", **flags)
+    monkeypatch.delenv("nnUNet_uad_settings")
+    assert not list((fold / "validation").glob("*_reconstruction_*"))
+    score = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(fold / "validation" / f"{tiny.LESION[2]}_map.nii.gz")))
+    assert score.max() <= 1.1 + 1e-6
+    metrics = json.loads((fold / "validation" / "anomaly_metrics.json").read_text())
+    assert {"map", "intensity:FLAIR"} == set(metrics["scores"])
+    tuned = tiny.run_training(f"nnUNetTrainerSyntheticAnomalyPretrained{LENGTH}")
+    assert json.loads((tuned / "transfer.json").read_text())["share"]["all_but_heads"] == 1.0
+    assert predict(f"nnUNetTrainerSyntheticAnomalyPretrained{LENGTH}", tmp_path / "out").shape == tiny.SHAPE
+
+
+LABELS = {
+    "regions": ({"background": 0, "whole": [1, 2], "core": [2]}, 994),
+    "ignore": ({"background": 0, "lesion": 1, "ignore": 2}, 995),
+}
+
+
+@pytest.mark.parametrize("kind", LABELS)
+def test_synthetic_anomalies_with_regions_and_the_ignore_label(kind, tiny_dataset, results, monkeypatch):
+    labels, number = LABELS[kind]
+    name = f"Dataset{number}_Synthetic{kind.title()}"
+    tiny.write_raw(Path(os.environ["nnUNet_raw"]), name, labels)
+    tiny.plan_and_preprocess(number, name)
+    tiny.run_training(f"nnUNetPretrainerDDPM{LENGTH}", number=str(number))
+    trainer = tiny.make_trainer(f"nnUNetTrainerDiffusionResidualSynthetic{LENGTH}", number=str(number))
+    trainer.run_training()
+    keys, marked = [], 0
+    for _ in range(8):
+        batch = next(trainer.dataloader_train)
+        keys += list(batch["keys"])
+        target = batch["target"][0]
+        assert int(target.max()) <= (1 if kind == "regions" else 2)
+        synthetic = [str(k).startswith("healthy patch of") for k in batch["keys"]]
+        marked += int((target[synthetic, 0] == 1).flatten(1).any(1).sum())
+    assert 0.25 < np.mean([str(k).startswith("healthy patch of") for k in keys]) < 0.75 and marked > 5
+
+
+def test_no_room_for_a_synthetic_lesion(ddpm_fold, results, monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
+    trainer = tiny.make_trainer(f"nnUNetTrainerDiffusionResidualSynthetic{LENGTH}")
+    monkeypatch.setattr("nnunet_uad.trainers.diffusion_residual_synthetic.LEAST_EDGE", 1000)
+    with pytest.raises(ValueError, match=r"None of the 5 training cases has a healthy patch that is large enough"):
+        trainer.run_training()
+
+
+def test_a_class_that_does_not_exist(ddpm_fold, results, monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
+    monkeypatch.setenv("nnUNet_uad_settings", "synthetic_label=7")
+    with pytest.raises(ValueError, match="synthetic_label=7 is no class of this dataset, which has 1, 2"):
+        tiny.make_trainer(f"nnUNetTrainerDiffusionResidualSynthetic{LENGTH}").run_training()
