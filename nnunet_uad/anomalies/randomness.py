@@ -19,10 +19,11 @@ def log_uniform(rng: Random, low: float, high: float) -> float:
 
 def inside_voxel(foreground: np.ndarray, rng: Random) -> tuple[int, ...] | None:
     """A random voxel of ``foreground``, ``None`` if it is empty."""
-    for _ in range(20):
-        place = tuple(int(rng.randint(n)) for n in foreground.shape)
-        if foreground[place]:
-            return place
+    # Trying places is faster than listing all of them, and as fair.
+    tries = (rng.random_sample((20, foreground.ndim)) * foreground.shape).astype(np.intp)
+    hits = np.flatnonzero(foreground[tuple(tries.T)])
+    if len(hits):
+        return tuple(tries[hits[0]].tolist())
     flat = np.flatnonzero(foreground)
     if not len(flat):
         return None

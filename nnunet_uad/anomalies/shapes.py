@@ -57,9 +57,11 @@ def perlin_mask(foreground: np.ndarray, spacing: Sequence[float], rng: Random) -
         # At least two voxels per cell: finer noise is noise in the mask's edge only.
         cells.append(n * s / max(log_uniform(rng, *PERLIN_CELL_MM), 2 * s))
     noise = perlin_noise(foreground.shape, cells, rng)
+    mask = (noise > PERLIN_THRESHOLD) & foreground
+    if mask.any():
+        return mask
     highest = float(noise.max(initial=0, where=foreground))
-    threshold = PERLIN_THRESHOLD if highest > PERLIN_THRESHOLD else highest / 2
-    return (noise > threshold) & foreground if highest > 0 else foreground.copy()
+    return (noise > highest / 2) & foreground if highest > 0 else foreground.copy()
 
 
 def random_box(foreground: np.ndarray, spacing: Sequence[float], size_mm: Sequence[float], rng: Random) -> Box | None:
