@@ -1,13 +1,14 @@
 """Restorers, residual channels and synthetic anomalies at few labels: in the domain and on a pathology never seen.
 
-    python benchmarks/residual.py -o results/residual --workers 2
+    python benchmarks/residual.py -o results/residual --pretrained results/pretrained --workers 2
+    python benchmarks/residual.py -o results/residual --maps MODEL_FOLDER …   # anomaly maps without labels, same cases
 
 Draw d leaves case d of 901 out for testing and uses its number as the seed; the restorers saw healthy slices of the
 three others (one known thing about all of them: which slices are free of lesion). 902 is the unseen pathology. Each
 training is a row on disk; run the command again to continue. Everything is scored on the preprocessed grid.
 
-Needs 901 preprocessed with 2d_small, 902 preprocessed with its plans, and pretrainings of folds 0 to 2 in one folder:
-``PRETRAINER_fold.safetensors`` for DAE and DDPM (see docs/results.md for the commands).
+Needs 901 preprocessed with 2d_small, 902 preprocessed with its plans, and, in one folder, the pretrained files of the
+folds that leave the draws' cases out: ``METHOD_DRAW.safetensors`` for DAE and DDPM (see docs/results.md).
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ import tumour
 from anomaly_maps import pooled_precision
 from cells import Cell, run_cells
 from label_efficiency import interval
+from probabilities import map_scorer, score_cases
+
+from nnunet_uad.training.atomic import write_json
 
 DRAWS, BUDGETS = (0, 1, 2), ("4s", "16s", "1", "3")
 STEPS = 120
@@ -110,13 +114,54 @@ def table(rows: Sequence[dict], arms: Sequence[str]) -> list[str]:
     return lines
 
 
+def score_maps(folder: Path, model: Path) -> list[dict]:
+    """A row per draw for the anomaly maps of a pretrainer's model folder: the fold that left the case out."""
+    import torch
+
+    from nnunet_uad.inference.model import load_restorer, training_cases
+    from nnunet_uad.plugin import nnunet_uad_trainers
+    from nnunet_uad.scoring.settings import score_settings
+
+    trainer_class = getattr(nnunet_uad_trainers, model.name.split("__")[0])
+    data = Path(os.environ["nnUNet_preprocessed"])
+    own, unseen = (data / d / f"nnUNetPlans_{tumour.CONFIGURATION}" for d in (tumour.SOURCES["binary"], UNSEEN))
+    cases = sorted(p.name[: -len(".pkl")] for p in own.glob("*.pkl"))
+    rows = []
+    for draw in DRAWS:
+        path = folder / f"map_{model.name}_{draw}.json"
+        if not path.exists():
+            fold = next(f for f in sorted(model.glob("fold_*")) if cases[draw] not in training_cases([f]))
+            restorer, settings = load_restorer(
+                trainer_class, [fold], "checkpoint_final.pth", torch.device("cpu"), mirroring=False
+            )
+            scorer = map_scorer(restorer, score_settings(settings))
+            summary = {
+                "own": score_cases(scorer, own, [cases[draw]], None),
+                "unseen": score_cases(scorer, unseen, None, None),
+            }
+            write_json(path, {"tags": {"arm": model.name, "draw": draw}, "summary": summary})
+        rows.append(json.loads(path.read_text()))
+    return rows
+
+
+def map_line(rows: list[dict]) -> str:
+    """Markdown: oracle Dice and AP of maps without labels."""
+    text = [_cell_text(rows, [], where, metric) for where in ("own", "unseen") for metric in ("best_dice", "AP")]
+    pooled = [pooled_precision([c["compact"] for c in r["summary"]["unseen"].values()]) for r in rows]
+    return f"| none | {rows[0]['tags']['arm']} | {len(rows)} | {' | '.join(text)} | {np.mean(pooled):.3f} |"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", type=Path, required=True)
-    parser.add_argument("--pretrained", type=Path, required=True, help="folder of METHOD_FOLD.safetensors")
+    parser.add_argument("--pretrained", type=Path, default=Path(), help="folder of METHOD_DRAW.safetensors")
+    parser.add_argument("--maps", type=Path, nargs="+", metavar="MODEL_FOLDER", help="score anomaly maps instead")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--arms", nargs="+", default=DEFAULT_ARMS, choices=list(ARMS))
     arguments = parser.parse_args()
+    if arguments.maps:
+        print("\n".join(map_line(score_maps(arguments.o, model)) for model in arguments.maps))
+        return
     root = tumour.prepare(arguments.o)
     rows = run_cells(cells(root, arguments.pretrained.resolve(), arguments.arms), arguments.o, arguments.workers)
     text = table(rows, arguments.arms)

@@ -144,9 +144,8 @@ def measure_volume(arguments: argparse.Namespace) -> dict:
 
 def measure_anomalies(arguments: argparse.Namespace) -> dict:
     """What synthetic anomalies add to a data-loading worker's time per patch, timed within the same loop."""
-    from nnunet_uad.plugin import nnunet_uad_trainers as plugin
-
     from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
+    from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 
     os.environ["nnUNet_n_proc_DA"] = "0"
     folder = next(Path(os.environ["nnUNet_preprocessed"]).glob(f"Dataset{int(arguments.d):03d}_*"))

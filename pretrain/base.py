@@ -190,7 +190,8 @@ class nnUNetPretrainer(UADTrainer):
             raise ValueError(
                 f"None of the {len(train.identifiers)} training cases has a "
                 f"{'slice' if len(initial_patch) == 2 else f'patch of {tuple(initial_patch)} voxels'} without "
-                "labelled voxels, so there is nothing healthy to learn from. If the labels are anatomy rather "
+                f"labelled voxels{self._room_in_words()}, so there is nothing healthy to learn from. If the labels are "
+                "anatomy rather "
                 f'than lesions, ignore them: {SETTINGS_VARIABLE}="sampling=anywhere" nnUNetv2_train …; '
                 "otherwise add healthy cases or choose a configuration with a smaller patch "
                 "(nnunet_uad small-plan)."
@@ -206,6 +207,10 @@ class nnUNetPretrainer(UADTrainer):
             )
             centred_val = centred
         return centred, centred_val
+
+    def _room_in_words(self) -> str:
+        least = self.least_foreground
+        return f" and with at least {least} foreground voxels" if least > 1 else ""
 
     def _centred(self, dataset: Any, patch_size: Any) -> CentredDataset:
         final_patch = self.configuration_manager.patch_size
