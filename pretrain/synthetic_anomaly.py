@@ -40,7 +40,6 @@ class SyntheticAnomalyTask(ReconstructionTask):
 
     method = "SyntheticAnomaly"
     detects = True
-    quality_name = "Dice"
     citation = (
         "Zavrtanik et al.: DRAEM, ICCV 2021; Li et al.: CutPaste, CVPR 2021; Tan et al.: Detecting Outliers with "
         "Foreign Patch Interpolation, 2020, and Poisson Image Interpolation, MICCAI 2021; Baugh et al.: nnOOD, 2022"

@@ -26,8 +26,6 @@ class ReconstructionTask:
 
     #: Whether the model scores the image itself (:meth:`detect`) instead of restoring it.
     detects = False
-    #: What the monitored quality is called in the log.
-    quality_name = "explained variance"
     #: Name of the method in the pretraining record.
     method: str
     #: How to cite it.

@@ -9,6 +9,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 
 def parameters(function) -> list[str]:
@@ -98,3 +99,26 @@ def test_local_logger_holds_lists():
     from nnunetv2.training.logging.nnunet_logger import LocalLogger
 
     assert all(v == [] for v in LocalLogger().my_fantastic_logging.values())
+
+
+def test_augmentation_ends_its_spatial_part_by_removing_label_minus_1():
+    """Synthetic anomalies go in right behind it, before regions and scales are made."""
+    transforms = nnUNetTrainer.get_training_transforms((32, 32), (-1, 1), [[1, 1]], (0, 1), False, regions=[1, (1, 2)])
+    names = [type(t).__name__ for t in transforms.transforms]
+    assert names.count("RemoveLabelTansform") == 1
+    place = names.index("RemoveLabelTansform")
+    assert names[place + 1 :] == ["ConvertSegmentationToRegionsTransform", "DownsampleSegForDSTransform"]
+
+
+def test_the_channel_name_that_switches_normalisation_off():
+    from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
+
+    assert get_normalization_scheme("noNorm").__name__ == "NoNormalization"
+
+
+def test_networks_are_built_from_plans_that_carry_more():
+    """The restorer's description travels in the plans under a key of ours."""
+    plans = {"nnunet_uad": {"restorer": {}}, "configurations": {}, "plans_name": "p"}
+    assert PlansManager(plans).plans["nnunet_uad"] == {"restorer": {}}
+    source = inspect.getsource(nnUNetTrainer.on_train_start)
+    assert "save_json(self.plans_manager.plans, join(self.output_folder_base, 'plans.json')" in source
