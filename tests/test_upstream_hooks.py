@@ -5,6 +5,7 @@ import inspect
 import numpy as np
 import torch
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
@@ -104,10 +105,10 @@ def test_local_logger_holds_lists():
 def test_augmentation_ends_its_spatial_part_by_removing_label_minus_1():
     """Synthetic anomalies go in right behind it, before regions and scales are made."""
     transforms = nnUNetTrainer.get_training_transforms((32, 32), (-1, 1), [[1, 1]], (0, 1), False, regions=[1, (1, 2)])
-    names = [type(t).__name__ for t in transforms.transforms]
-    assert names.count("RemoveLabelTansform") == 1
-    place = names.index("RemoveLabelTansform")
-    assert names[place + 1 :] == ["ConvertSegmentationToRegionsTransform", "DownsampleSegForDSTransform"]
+    places = [i for i, t in enumerate(transforms.transforms) if isinstance(t, RemoveLabelTansform)]
+    assert len(places) == 1
+    behind = [type(t).__name__ for t in transforms.transforms[places[0] + 1 :]]
+    assert behind == ["ConvertSegmentationToRegionsTransform", "DownsampleSegForDSTransform"]
 
 
 def test_the_channel_name_that_switches_normalisation_off():
