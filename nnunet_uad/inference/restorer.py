@@ -13,7 +13,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.inference.sliding_window import reconstruct_volume
-from nnunet_uad.scoring.score import anomaly_map, filtered_map
+from nnunet_uad.scoring.score import anomaly_map, detection_map
 from nnunet_uad.scoring.settings import ScoreSettings
 
 
@@ -71,7 +71,7 @@ class Restorer:
     ) -> np.ndarray:
         """As :meth:`anomaly_score` for tasks that detect anomalies without restoring the image."""
         score = self._mean_over_networks(image, None, lambda network, tile, _: self.task.detect(network, tile), 1)[0]
-        return filtered_map(score, foreground, self.spacing(properties), settings)
+        return detection_map(score, foreground, self.spacing(properties), settings)
 
     def _mean_over_networks(
         self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int

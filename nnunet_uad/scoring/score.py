@@ -46,18 +46,33 @@ def anomaly_map(
         score = signed_residual(image, expected, weights)
     else:
         score = absolute_residual(image, reconstruction, weights)
-    return filtered_map(score, foreground, spacing, settings)
+    return _within(positive(_filtered(score, foreground, spacing, settings)), foreground, spacing, settings)
 
 
-def filtered_map(
+def detection_map(
+    probability: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], settings: ScoreSettings
+) -> np.ndarray:
+    """The anomaly score of a model that gives every voxel a probability: filtered, 0 outside the eroded foreground.
+
+    Args:
+        probability: (z, y, x).
+        foreground: boolean (z, y, x).
+        spacing: mm per axis of the volume.
+        settings: how to filter; what they say of residuals does not apply.
+    """
+    return _within(_filtered(probability, foreground, spacing, settings), foreground, spacing, settings)
+
+
+def _filtered(
     score: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], settings: ScoreSettings
 ) -> np.ndarray:
-    """A raw score (z, y, x) smoothed, made positive, and set to 0 outside the eroded foreground."""
     score = smoothed(score, foreground, spacing, settings.smoothing_mm)
-    if settings.median_mm > 0:
-        score = median_filtered(score, spacing, settings.median_mm)
+    return median_filtered(score, spacing, settings.median_mm) if settings.median_mm > 0 else score
+
+
+def _within(score: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], settings: ScoreSettings) -> np.ndarray:
     inner = eroded(foreground, spacing, settings.erosion_mm)
-    return np.where(inner, positive(score), 0.0).astype(np.float32)
+    return np.where(inner, score, 0.0).astype(np.float32)
 
 
 def positive(score: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunet_uad.scoring.score import anomaly_map, anomaly_mask, positive
+from nnunet_uad.scoring.score import anomaly_map, anomaly_mask, detection_map, positive
 from nnunet_uad.scoring.settings import ScoreSettings
 
 NAMES = ["FLAIR", "T1"]
@@ -62,3 +62,13 @@ def test_erosion_and_mask(case):
     keeping = ScoreSettings(min_component_mm3=9)
     assert anomaly_mask(score, 1.0, (1, 1, 1), keeping).sum() == 9
     assert anomaly_mask(score, 1.0, (1, 1, 1), ScoreSettings(min_component_mm3=10)).sum() == 0
+
+
+def test_a_probability_stays_one():
+    rng = np.random.default_rng(0)
+    probability = rng.random((3, 8, 8)).astype(np.float32)
+    foreground = rng.random((3, 8, 8)) < 0.7
+    plain = detection_map(probability, foreground, (1, 1, 1), ScoreSettings(smoothing_mm=0))
+    assert np.array_equal(plain, np.where(foreground, probability, 0))
+    smooth = detection_map(probability, foreground, (1, 1, 1), ScoreSettings(smoothing_mm=2, median_mm=3))
+    assert smooth.min() >= 0 and smooth.max() < plain.max() and not smooth[~foreground].any()
