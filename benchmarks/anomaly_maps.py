@@ -58,6 +58,7 @@ VARIANTS = {
     "flair_only": Variant(dataset="Dataset906_TumourFLAIR"),
     "flair_and_unlabelled": Variant(dataset="Dataset907_TumourAndUnlabelled"),
     "3d": Variant(configuration="3d_small", steps=300),
+    "synthetic": Variant("SyntheticAnomaly"),
     "ddpm": Variant("DDPM"),
     "ddpm_simplex": Variant("DDPM", "diffusion_noise=simplex diffusion_cell_mm=60"),
     "ddpm_coarse_32": Variant("DDPM", "diffusion_cell_mm=32"),

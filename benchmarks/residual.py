@@ -9,6 +9,7 @@ training is a row on disk; run the command again to continue. Everything is scor
 
 Needs 901 preprocessed with 2d_small, 902 preprocessed with its plans, and, in one folder, the pretrained files of the
 folds that leave the draws' cases out: ``METHOD_DRAW.safetensors`` for DAE and DDPM (see docs/results.md).
+``NNUNET_UAD_LESION_MASKS`` names the folder of masks for the arm with lesion shapes.
 """
 
 from __future__ import annotations
@@ -40,8 +41,16 @@ ARMS = {
     "diffusion residual + synthetic": ("nnUNetTrainerDiffusionResidualSynthetic", "", "DDPM", ""),
     "DAE + diffusion residual": ("nnUNetTrainerDAEPretrainedDiffusionResidual", "DAE", "DDPM", ""),
     "synthetic only": ("nnUNetTrainerDiffusionResidualSynthetic", "", "DDPM", "synthetic_share=1"),
+    "synthetic only, shifts in lesion shapes": (
+        "nnUNetTrainerDiffusionResidualSynthetic",
+        "",
+        "DDPM",
+        f"synthetic_share=1 anomalies=shift lesion_masks={os.environ.get('NNUNET_UAD_LESION_MASKS', '')}",
+    ),
 }
-DEFAULT_ARMS = [a for a in ARMS if a != "DAE + diffusion residual"]
+#: Arms that see no annotation are trained once per draw.
+LABEL_FREE = [a for a in ARMS if a.startswith("synthetic only")]
+DEFAULT_ARMS = [a for a in ARMS if a not in ("DAE + diffusion residual", "synthetic only, shifts in lesion shapes")]
 
 
 def cell(root: str, pretrained: Path, arm: str, budget: str, draw: int) -> Cell:
@@ -68,10 +77,9 @@ def cells(root: str, pretrained: Path, arms: Sequence[str]) -> list[Cell]:
     """All trainings, draw by draw; what sees no annotation is trained once per draw."""
     wanted = []
     for draw in DRAWS:
-        if "synthetic only" in arms:
-            wanted.append(cell(root, pretrained, "synthetic only", "3", draw))
+        wanted += [cell(root, pretrained, arm, "3", draw) for arm in arms if arm in LABEL_FREE]
         for budget in BUDGETS:
-            wanted += [cell(root, pretrained, arm, budget, draw) for arm in arms if arm != "synthetic only"]
+            wanted += [cell(root, pretrained, arm, budget, draw) for arm in arms if arm not in LABEL_FREE]
     return wanted
 
 
@@ -100,7 +108,7 @@ def table(rows: Sequence[dict], arms: Sequence[str]) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     for budget in ("none", *BUDGETS):
-        chosen = ["synthetic only"] if budget == "none" else [a for a in arms if a != "synthetic only"]
+        chosen = [a for a in arms if (a in LABEL_FREE) == (budget == "none")]
         base = [r for r in rows if r["tags"]["arm"] == "scratch" and r["tags"]["budget"] == budget]
         for arm in chosen:
             mine = [r for r in rows if r["tags"]["arm"] == arm and budget in ("none", r["tags"]["budget"])]
