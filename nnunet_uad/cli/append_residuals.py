@@ -73,7 +73,10 @@ def run(arguments: argparse.Namespace) -> int:
         "restored_by": {case: [f.name for f in chosen] for case, chosen in restorers.items()},
     }
     target.mkdir(parents=True, exist_ok=True)
-    keep = claim_folder(target / CHANNELS_RECORD, record, arguments.overwrite)
+    images = [target / "imagesTr", target / "imagesTs"]
+    claim_folder(target / CHANNELS_RECORD, record, images, arguments.overwrite)
+    # Gone until all is done: nnU-Net takes a folder with dataset.json for a finished dataset.
+    (target / "dataset.json").unlink(missing_ok=True)
     device = torch.device(arguments.device)
     groups: dict[tuple[Path, ...], dict[str, list[str]]] = {}
     for case, chosen in restorers.items():
@@ -81,12 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
     jobs = [(chosen, cases, target / "imagesTr") for chosen, cases in groups.items()]
     jobs += [(tuple(folds), test, target / "imagesTs")] if test else []
     for chosen, cases, folder in jobs:
-        failed |= _write_cases(arguments, trainer_class, chosen, cases, folder, device, keep, dataset_json)
+        failed |= _write_cases(arguments, trainer_class, chosen, cases, folder, device, dataset_json)
     (target / "labelsTr").mkdir(exist_ok=True)
     for label in sorted((source / "labelsTr").glob(f"*{dataset_json['file_ending']}")):
         place_file(label, target / "labelsTr" / label.name, arguments.copy)
     if not failed:
-        # Last: nnU-Net takes a folder with dataset.json for a finished dataset.
         write_json(target / "dataset.json", extended_dataset_json(dataset_json, arguments.kinds))
         number = int(target.name[7:10])
         print(f"Done: {target}\nGo on: nnUNetv2_plan_and_preprocess -d {number}")
@@ -132,7 +134,6 @@ def _write_cases(
     cases: dict[str, list[str]],
     folder: Path,
     device: Any,
-    keep: bool,
     dataset_json: dict[str, Any],
 ) -> dict[str, str]:
     """Restore the cases with the mean of the folds; returns what failed."""
@@ -155,5 +156,5 @@ def _write_cases(
         dataset_json["file_ending"],
         arguments.copy,
     )
-    todo = {k: v for k, v in cases.items() if not (keep and exporter.is_done(k))}
+    todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
     return predict_cases(restorer, exporter, todo, arguments.npp, arguments.nps)

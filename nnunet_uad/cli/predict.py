@@ -134,10 +134,10 @@ def _write_channels(arguments: argparse.Namespace, restorer: Any, folds: list[Pa
         "restorers": {f.name: file_hash(f / arguments.chk) for f in folds},
     }
     arguments.o.mkdir(parents=True, exist_ok=True)
-    keep = claim_folder(arguments.o / CHANNELS_RECORD, record, arguments.overwrite)
+    claim_folder(arguments.o / CHANNELS_RECORD, record, [arguments.o], arguments.overwrite)
     plans = (restorer.plans_manager, restorer.configuration_manager)
     exporter = ChannelExporter(arguments.o, cases, kinds, *plans, ending)
-    todo = {k: v for k, v in cases.items() if arguments.overwrite or not (keep and exporter.is_done(k))}
+    todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
     failed |= predict_cases(restorer, exporter, todo, arguments.npp, arguments.nps)
     return report_failures("written", failed)
 

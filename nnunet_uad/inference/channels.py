@@ -131,14 +131,14 @@ def extended_dataset_json(dataset_json: Mapping[str, Any], kinds: Sequence[str])
     return {**dataset_json, "channel_names": {str(k): n for k, n in enumerate([*names, *further])}}
 
 
-def claim_folder(path: Path, record: Mapping[str, Any], overwrite: bool) -> bool:
-    """Write ``record`` to ``path``; what another restorer left there is never mixed in.
+def claim_folder(path: Path, record: Mapping[str, Any], images: Sequence[Path], overwrite: bool) -> None:
+    """Write ``record`` to ``path``; what another restorer left in the folders ``images`` is never mixed in.
 
-    Returns:
-        Whether the folder already held channels of the same restorer, which are kept.
+    Channels of the same restorer are kept, so that an interrupted run continues. Those of another are deleted before
+    the record is written: whatever lies beside a record was made as it says, also after an interruption.
 
     Raises:
-        ValueError: the folder holds channels of another restorer and ``overwrite`` is off.
+        ValueError: there are channels of another restorer and ``overwrite`` is off.
     """
     there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     same = there == json.loads(json.dumps(record))
@@ -148,5 +148,8 @@ def claim_folder(path: Path, record: Mapping[str, Any], overwrite: bool) -> bool
             f"{path.parent} holds residual channels that were made differently ({', '.join(changed)}), so they are "
             "stale. Choose another -o, or make them anew: --overwrite"
         )
+    if there is not None and (overwrite or not same):
+        for folder in images:
+            for image in folder.glob("*_[0-9][0-9][0-9][0-9].*"):
+                image.unlink()
     write_json(path, record)
-    return same

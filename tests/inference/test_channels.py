@@ -1,0 +1,45 @@
+import pytest
+
+from nnunet_uad.inference.channels import check_ending, claim_folder, extended_dataset_json, file_hash, place_file
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a_0002.nii.gz").write_bytes(b"old")
+    (tmp_path / "images" / "notes.txt").write_text("mine")
+    return tmp_path
+
+
+def test_channels_of_the_same_restorer_are_kept(folder):
+    for _ in range(2):
+        claim_folder(folder / "r.json", {"restorers": {"fold_0": "abc"}}, [folder / "images"], False)
+    assert (folder / "images" / "a_0002.nii.gz").exists()
+
+
+def test_channels_of_another_are_gone_before_the_record_says_so(folder):
+    """An interruption right after the claim must leave nothing stale under the new record."""
+    claim_folder(folder / "r.json", {"restorers": {"fold_0": "abc"}}, [folder / "images"], False)
+    with pytest.raises(ValueError, match=r"made differently .restorers., so they are stale"):
+        claim_folder(folder / "r.json", {"restorers": {"fold_0": "xyz"}}, [folder / "images"], False)
+    assert (folder / "images" / "a_0002.nii.gz").exists()
+    claim_folder(folder / "r.json", {"restorers": {"fold_0": "xyz"}}, [folder / "images"], True)
+    assert [p.name for p in (folder / "images").iterdir()] == ["notes.txt"]
+
+
+def test_links_and_copies(tmp_path):
+    (tmp_path / "a").write_bytes(b"1")
+    for copy in (False, True):
+        target = tmp_path / f"b{copy}"
+        place_file(tmp_path / "a", target, copy)
+        place_file(tmp_path / "a", target, copy)
+        assert target.read_bytes() == b"1" and target.is_symlink() is not copy
+    assert file_hash(tmp_path / "a") == "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
+
+
+def test_formats_and_names():
+    with pytest.raises(ValueError, match="cannot hold a residual"):
+        check_ending(".png")
+    check_ending(".nii.gz")
+    names = extended_dataset_json({"channel_names": {"0": "T1"}, "x": 1}, ["signed", "absolute"])
+    assert names == {"channel_names": {"0": "T1", "1": "noNorm", "2": "noNorm"}, "x": 1}
