@@ -144,6 +144,23 @@ def test_regions_and_the_ignore_label(kind, tiny_dataset, results, tmp_path, mon
     assert len(summary["metric_per_case"]) == 2
     predicted = predict(f"nnUNetTrainerDAEPretrained{LENGTH}", tmp_path / "out", name=name)
     assert predicted.shape == tiny.SHAPE
+    check_synthetic_anomalies(kind, str(number))
+
+
+def check_synthetic_anomalies(kind: str, number: str) -> None:
+    """Mixed batches: the share of healthy patches, and anomalies in them with the lowest label or in its regions."""
+    tiny.run_training("nnUNetPretrainerDDPM_1epochs_1iters", number=number)
+    trainer = tiny.make_trainer("nnUNetTrainerDiffusionResidualSynthetic_1epochs_1iters", number=number)
+    trainer.run_training()
+    healthy, marked = [], 0
+    for _ in range(8):
+        batch = next(trainer.dataloader_train)
+        synthetic = [str(key).startswith("healthy patch of") for key in batch["keys"]]
+        target = batch["target"][0]
+        assert int(target.max()) <= (1 if kind == "regions" else 2)
+        marked += int((target[synthetic, 0] == 1).flatten(1).any(1).sum())
+        healthy += synthetic
+    assert 0.25 < np.mean(healthy) < 0.75 and marked > 5
 
 
 def test_residual_encoder_plans(tiny_dataset, results, tmp_path):

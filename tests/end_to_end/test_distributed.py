@@ -20,7 +20,6 @@ WORKER = Path(__file__).parents[1] / "ddp_worker.py"
     [
         "nnUNetPretrainerDAE_1epochs_2iters",
         "nnUNetPretrainerDDPM_1epochs_2iters",
-        "nnUNetPretrainerSyntheticAnomaly_1epochs_2iters",
         "nnUNetTrainerDAEPretrained_1epochs_2iters",
         "nnUNetTrainerDiffusionResidual_1epochs_2iters",
     ],

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,32 +89,6 @@ def test_fine_tuning_from_synthetic_anomalies(tiny_dataset, results, tmp_path, m
     tuned = tiny.run_training(f"nnUNetTrainerSyntheticAnomalyPretrained{LENGTH}")
     assert json.loads((tuned / "transfer.json").read_text())["share"]["all_but_heads"] == 1.0
     assert predict(f"nnUNetTrainerSyntheticAnomalyPretrained{LENGTH}", tmp_path / "out").shape == tiny.SHAPE
-
-
-LABELS = {
-    "regions": ({"background": 0, "whole": [1, 2], "core": [2]}, 994),
-    "ignore": ({"background": 0, "lesion": 1, "ignore": 2}, 995),
-}
-
-
-@pytest.mark.parametrize("kind", LABELS)
-def test_synthetic_anomalies_with_regions_and_the_ignore_label(kind, tiny_dataset, results, monkeypatch):
-    labels, number = LABELS[kind]
-    name = f"Dataset{number}_Synthetic{kind.title()}"
-    tiny.write_raw(Path(os.environ["nnUNet_raw"]), name, labels)
-    tiny.plan_and_preprocess(number, name)
-    tiny.run_training(f"nnUNetPretrainerDDPM{LENGTH}", number=str(number))
-    trainer = tiny.make_trainer(f"nnUNetTrainerDiffusionResidualSynthetic{LENGTH}", number=str(number))
-    trainer.run_training()
-    keys, marked = [], 0
-    for _ in range(8):
-        batch = next(trainer.dataloader_train)
-        keys += list(batch["keys"])
-        target = batch["target"][0]
-        assert int(target.max()) <= (1 if kind == "regions" else 2)
-        synthetic = [str(k).startswith("healthy patch of") for k in batch["keys"]]
-        marked += int((target[synthetic, 0] == 1).flatten(1).any(1).sum())
-    assert 0.25 < np.mean([str(k).startswith("healthy patch of") for k in keys]) < 0.75 and marked > 5
 
 
 def test_no_room_for_a_synthetic_lesion(ddpm_fold, results, monkeypatch):
