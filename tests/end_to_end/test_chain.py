@@ -23,6 +23,7 @@ def predict(
     name=tiny.DATASET,
     plans="nnUNetPlans",
     probabilities=False,
+    processes=0,
 ):
     """``nnUNetv2_predict`` on the test image; returns the segmentation."""
     from nnunetv2.inference import predict_from_raw_data
@@ -30,7 +31,7 @@ def predict(
     images = Path(os.environ["nnUNet_raw"]) / name / "imagesTs"
     sys.argv = (
         f"nnUNetv2_predict -i {images} -o {output} -d {name} -c {configuration} -f {fold} -tr {trainer} -p {plans} "
-        f"-device cpu -npp 1 -nps 1 {'--save_probabilities' if probabilities else ''}"
+        f"-device cpu -npp {processes} -nps {processes} {'--save_probabilities' if probabilities else ''}"
     ).split()
     predict_from_raw_data.predict_entry_point()
     return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(output / "test.nii.gz")))
@@ -67,7 +68,7 @@ def test_from_scratch(tiny_dataset, results, tmp_path):
     tiny.run_training(name)
     tiny.run_training(name, only_run_validation=True)
     tiny.run_training(name, continue_training=True)
-    assert predict(name, tmp_path / "out").shape == tiny.SHAPE
+    assert predict(name, tmp_path / "out", processes=1).shape == tiny.SHAPE
 
 
 def test_a_pretrainer_cannot_segment(dae_fold, tmp_path):

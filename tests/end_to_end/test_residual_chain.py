@@ -35,7 +35,8 @@ def test_train_continue_validate_predict(tiny_dataset, results, tmp_path, pretra
     name = f"nnUNetTrainer{trainer}{LENGTH}"
     fold = tiny.run_training(name, configuration)
     shutil.rmtree(restorer.parent)
-    for flags in ({"continue_training": True}, {"only_run_validation": True}):
+    # One run does both: --c of a finished training goes on to the validation.
+    for flags in ({"continue_training": True}, {"only_run_validation": True})[: 2 if configuration == "3d_tiny" else 1]:
         shutil.rmtree(fold / "validation")
         tiny.run_training(name, configuration, **flags)
         assert len(json.loads((fold / "validation" / "summary.json").read_text())["metric_per_case"]) == 2
@@ -58,13 +59,13 @@ def test_exported_alone_it_predicts_the_same_bit_for_bit(ddpm_fold, results, tmp
         num_processes=1,
         folds=(0,),
     )
-    before = [predict(name, tmp_path / run, probabilities=True) for run in ("a", "b")]
+    before = [predict(name, tmp_path / run, probabilities=True, processes=1) for run in ("a", "b")]
     export_pretrained_model(tiny.DATASET, str(tmp_path / "model.zip"), ("2d_tiny",), name, "nnUNetPlans", (0,))
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "elsewhere"))
     (tmp_path / "elsewhere").mkdir()
     install_model_from_zip_file(str(tmp_path / "model.zip"))
     assert not list((tmp_path / "elsewhere").rglob("*.safetensors"))
-    after = predict(name, tmp_path / "after", probabilities=True)
+    after = predict(name, tmp_path / "after", probabilities=True, processes=1)
     assert np.array_equal(before[0], before[1]) and np.array_equal(before[0], after)
     probabilities = [np.load(tmp_path / run / "test.npz")["probabilities"] for run in ("a", "b", "after")]
     assert np.array_equal(probabilities[0], probabilities[1]) and np.array_equal(probabilities[0], probabilities[2])
@@ -77,10 +78,10 @@ def test_fine_tuning_from_synthetic_anomalies(tiny_dataset, results, tmp_path, m
     monkeypatch.setenv("nnUNet_uad_settings", f"lesion_masks={masks}")
     fold = tiny.run_training(f"nnUNetPretrainerSyntheticAnomaly{LENGTH}")
     monkeypatch.delenv("nnUNet_uad_settings")
-    for flags in ({"continue_training": True}, {"only_run_validation": True}):
-        monkeypatch.setenv("nnUNet_uad_settings", f"lesion_masks={masks}")
-        tiny.run_training(f"nnUNetPretrainerSyntheticAnomaly{LENGTH}", **flags)
-    monkeypatch.delenv("nnUNet_uad_settings")
+    with monkeypatch.context() as again:
+        again.setenv("nnUNet_uad_settings", f"lesion_masks={masks}")
+        for flags in ({"continue_training": True}, {"only_run_validation": True}):
+            tiny.run_training(f"nnUNetPretrainerSyntheticAnomaly{LENGTH}", **flags)
     assert not list((fold / "validation").glob("*_reconstruction_*"))
     score = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(fold / "validation" / f"{tiny.LESION[2]}_map.nii.gz")))
     assert 0 < score.max() <= 1

@@ -21,6 +21,13 @@ def restorer_file(ddpm_fold, results, monkeypatch):
     return path
 
 
+def train():
+    """Without nnU-Net's final validation, whose processes take longer than this training."""
+    trainer = tiny.make_trainer(NAME)
+    trainer.run_training()
+    return Path(trainer.output_folder)
+
+
 def frozen_equals(network, tensors):
     return all(torch.equal(t, tensors[n]) for n, t in canonical_tensors(network.restorer.network).items())
 
@@ -47,7 +54,7 @@ def test_frozen_means_frozen(restorer_file, monkeypatch, optimizer):
 
 
 def test_what_is_written(restorer_file):
-    fold = tiny.run_training(NAME)
+    fold = train()
     plans = json.loads((fold.parent / "plans.json").read_text())
     description = plans["nnunet_uad"]["restorer"]
     assert description["kinds"] == ["signed"] and description["network"]["kind"] == "diffusion"
@@ -59,7 +66,7 @@ def test_what_is_written(restorer_file):
 
 
 def test_a_fold_with_another_restorer_is_refused(restorer_file, tmp_path, monkeypatch):
-    tiny.run_training(NAME)
+    train()
     tensors, record = read_pretrained(restorer_file)
     restoration = {**record.restorer["restoration"], "times": [100]}
     other = dataclasses.replace(record, restorer={**record.restorer, "restoration": restoration})
@@ -95,7 +102,7 @@ def test_both_pretrainings_start_as_the_fine_tuned_model(dae_fold, restorer_file
 @pytest.mark.parametrize("setting", ["residual_form=siamese", "residual_channels=signed,absolute,reconstruction"])
 def test_other_forms_train_and_are_rebuilt(restorer_file, monkeypatch, setting):
     monkeypatch.setenv("nnUNet_uad_settings", setting)
-    tiny.run_training(NAME)
+    train()
     monkeypatch.delenv("nnUNet_uad_settings")
     trainer = tiny.make_trainer(NAME)
     trainer.load_checkpoint(str(Path(trainer.output_folder) / "checkpoint_final.pth"))
