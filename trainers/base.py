@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import nn
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.training.settings import SETTINGS_VARIABLE
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
+from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery
 from nnunet_uad.weights.transfer import HEAD_MARK
 
 
@@ -51,6 +54,18 @@ class FineTuneTrainer(UADTrainer):
     def segmenter(self) -> nn.Module:
         """The network that learns to segment: all of it unless a trainer adds frozen parts."""
         return self.bare_network
+
+    def weight_query(self, pretrainer: str, variable: str = WEIGHTS_VARIABLE) -> WeightQuery:
+        """What to look for when this training needs weights of ``pretrainer``; ``variable`` overrides it."""
+        return WeightQuery(
+            Path(os.environ["nnUNet_results"]),
+            self.plans_manager.dataset_name,
+            self.plans_manager.plans_name,
+            self.configuration_name,
+            str(self.fold),
+            pretrainer,
+            variable,
+        )
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Encoder, decoder and heads, each with its peak rate; what is frozen for good has no group.

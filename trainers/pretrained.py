@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
 
 from nnunet_uad.training.atomic import write_json
 from nnunet_uad.weights.leakage import leakage_warning
-from nnunet_uad.weights.locate import WeightQuery, locate_pretrained
+from nnunet_uad.weights.locate import locate_pretrained
 from nnunet_uad.weights.readers import read_weights
 from nnunet_uad.weights.safe_file import canonical_tensors
 from nnunet_uad.weights.target import TransferTarget, check_suits
@@ -49,15 +48,7 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
             self._load_pretrained()
 
     def _load_pretrained(self) -> None:
-        query = WeightQuery(
-            Path(os.environ["nnUNet_results"]),
-            self.plans_manager.dataset_name,
-            self.plans_manager.plans_name,
-            self.configuration_name,
-            str(self.fold),
-            self.pretrainer,
-        )
-        path, why = locate_pretrained(query)
+        path, why = locate_pretrained(self.weight_query(self.pretrainer))
         source = read_weights(path)
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
         method = self.pretrainer.removeprefix("nnUNetPretrainer")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from nnunet_uad.networks.residual_channels import build_residual_network, check_
 from nnunet_uad.restoration.frozen import weights_hash
 from nnunet_uad.training.atomic import write_json
 from nnunet_uad.weights.leakage import leakage_warning
-from nnunet_uad.weights.locate import RESTORER_VARIABLE, WeightQuery, locate_pretrained
+from nnunet_uad.weights.locate import RESTORER_VARIABLE, locate_pretrained
 from nnunet_uad.weights.readers import SourceWeights, read_weights
+from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.target import TransferTarget, check_restorer_suits
 from nnunet_uad.weights.transfer import load_all
 
@@ -65,6 +65,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
     memory_advice = "the restorer's size (diffusion_width when it is pretrained)"
 
     _restorer_source: SourceWeights | None = None
+    _restorer_record: PretrainRecord | None = None
     _restorer_found: str = ""
 
     # --- network --------------------------------------------------------------------------------
@@ -126,28 +127,18 @@ class nnUNetTrainerResidual(FineTuneTrainer):
     # --- finding the restorer -------------------------------------------------------------------
 
     def _find_restorer(self) -> None:
-        query = WeightQuery(
-            Path(os.environ["nnUNet_results"]),
-            self.plans_manager.dataset_name,
-            self.plans_manager.plans_name,
-            self.configuration_name,
-            str(self.fold),
-            self.restorer_pretrainer,
-            RESTORER_VARIABLE,
-        )
-        path, why = locate_pretrained(query)
+        path, why = locate_pretrained(self.weight_query(self.restorer_pretrainer, RESTORER_VARIABLE))
         source = read_weights(path)
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
-        check_restorer_suits(source, target, self.restorer_pretrainer.removeprefix("nnUNetPretrainer"))
-        assert source.record is not None
+        record = check_restorer_suits(source, target, self.restorer_pretrainer.removeprefix("nnUNetPretrainer"))
         description = {
-            **source.record.restorer,
+            **record.restorer,
             "kinds": self.settings.channel_kinds,
             "form": self.settings.residual_form,
             "seed": INFERENCE_SEED,
         }
         self._refuse_other_folds_restorer(description)
-        self._restorer_source, self._restorer_found = source, why
+        self._restorer_source, self._restorer_record, self._restorer_found = source, record, why
         self._describe(description)
 
     def _refuse_other_folds_restorer(self, description: dict[str, Any]) -> None:
@@ -167,10 +158,9 @@ class nnUNetTrainerResidual(FineTuneTrainer):
     def before_training(self) -> None:
         """At epoch 0, say which restorer is used and whether it has seen the validation cases."""
         super().before_training()
-        if self.current_epoch != 0 or self._restorer_source is None:
+        source, record = self._restorer_source, self._restorer_record
+        if self.current_epoch != 0 or source is None or record is None:
             return
-        source, record = self._restorer_source, self._restorer_source.record
-        assert record is not None
         warnings = [leakage_warning(record, self.plans_manager.dataset_name, self.do_split()[1])]
         if record.epochs_trained < record.num_epochs:
             warnings.append(f"the restorer is unfinished: {record.epochs_trained} of {record.num_epochs} epochs")

@@ -10,6 +10,7 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunet_uad.weights.readers import SourceWeights
+from nnunet_uad.weights.record import PretrainRecord
 
 # Spacings further apart than this factor on any axis change what a filter sees.
 SPACING_TOLERANCE = 1.25
@@ -84,7 +85,7 @@ def check_suits(
     return debatable
 
 
-def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: str) -> None:
+def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: str) -> PretrainRecord:
     """Refuse a restorer that was trained on images of another kind; here nothing is a matter of judgement.
 
     A frozen network cannot adapt: other channels, normalisation, spacing or dimension make its residual noise.
@@ -93,6 +94,9 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
         source: the restorer's weights.
         target: the network that it becomes part of.
         method: the method that is expected.
+
+    Returns:
+        The restorer's record.
 
     Raises:
         ValueError: listing every mismatch; no file of a pretrainer, or of one that cannot restore.
@@ -128,6 +132,7 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
             + "\nPretrain it with the plans that you train with (same -d, -c and -p), or name another file in "
             "nnUNet_uad_restorer."
         )
+    return record
 
 
 def _structural_mismatches(source: SourceWeights, target: TransferTarget) -> list[str]:
