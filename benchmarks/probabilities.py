@@ -52,9 +52,9 @@ def map_scorer(restorer: Any, settings: Any) -> Scorer:
     """Anomaly maps of a pretrainer."""
 
     def score(image: np.ndarray, foreground: np.ndarray, properties: dict[str, Any]) -> np.ndarray:
-        if restorer.task.detects:
-            return restorer.detect(image, foreground, properties, settings)
-        return restorer.anomaly_score(image, restorer.reconstruct(image, foreground), foreground, properties, settings)
+        restored = restorer.reconstruct(image, foreground) if restorer.task.restores else None
+        detection = restorer.detect(image) if restorer.task.detects else None
+        return restorer.anomaly_score(image, restored, foreground, properties, settings, detection)
 
     return score
 

@@ -80,6 +80,7 @@ class nnUNetPretrainer(UADTrainer):
                 f"Configuration {configuration!r} is the second stage of a cascade; its network reads "
                 "segmentations and cannot be pretrained on images. Pretrain 2d, 3d_fullres or 3d_lowres."
             )
+        self.configuration_manager = self.adapt_configuration(self.settings, self.configuration_manager)
         self.enable_deep_supervision = False
         self.oversample_foreground_percent = 1.0
         self.training_cases: tuple[str, ...] = ()
@@ -87,6 +88,11 @@ class nnUNetPretrainer(UADTrainer):
         self.build_network_architecture = self._build_for_nnunet  # type: ignore[assignment,method-assign]
         self.task = self.make_task(self.settings, self.configuration_manager)
         channel_weights(self.settings.channel_weights, list(dataset_json["channel_names"].values()))
+
+    @classmethod
+    def adapt_configuration(cls, settings: PretrainSettings, manager: ConfigurationManager) -> ConfigurationManager:
+        """The configuration that is trained with, and restored with; the plan's unless a method needs another."""
+        return manager
 
     @classmethod
     def make_task(cls, settings: PretrainSettings, manager: ConfigurationManager) -> ReconstructionTask:
@@ -245,30 +251,44 @@ class nnUNetPretrainer(UADTrainer):
             return {**self.task.forward(self.network, clean, foreground), "clean": clean}
 
     def train_step(self, batch: dict) -> dict:
-        """One optimiser step; the loss stays on the device, so the host does not wait for it."""
+        """One optimiser step; losses stay on the device, so the host does not wait for them."""
+        self.task.progress = (self.current_epoch + self._iteration / self.num_iterations_per_epoch) / self.num_epochs
         self.advance_schedule()
         self.optimizer.zero_grad(set_to_none=True)
-        loss = self._forward(batch)["loss"]
+        result = self._forward(batch)
+        loss = result["loss"]
         if self.grad_scaler is not None:
             self.grad_scaler.scale(loss).backward()
             self.grad_scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 12)
+            self._clip_gradients()
             self.grad_scaler.step(self.optimizer)
             self.grad_scaler.update()
         else:
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 12)
+            self._clip_gradients()
             self.optimizer.step()
         self.after_step()
-        return {"loss": loss.detach()}
+        return {"loss": loss.detach(), "parts": result.get("parts", {})}
+
+    def _clip_gradients(self) -> None:
+        """As nnU-Net; every group of its own, so that networks with different losses do not scale each other."""
+        for group in self.optimizer.param_groups:
+            torch.nn.utils.clip_grad_norm_(group["params"], 12)
 
     def after_step(self) -> None:
         """What follows every optimiser step; nothing unless a method needs it."""
 
     def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
-        """Fetch all losses of the epoch at once and log their mean."""
+        """Fetch all losses of the epoch at once and log their mean, and what the task says of its parts."""
         losses = torch.stack([out["loss"] for out in train_outputs])
         super().on_train_epoch_end([{"loss": loss} for loss in losses.cpu().numpy()])
+        names = list(train_outputs[0]["parts"])
+        if names:
+            stacked = torch.stack([torch.stack([out["parts"][n] for n in names]) for out in train_outputs])
+            means = dict(zip(names, stacked.float().mean(0).tolist(), strict=True))
+            self.print_to_log_file(", ".join(f"{name} {value:.4g}" for name, value in means.items()))
+            for concern in self.task.concerns(means):
+                self.print_to_log_file(f"WARNING: {concern}")
 
     def validation_step(self, batch: dict) -> dict:
         """Loss and sums for the monitored quality, on the device."""

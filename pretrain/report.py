@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,10 @@ from tqdm import tqdm
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.inference.export import Exporter, RestoredCase
 from nnunet_uad.inference.predict import restore
+from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.metrics.folders import MAPS_RECORD, EvaluationRequest, evaluate_folders, write_evaluation
 from nnunet_uad.metrics.reconstruction import reconstruction_report
-from nnunet_uad.scoring.settings import main_channel, score_settings
+from nnunet_uad.scoring.settings import AUTO, SOURCES, ScoreSettings, main_channel, score_settings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
 from nnunet_uad.training.atomic import write_json
 from nnunet_uad.training.settings import settings_to_json
@@ -35,6 +37,8 @@ def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
     - ``<case>_montage.png``; with ``save_reconstruction`` ``<case>_reconstruction_<channel>`` too;
     - ``summary.json``: how well the images are restored;
     - ``anomaly_metrics.json`` and ``.csv``: how well the maps find lesions, where labels are lesions;
+    - of a model that can score in several ways, ``residual/``, ``detection/`` or ``product/`` with the maps and metrics
+      of the others;
     - ``anomaly_thresholds.json``, in the fold's folder: for the masks of ``nnunet_uad predict``.
 
     Cases are shared among DDP ranks.
@@ -67,6 +71,9 @@ def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
         "units": "z-score units of the preprocessed image; voxels are those of the preprocessed grid",
         "anomaly": _evaluate(trainer, folder, [case["identifier"] for case in cases]),
     }
+    for source in report.further:
+        found = _evaluate(trainer, folder / source, [case["identifier"] for case in cases])
+        summary["anomaly"] |= {f"{source}: {name}": value for name, value in found.items() if name.startswith("map")}
     write_json(folder / "summary.json", summary)
     return summary
 
@@ -80,10 +87,15 @@ class _Report:
         self.settings = score_settings(trainer.settings)
         self.choice = ThresholdChoice()
         self.unlabelled = unlabelled_cases(trainer.preprocessed_dataset_folder_base)
+        self.further = _further_scores(self.restorer, self.settings)
         kinds = ["map", "png", *(["reconstruction"] if trainer.settings.save_reconstruction else [])]
-        self.exporter = Exporter(
-            folder, kinds, trainer.plans_manager, trainer.configuration_manager, trainer.dataset_json, self.settings
-        )
+        model = (trainer.plans_manager, trainer.configuration_manager, trainer.dataset_json)
+        self.exporter = Exporter(folder, kinds, *model, self.settings)
+        self.further_exporters = {
+            source: Exporter(folder / source, ["map"], *model, settings) for source, settings in self.further.items()
+        }
+        for source in self.further:
+            (folder / source).mkdir(exist_ok=True)
 
     def validate(self, dataset: Any, key: str) -> dict[str, Any]:
         """Restore, write, measure one case."""
@@ -91,6 +103,11 @@ class _Report:
         image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
         case = restore(self.restorer, key, (image, labels >= 0, properties), self.exporter)
         self.exporter.write(case)
+        for source, exporter in self.further_exporters.items():
+            score = self.restorer.anomaly_score(
+                image, case.reconstruction, case.foreground, properties, self.further[source], case.detection
+            )
+            exporter.write(replace(case, score=score))
         known = labels.astype(np.int16)
         ignore = self.trainer.label_manager.ignore_label
         if ignore is not None:
@@ -104,6 +121,14 @@ class _Report:
     def _choose(self, case: RestoredCase, known: np.ndarray) -> None:
         anatomy = self.trainer.settings.sampling == "anywhere" or case.identifier in self.unlabelled
         self.choice.add(case.identifier, case.score, known >= 0, None if anatomy else known > 0)
+
+
+def _further_scores(restorer: Restorer, settings: ScoreSettings) -> dict[str, ScoreSettings]:
+    """What else a model that restores and detects can score with, besides what ``settings`` say."""
+    if not (restorer.task.restores and restorer.task.detects):
+        return {}
+    mine = restorer.source(settings)
+    return {source: replace(settings, score_from=source) for source in SOURCES if source not in (AUTO, mine)}
 
 
 def _evaluate(trainer: nnUNetPretrainer, folder: Path, cases: list[str]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class SyntheticAnomalyTask(ReconstructionTask):
     """Find what was put into the patch; cross-entropy and Dice, as nnU-Net's for regions."""
 
     method = "SyntheticAnomaly"
+    restores = False
     detects = True
     citation = (
         "Zavrtanik et al.: DRAEM, ICCV 2021; Li et al.: CutPaste, CVPR 2021; Tan et al.: Detecting Outliers with "

@@ -24,8 +24,12 @@ class ReconstructionTask:
         total_stride: product of the network's strides per axis.
     """
 
-    #: Whether the model scores the image itself (:meth:`detect`) instead of restoring it.
+    #: Whether the model restores images (:meth:`reconstruct`).
+    restores = True
+    #: Whether it scores images itself (:meth:`detect`).
     detects = False
+    #: Finished share of the training, in [0, 1]; the trainer keeps it.
+    progress = 0.0
     #: Name of the method in the pretraining record.
     method: str
     #: How to cite it.
@@ -52,11 +56,20 @@ class ReconstructionTask:
         """Corrupt, restore, compare.
 
         Returns:
-            ``loss`` (a scalar), ``output`` (B, C, *spatial) and ``weight`` (B, 1, *spatial).
+            ``loss`` (a scalar), ``output`` (B, C, *spatial), ``weight`` (B, 1, *spatial) and, for a loss of several
+            parts, ``parts``: name → scalar, for the log.
         """
         corrupted, weight = self.corrupt(clean, foreground)
         output = network(corrupted)
         return {"loss": masked_mse(output, clean, weight), "output": output, "weight": weight}
+
+    def concerns(self, means: dict[str, float]) -> list[str]:
+        """What is wrong with the training, in words.
+
+        Args:
+            means: of the parts over an epoch.
+        """
+        return []
 
     def quality_sums(self, result: dict[str, torch.Tensor], clean: torch.Tensor) -> torch.Tensor:
         """Two sums over a validation batch from which :meth:`quality` follows; they add up over batches and ranks.
@@ -91,7 +104,7 @@ class ReconstructionTask:
         raise NotImplementedError(f"{type(self).__name__} does not restore images.")
 
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-        """Anomaly score (B, 1, *spatial) of an image (B, C, *spatial), for tasks that do not restore."""
+        """Anomaly score (B, 1, *spatial), above 0, of an image (B, C, *spatial)."""
         raise NotImplementedError(f"{type(self).__name__} restores images; its residual is the score.")
 
 

@@ -10,7 +10,7 @@ from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
 from nnunet_uad.training.atomic import write_json
 from nnunet_uad.weights.leakage import leakage_warning
 from nnunet_uad.weights.locate import locate_pretrained
-from nnunet_uad.weights.readers import read_weights
+from nnunet_uad.weights.readers import SourceWeights, read_weights
 from nnunet_uad.weights.safe_file import canonical_tensors
 from nnunet_uad.weights.target import TransferTarget, check_suits
 from nnunet_uad.weights.transfer import TransferReport, first_convolution, transfer
@@ -49,7 +49,7 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
 
     def _load_pretrained(self) -> None:
         path, why = locate_pretrained(self.weight_query(self.pretrainer))
-        source = read_weights(path)
+        source = self.adapt_source(read_weights(path))
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
         method = self.pretrainer.removeprefix("nnUNetPretrainer")
         warnings = check_suits(source, target, method, self.settings.accept_mismatch)
@@ -68,6 +68,10 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
         report = transfer(source, self.segmenter, target.channel_names, parts, further)
         report.warnings += warnings
         self._log_transfer(report, why)
+
+    def adapt_source(self, source: SourceWeights) -> SourceWeights:
+        """What is transferred of the weights that were found; all of it unless a trainer's network has more parts."""
+        return source
 
     def _log_transfer(self, report: TransferReport, why: str) -> None:
         self.print_to_log_file(f"Pretrained weights: {report.source} ({why})")

@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
     # A mask needs a threshold; a montage outlines it where the model has it.
     wanted = "mask" in arguments.save or ("png" in arguments.save and arguments.threshold in stored)
     threshold = resolve_threshold(arguments.threshold, stored) if wanted else None
-    if restorer.task.detects and {"reconstruction", "residual"} & set(arguments.save):
+    restorer.source(settings)
+    if not restorer.task.restores and {"reconstruction", "residual"} & set(arguments.save):
         raise ValueError(
             f"{arguments.tr} detects anomalies without restoring the image, so it has no reconstruction "
             "and no residual. Leave them out of --save."

@@ -111,7 +111,7 @@ def check_restores(restorer: Restorer, trainer: str) -> None:
     Raises:
         ValueError: naming the trainer.
     """
-    if restorer.task.detects:
+    if not restorer.task.restores:
         raise ValueError(f"{trainer} detects anomalies without restoring the image: there is no residual.")
 
 

@@ -30,6 +30,7 @@ class RestoredCase:
         score: (z, y, x).
         spacing: mm per axis.
         properties: what nnU-Net stored when it preprocessed the case.
+        detection: (z, y, x), ``None`` of a model that only restores.
     """
 
     identifier: str
@@ -39,6 +40,7 @@ class RestoredCase:
     score: np.ndarray
     spacing: tuple[float, ...]
     properties: dict[str, Any]
+    detection: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

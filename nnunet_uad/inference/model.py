@@ -86,6 +86,7 @@ def load_restorer(
     configuration = plans_manager.get_configuration(loaded[0]["init_args"]["configuration"])
     run = loaded[0]["init_args"]["plans"]["nnunet_uad"]
     settings = stored_settings(trainer_class.settings_class, run["settings"])
+    configuration = trainer_class.adapt_configuration(settings, configuration)
     channels = len(dataset_json["channel_names"])
     networks = []
     for content in loaded:

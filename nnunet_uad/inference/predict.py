@@ -99,16 +99,13 @@ def prepare(
 
 
 def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: CaseWriter) -> RestoredCase:
-    """Reconstruct and score a preprocessed case, or score it alone where the model detects without restoring."""
+    """Reconstruct a preprocessed case, let the model judge it, whichever it can, and score it."""
     image, foreground, properties = prepared
-    if restorer.task.detects:
-        reconstruction = None
-        score = restorer.detect(image, foreground, properties, exporter.settings)
-    else:
-        reconstruction = restorer.reconstruct(image, foreground)
-        score = restorer.anomaly_score(image, reconstruction, foreground, properties, exporter.settings)
+    reconstruction = restorer.reconstruct(image, foreground) if restorer.task.restores else None
+    detection = restorer.detect(image) if restorer.task.detects else None
+    score = restorer.anomaly_score(image, reconstruction, foreground, properties, exporter.settings, detection)
     spacing = restorer.spacing(properties)
-    return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties)
+    return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties, detection)
 
 
 def predict_cases(

@@ -14,16 +14,17 @@ from torch import nn
 
 from nnunet_uad.inference.sliding_window import reconstruct_volume
 from nnunet_uad.scoring.score import anomaly_map, detection_map
-from nnunet_uad.scoring.settings import ScoreSettings
+from nnunet_uad.scoring.settings import AUTO, ScoreSettings
 
 
 class RestorationTask(Protocol):
     """What a restorer needs of a pretraining task."""
 
+    restores: bool
     detects: bool
 
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-        """Anomaly score of tiles, for tasks that detect without restoring."""
+        """Anomaly score of tiles, for tasks that detect."""
 
     def extra_channels(self, foreground: np.ndarray, channels: int, seed: int) -> np.ndarray | None:
         """Channels drawn once for a volume."""
@@ -66,12 +67,23 @@ class Restorer:
         extra = self.task.extra_channels(foreground, len(image), self.seed)
         return self._mean_over_networks(image, extra, self.task.reconstruct, len(image))
 
-    def detect(
-        self, image: np.ndarray, foreground: np.ndarray, properties: dict[str, Any], settings: ScoreSettings
-    ) -> np.ndarray:
-        """As :meth:`anomaly_score` for tasks that detect anomalies without restoring the image."""
-        score = self._mean_over_networks(image, None, lambda network, tile, _: self.task.detect(network, tile), 1)[0]
-        return detection_map(score, foreground, self.spacing(properties), settings)
+    def detect(self, image: np.ndarray) -> np.ndarray:
+        """What the networks say of the image (C, z, y, x) itself: (z, y, x), for tasks that detect."""
+        return self._mean_over_networks(image, None, lambda network, tile, _: self.task.detect(network, tile), 1)[0]
+
+    def source(self, settings: ScoreSettings) -> str:
+        """What the score is made of: ``residual``, ``detection`` or ``product``.
+
+        Raises:
+            ValueError: the model does not offer what the settings ask for.
+        """
+        offered = [*(["detection"] if self.task.detects else []), *(["residual"] if self.task.restores else [])]
+        if len(offered) == 2:
+            offered.append("product")
+        wanted = offered[0] if settings.score_from == AUTO else settings.score_from
+        if wanted not in offered:
+            raise ValueError(f"score_from={wanted} is not possible with this model, which offers {', '.join(offered)}.")
+        return wanted
 
     def _mean_over_networks(
         self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int
@@ -94,29 +106,31 @@ class Restorer:
     def anomaly_score(
         self,
         image: np.ndarray,
-        reconstruction: np.ndarray,
+        reconstruction: np.ndarray | None,
         foreground: np.ndarray,
         properties: dict[str, Any],
         settings: ScoreSettings,
+        detection: np.ndarray | None = None,
     ) -> np.ndarray:
         """One channel (z, y, x), at least 0, higher is more anomalous; on the preprocessed grid.
 
         Args:
             image: preprocessed (C, z, y, x).
-            reconstruction: of the same shape.
+            reconstruction: of the same shape, of a model that restores.
             foreground: boolean (z, y, x).
             properties: what nnU-Net stored when it preprocessed the case, for the spacing.
             settings: how to score.
+            detection: (z, y, x), of a model that detects.
         """
-        return anomaly_map(
-            image,
-            reconstruction,
-            foreground,
-            self.spacing(properties),
-            list(self.dataset_json["channel_names"].values()),
-            settings,
-            len(self.configuration_manager.patch_size),
-        )
+        source, spacing = self.source(settings), self.spacing(properties)
+        maps = []
+        if source != "residual" and detection is not None:
+            maps.append(detection_map(detection, foreground, spacing, settings))
+        if source != "detection" and reconstruction is not None:
+            names = list(self.dataset_json["channel_names"].values())
+            axes = len(self.configuration_manager.patch_size)
+            maps.append(anomaly_map(image, reconstruction, foreground, spacing, names, settings, axes))
+        return np.multiply(*maps) if source == "product" else maps[0]
 
     def spacing(self, properties: dict[str, Any]) -> tuple[float, ...]:
         """Spacing in mm per axis of the preprocessed volume; a 2D plan keeps the distance of the slices.

@@ -21,6 +21,8 @@ CHANNEL_KINDS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] =
     "absolute": lambda image, restored: (image - restored).abs(),
     "reconstruction": lambda image, restored: restored,
 }
+#: The one further channel of a frozen network that returns a score instead of an image.
+SCORE = "score"
 FORMS = ("channels", "siamese")
 
 
@@ -32,9 +34,9 @@ class ResidualChannelsNetwork(nn.Module):
 
     Args:
         restorer: with or without weights yet.
-        segmenter: takes ``channels`` · (1 + number of kinds) channels.
+        segmenter: takes the image's channels and the further ones.
         channels: of the image.
-        kinds: of :data:`CHANNEL_KINDS`, in the order of the further channels.
+        kinds: of :data:`CHANNEL_KINDS`, in the order of the further channels; or :data:`SCORE` alone.
     """
 
     def __init__(self, restorer: FrozenRestorer, segmenter: nn.Module, channels: int, kinds: Sequence[str]) -> None:
@@ -64,9 +66,11 @@ class ResidualChannelsNetwork(nn.Module):
         return self.segmenter(torch.cat([image, self.further_channels(image)], dim=1))
 
     def further_channels(self, image: torch.Tensor) -> torch.Tensor:
-        """Residual channels (B, C · number of kinds, *spatial) of an image (B, C, *spatial)."""
+        """Residual channels (B, C · number of kinds, *spatial), or the score's (B, 1, *spatial), of an image."""
         restored = self.restorer(image).to(image.dtype)
         inside = (image != 0).any(dim=1, keepdim=True)
+        if self.kinds == (SCORE,):
+            return restored * inside
         return torch.cat([CHANNEL_KINDS[kind](image, restored) for kind in self.kinds], dim=1) * inside
 
 
@@ -132,6 +136,7 @@ def build_residual_network(
     kinds = description["kinds"]
     if description["form"] == "siamese":
         return ResidualChannelsNetwork(restorer, SiameseSegmenter(build_segmenter(channels)), channels, kinds)
-    segmenter = build_segmenter(channels * (1 + len(kinds)))
+    further = 1 if tuple(kinds) == (SCORE,) else channels * len(kinds)
+    segmenter = build_segmenter(channels + further)
     zero_further_inputs(segmenter, channels)
     return ResidualChannelsNetwork(restorer, segmenter, channels, kinds)

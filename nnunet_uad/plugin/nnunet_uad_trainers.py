@@ -6,10 +6,16 @@ module again.
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as _nnUNetTrainer
 
+from nnunet_uad.pretrain.ano_vae_gan import nnUNetPretrainerAnoVAEGAN
+from nnunet_uad.pretrain.autoencoder import nnUNetPretrainerAE
 from nnunet_uad.pretrain.dae import nnUNetPretrainerDAE
 from nnunet_uad.pretrain.ddpm import nnUNetPretrainerDDPM
 from nnunet_uad.pretrain.mae import nnUNetPretrainerMAE
+from nnunet_uad.pretrain.patch_gan import nnUNetPretrainerPatchGAN
 from nnunet_uad.pretrain.synthetic_anomaly import nnUNetPretrainerSyntheticAnomaly
+from nnunet_uad.pretrain.tae import nnUNetPretrainerTAE
+from nnunet_uad.pretrain.vae import nnUNetPretrainerVAE
+from nnunet_uad.trainers.aux_reconstruction import nnUNetTrainerAuxReconstruction
 from nnunet_uad.trainers.dae_pretrained import nnUNetTrainerDAEPretrained
 from nnunet_uad.trainers.dae_pretrained_diffusion_residual import nnUNetTrainerDAEPretrainedDiffusionResidual
 from nnunet_uad.trainers.dae_residual import nnUNetTrainerDAEResidual
@@ -17,14 +23,25 @@ from nnunet_uad.trainers.diffusion_residual import nnUNetTrainerDiffusionResidua
 from nnunet_uad.trainers.diffusion_residual_synthetic import nnUNetTrainerDiffusionResidualSynthetic
 from nnunet_uad.trainers.from_scratch import nnUNetTrainerFromScratch
 from nnunet_uad.trainers.mae_pretrained import nnUNetTrainerMAEPretrained
+from nnunet_uad.trainers.patch_gan_score import nnUNetTrainerPatchGANScore
 from nnunet_uad.trainers.synthetic_anomaly_pretrained import nnUNetTrainerSyntheticAnomalyPretrained
+from nnunet_uad.trainers.tae_pretrained import nnUNetTrainerTAEPretrained
+from nnunet_uad.trainers.tae_pretrained_aux_reconstruction import nnUNetTrainerTAEPretrainedAuxReconstruction
+from nnunet_uad.trainers.vae_pretrained import nnUNetTrainerVAEPretrained
+from nnunet_uad.trainers.vae_residual import nnUNetTrainerVAEResidual
 from nnunet_uad.training import variants as _variants
 
 __all__ = [
+    "nnUNetPretrainerAE",
+    "nnUNetPretrainerAnoVAEGAN",
     "nnUNetPretrainerDAE",
     "nnUNetPretrainerDDPM",
     "nnUNetPretrainerMAE",
+    "nnUNetPretrainerPatchGAN",
     "nnUNetPretrainerSyntheticAnomaly",
+    "nnUNetPretrainerTAE",
+    "nnUNetPretrainerVAE",
+    "nnUNetTrainerAuxReconstruction",
     "nnUNetTrainerDAEPretrained",
     "nnUNetTrainerDAEPretrainedDiffusionResidual",
     "nnUNetTrainerDAEResidual",
@@ -32,7 +49,12 @@ __all__ = [
     "nnUNetTrainerDiffusionResidualSynthetic",
     "nnUNetTrainerFromScratch",
     "nnUNetTrainerMAEPretrained",
+    "nnUNetTrainerPatchGANScore",
     "nnUNetTrainerSyntheticAnomalyPretrained",
+    "nnUNetTrainerTAEPretrained",
+    "nnUNetTrainerTAEPretrainedAuxReconstruction",
+    "nnUNetTrainerVAEPretrained",
+    "nnUNetTrainerVAEResidual",
 ]
 
 _TRAINERS = {name: globals()[name] for name in __all__}

@@ -13,7 +13,9 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from torch import nn
 
 from nnunet_uad.networks.diffusion import DiffusionNetwork, DiffusionShape
+from nnunet_uad.networks.discriminator import PatchwiseDiscriminator, UnrealnessMap
 from nnunet_uad.networks.reconstruction import without_unused_heads
+from nnunet_uad.networks.spatial_autoencoder import AutoencoderShape, SpatialAutoencoder
 from nnunet_uad.restoration.diffusion import DiffusionProcess
 from nnunet_uad.restoration.direct import DirectRestoration
 
@@ -119,6 +121,16 @@ def describe_diffusion(shape: DiffusionShape) -> dict[str, Any]:
     }
 
 
+def describe_autoencoder(shape: AutoencoderShape) -> dict[str, Any]:
+    """Description of a spatial autoencoder."""
+    return {"kind": "autoencoder", **dataclasses.asdict(shape), "requires_import": list(shape.requires_import)}
+
+
+def describe_discriminator(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Description of a patch-wise discriminator, of whose map a channel is made."""
+    return {"kind": "discriminator", **arguments}
+
+
 def weights_hash(tensors: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> str:
     """SHA-256 of weights and description: two restorers with the same hash restore alike."""
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
@@ -150,8 +162,21 @@ def _plan_network(name: str, arguments: dict[str, Any], requires_import: list[st
     return without_unused_heads(network)
 
 
+def _autoencoder(**shape: Any) -> nn.Module:
+    return SpatialAutoencoder(AutoencoderShape(**{**shape, "requires_import": tuple(shape["requires_import"])}))
+
+
+def _discriminator(**arguments: Any) -> nn.Module:
+    return UnrealnessMap(PatchwiseDiscriminator(**arguments))
+
+
 _RESTORATIONS: dict[str, Callable[..., Restoration]] = {
     DiffusionProcess.kind: DiffusionProcess,
     DirectRestoration.kind: DirectRestoration,
 }
-_NETWORKS: dict[str, Callable[..., nn.Module]] = {"diffusion": _diffusion_network, "plan": _plan_network}
+_NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "autoencoder": _autoencoder,
+    "diffusion": _diffusion_network,
+    "discriminator": _discriminator,
+    "plan": _plan_network,
+}

@@ -11,6 +11,7 @@ from nnunet_uad.training.settings import SETTINGS_VARIABLE
 
 AUTO = "auto"
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
+SOURCES = (AUTO, "residual", "detection", "product")
 #: Channels on which lesions are bright: a residual above zero is what a reader looks for.
 _BRIGHT = ("flair", "t2")
 
@@ -20,6 +21,8 @@ class ScoreSettings:
     """Settings of the anomaly score; sizes in mm (pixels for images without a spacing).
 
     Attributes:
+        score_from: ``residual`` of the reconstruction; ``detection``, of models that score the image itself; their
+            ``product``; ``auto``: the detection if there is one.
         residual: ``signed`` x − f(x), bright lesions; ``absolute`` |x − f(x)|; ``ssim`` 1 − local structural
             similarity; ``auto`` signed where there is a FLAIR or T2 channel, else absolute.
         channel_weights: ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual look for dark lesions.
@@ -32,6 +35,7 @@ class ScoreSettings:
         min_component_mm3: smaller components (mm², for 2D images) are removed from masks.
     """
 
+    score_from: str = AUTO
     residual: str = AUTO
     channel_weights: str = AUTO
     intensity_weight: float = 0.25
@@ -41,10 +45,11 @@ class ScoreSettings:
     min_component_mm3: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.residual not in RESIDUALS:
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: residual expects one of {', '.join(RESIDUALS)}, found {self.residual!r}."
-            )
+        for name, choices in (("residual", RESIDUALS), ("score_from", SOURCES)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{SETTINGS_VARIABLE}: {name} expects one of {', '.join(choices)}, found {getattr(self, name)!r}."
+                )
         if not 0 <= self.intensity_weight <= 1:
             raise ValueError(
                 f"{SETTINGS_VARIABLE}: intensity_weight expects a number in [0, 1], found {self.intensity_weight}."

@@ -11,7 +11,9 @@ import numpy as np
 
 from nnunet_uad.metrics.curves import Curve, best_dice, threshold_at_fpr
 from nnunet_uad.metrics.histogram import ScoreHistogram
+from nnunet_uad.scoring.settings import ScoreSettings
 from nnunet_uad.training.atomic import write_json
+from nnunet_uad.training.settings import settings_to_json
 
 #: In a fold's folder, written by the pretrainer's validation.
 THRESHOLDS_FILE = "anomaly_thresholds.json"
@@ -90,7 +92,9 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
         if not path.is_file():
             return {}
         contents.append(json.loads(path.read_text(encoding="utf-8")))
-    if any(content["score"] != score for content in contents):
+    # Models of earlier versions know fewer settings; what they lack was then as the default is.
+    defaults = settings_to_json(ScoreSettings())
+    if any({**defaults, **content["score"]} != score for content in contents):
         return {}
     names = set.intersection(*(set(content["thresholds"]) for content in contents))
     return {

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
+from nnunet_uad.networks.reconstruction_branch import BRANCH
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.safe_file import canonical_tensors
 
@@ -38,10 +39,10 @@ class TensorOutcome:
 
     @property
     def part(self) -> str:
-        """``encoder``, ``decoder``, ``head`` or ``other``."""
-        if HEAD_MARK in f".{self.name}":
-            return "head"
+        """``encoder``, ``decoder``, ``head`` or ``other``; a branch that reconstructs has no head to start anew."""
         first = self.name.partition(".")[0]
+        if HEAD_MARK in f".{self.name}" and first != BRANCH:
+            return "head"
         return first if first in ("encoder", "decoder") else "other"
 
     @property

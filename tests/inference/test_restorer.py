@@ -19,6 +19,7 @@ class Times(nn.Module):
 
 
 class Task:
+    restores = True
     detects = False
 
     def extra_channels(self, foreground, channels, seed):

@@ -1,0 +1,95 @@
+"""What is trained of a spatial autoencoder: itself, its code as a Gaussian, a discriminator against it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from nnunet_uad.networks.discriminator import PatchwiseDiscriminator, gradient_penalty
+from nnunet_uad.networks.spatial_autoencoder import SpatialAutoencoder, kl_divergence
+
+
+class Judgement(NamedTuple):
+    """Logits of the discriminator, (B, 1, *map) each.
+
+    Attributes:
+        real: of the images.
+        fake: of the reconstructions; gradients reach the discriminator alone.
+        fooled: of the reconstructions; gradients reach the autoencoder alone.
+        penalty: R1, a scalar; 0 unless asked for.
+    """
+
+    real: torch.Tensor
+    fake: torch.Tensor
+    fooled: torch.Tensor
+    penalty: torch.Tensor
+
+
+class AutoencoderOutput(NamedTuple):
+    """What a training step compares.
+
+    Attributes:
+        output: reconstruction (B, C, *spatial).
+        kl: of every image's code, (B,); 0 unless variational.
+        judgement: where there is a discriminator.
+    """
+
+    output: torch.Tensor
+    kl: torch.Tensor
+    judgement: Judgement | None
+
+
+class AutoencoderTraining(nn.Module):
+    """An autoencoder and, if there is one, the discriminator that learns with it.
+
+    One call computes all that both losses need, and one backward pass serves both: the discriminator judges
+    reconstructions without a gradient to the autoencoder, and, with frozen weights, once more with one. So DDP
+    and the gradient scaler see an ordinary step.
+
+    Args:
+        autoencoder: what restores.
+        discriminator: of image patches.
+        penalise: compute R1.
+    """
+
+    def __init__(
+        self,
+        autoencoder: SpatialAutoencoder,
+        discriminator: PatchwiseDiscriminator | None = None,
+        penalise: bool = False,
+    ) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+        self.discriminator = discriminator
+        self.penalise = penalise
+
+    def forward(self, image: torch.Tensor, foreground: torch.Tensor) -> AutoencoderOutput:
+        """Encode, draw a code (its mean in evaluation mode), decode, judge.
+
+        Args:
+            image: (B, C, *spatial).
+            foreground: boolean (B, 1, *spatial); outside it the discriminator sees the image twice.
+        """
+        mean, log_variance = self.autoencoder.encode(image)
+        code, kl = mean, mean.new_zeros(len(mean))
+        if log_variance is not None:
+            kl = kl_divergence(mean, log_variance)
+            if self.training:
+                code = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        output = self.autoencoder.generator(code)
+        judgement = None
+        if self.discriminator is not None:
+            judgement = self._judge(self.discriminator, image, torch.where(foreground, output, image.to(output.dtype)))
+        return AutoencoderOutput(output, kl, judgement)
+
+    @torch.compiler.disable
+    def _judge(self, discriminator: nn.Module, image: torch.Tensor, shown: torch.Tensor) -> Judgement:
+        real, fake = discriminator(torch.cat([image, shown.detach().to(image.dtype)])).chunk(2)
+        frozen = {name: p.detach() for name, p in discriminator.named_parameters()}
+        fooled = torch.func.functional_call(discriminator, frozen, (shown,))
+        penalty = real.new_zeros(())
+        if self.penalise and torch.is_grad_enabled():
+            penalty = gradient_penalty(discriminator, image)
+        return Judgement(real, fake, fooled, penalty)

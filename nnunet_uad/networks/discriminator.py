@@ -1,0 +1,129 @@
+"""A patch-wise discriminator (PatchGAN, Isola et al. 2017; MONAI's) whose receptive field is known in mm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+#: Kernel size and padding of MONAI's discriminator.
+_KERNEL = 4
+MOST_LAYERS = 5
+
+
+def receptive_field(layers: int) -> int:
+    """Edge of the patch that one output sees, voxels: ``layers`` convolutions of stride 2, two of stride 1."""
+    strides = [2] * layers + [1, 1]
+    field, jump = 1, 1
+    for stride in strides:
+        field += (_KERNEL - 1) * jump
+        jump *= stride
+    return field
+
+
+def choose_layers(field_mm: float, spacing: Sequence[float], patch_size: Sequence[int]) -> int:
+    """Number of layers whose receptive field along the finest axis is nearest to ``field_mm``.
+
+    Args:
+        field_mm: wanted edge, mm.
+        spacing: mm per axis.
+        patch_size: voxels per axis; every axis must keep an output.
+
+    Raises:
+        ValueError: the patch is too small for a discriminator.
+    """
+    possible = [n for n in range(1, MOST_LAYERS + 1) if min(patch_size) >= 3 * 2**n]
+    if not possible:
+        raise ValueError(
+            f"A patch of {' x '.join(map(str, patch_size))} voxels is too small for a patch-wise discriminator, which "
+            "needs 6 voxels per axis. Plan with a larger patch (nnunet_uad small-plan --patch …)."
+        )
+    return min(possible, key=lambda n: abs(receptive_field(n) * min(spacing) - field_mm))
+
+
+class PatchwiseDiscriminator(nn.Module):
+    """Says of every patch of an image how real it is.
+
+    Without normalisation layers: they would let every output see the whole image.
+
+    Args:
+        axes: 2 or 3.
+        channels: of the image.
+        width: channels of the first convolution.
+        layers: see :func:`receptive_field`.
+        spectral: spectral normalisation (Miyato et al., ICLR 2018) of every convolution.
+        criterion: ``least_squares`` or ``hinge``: what its outputs mean.
+    """
+
+    def __init__(self, axes: int, channels: int, width: int, layers: int, spectral: bool, criterion: str) -> None:
+        from monai.networks.nets import PatchDiscriminator
+
+        super().__init__()
+        self.layers = layers
+        self.criterion = criterion
+        options: dict[str, Any] = {"kernel_size": _KERNEL, "norm": None, "bias": True, "padding": 1}
+        self.network = PatchDiscriminator(axes, width, channels, num_layers_d=layers, **options)
+        if spectral:
+            for module in [m for m in self.network.modules() if isinstance(m, (nn.Conv2d, nn.Conv3d))]:
+                spectral_norm(module)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Logits (B, 1, *map), higher is more real; one for every 2^layers voxels per axis."""
+        return self.network(image)[-1]
+
+    def unrealness(self, image: torch.Tensor) -> torch.Tensor:
+        """How unreal the surroundings of every voxel look: (B, 1, *spatial) in (0, 1), 0.5 at the decision.
+
+        The outputs lie at the centres of what they see; between them it is interpolated linearly.
+        """
+        logits = self(image).float()
+        # Bent into (0, 1), the slope at the decision as that of 1 − D (least squares) or of (1 − tanh D) / 2 (hinge,
+        # which MONAI applies to tanh D).
+        unreal = torch.sigmoid(4 * (0.5 - logits) if self.criterion == "least_squares" else -2 * logits)
+        for axis, size in enumerate(image.shape[2:], start=2):
+            weights = self._interpolation(size, unreal.shape[axis], unreal.device)
+            unreal = torch.tensordot(unreal, weights, dims=([axis], [1])).movedim(-1, axis)
+        return unreal
+
+    def _interpolation(self, size: int, outputs: int, device: torch.device) -> torch.Tensor:
+        """Weights (size, outputs) of the outputs for every voxel of an axis; beyond the outermost, theirs."""
+        jump = 2**self.layers
+        first = 1.5 * jump - 0.5
+        place = ((torch.arange(size, device=device) - first) / jump).clamp(0, outputs - 1)
+        return (1 - (place[:, None] - torch.arange(outputs, device=device)).abs()).clamp(min=0)
+
+
+class UnrealnessMap(nn.Module):
+    """A discriminator as a frozen module whose output is its map; the name of its part is that of the training.
+
+    Args:
+        discriminator: with or without weights yet.
+    """
+
+    def __init__(self, discriminator: PatchwiseDiscriminator) -> None:
+        super().__init__()
+        self.discriminator = discriminator
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(B, 1, *spatial)."""
+        return self.discriminator.unrealness(image)
+
+
+def gradient_penalty(discriminator: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """R1 (Mescheder et al., ICML 2018, eq. 9) without its factor γ/2: squared gradient at real images.
+
+    ‖∇ₓ Σₚ Dₚ(x)‖² divided by the number of patches p, so that its size does not grow with the image; mean over
+    the batch.
+
+    Args:
+        discriminator: returns (B, 1, *map).
+        image: real images.
+    """
+    with torch.autocast(image.device.type, enabled=False):
+        image = image.detach().float().requires_grad_()
+        logits = discriminator(image)
+        (gradient,) = torch.autograd.grad(logits.sum(), image, create_graph=True)
+    return gradient.square().flatten(1).sum(1).mean() / logits[0].numel()

@@ -1,0 +1,51 @@
+"""Tile-wise autoencoder (Chen, arXiv 2108.03823) from the parts of the plan's network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from nnunet_uad.networks.tiles import cut_tiles, join_tiles
+
+
+class TileAutoencoder(nn.Module):
+    """The plan's encoder sees every tile on its own, the plan's decoder the stitched features of the whole image.
+
+    The skip connections carry zeros: what a decoder could copy from the image's resolution would make the task
+    trivial. The weights that read them stay as they were initialised until fine-tuning feeds them.
+
+    Args:
+        network: the plan's, with as many outputs as inputs.
+        grid: tiles per axis.
+    """
+
+    def __init__(self, network: nn.Module, grid: Sequence[int]) -> None:
+        super().__init__()
+        self.encoder = network.encoder
+        self.decoder = network.decoder
+        self.grid = tuple(grid)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Reconstruction (B, C, *spatial) of an image whose sizes are multiples of grid times total stride."""
+        features = self.encoder(cut_tiles(image, self.grid))
+        whole = join_tiles(features[-1], self.grid)
+        return decode_without_skips(self.decoder, whole)
+
+
+def decode_without_skips(decoder: nn.Module, deepest: torch.Tensor) -> torch.Tensor:
+    """What a U-Net's decoder returns for the deepest feature map and zeros as skip connections.
+
+    The convolutions over zeros are left out, which saves a third of the decoder's work.
+
+    Args:
+        decoder: of the plan's network, without deep supervision.
+        deepest: (B, F, *spatial).
+    """
+    features = deepest
+    for upsample, stage in zip(decoder.transpconvs, decoder.stages, strict=True):
+        features = upsample(features)
+        weight = stage.convs[0].conv.weight[:, : features.shape[1]]
+        features = torch.func.functional_call(stage, {"convs.0.conv.weight": weight}, (features,))
+    return decoder.seg_layers[-1](features)

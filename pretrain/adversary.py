@@ -1,0 +1,182 @@
+"""What pretrainers with a discriminator share: its settings, its losses, and the signs that it has failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from nnunet_uad.pretrain.autoencoder import AutoencoderSettings
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
+from torch import nn
+
+from nnunet_uad.networks.autoencoder_training import Judgement
+from nnunet_uad.networks.discriminator import PatchwiseDiscriminator, choose_layers, receptive_field
+from nnunet_uad.training.settings import SETTINGS_VARIABLE
+
+CRITERIA = ("least_squares", "hinge")
+STABILISERS = ("spectral", "r1", "both")
+#: Momentum of Adam for networks that learn against each other (Radford et al., ICLR 2016).
+BETAS = (0.5, 0.999)
+
+
+@dataclass(frozen=True)
+class AdversarySettings(AutoencoderSettings):
+    """Settings of the discriminator.
+
+    Attributes:
+        adversarial_loss: ``least_squares`` or ``hinge`` (MONAI's PatchAdversarialLoss).
+        adversarial_weight: of the autoencoder's adversarial loss beside the reconstruction.
+        receptive_field_mm: edge of the patch that one output of the discriminator sees; the nearest possible is taken.
+        discriminator_width: channels of its first convolution; 0: twice those of the plan's first stage.
+        discriminator_lr: its peak rate as a multiple of ``learning_rate``.
+        stabiliser: ``spectral`` normalisation, ``r1`` gradient penalty, or ``both``.
+        r1_weight: γ of the gradient penalty.
+    """
+
+    adversarial_loss: str = "least_squares"
+    adversarial_weight: float = 0.05
+    receptive_field_mm: float = 32.0
+    discriminator_width: int = 0
+    discriminator_lr: float = 1.0
+    stabiliser: str = "spectral"
+    r1_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name, choices in (("adversarial_loss", CRITERIA), ("stabiliser", STABILISERS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(
+                    f"{SETTINGS_VARIABLE}: {name} expects one of {', '.join(choices)}, found {getattr(self, name)!r}."
+                )
+        for name in ("adversarial_weight", "receptive_field_mm", "discriminator_width", "discriminator_lr"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects at least 0, found {getattr(self, name)}.")
+
+
+class Adversary:
+    """The losses of autoencoder and discriminator, and what their numbers mean.
+
+    Args:
+        settings: of the discriminator.
+    """
+
+    #: Accuracies beyond which nothing is learnt any more.
+    OVERWHELMING, GUESSING = 0.99, 0.55
+    #: Epochs in a row that a sign must last.
+    PATIENCE = 3
+    #: A reconstruction that is so many times worse than it was has diverged.
+    DIVERGED = 2.0
+
+    def __init__(self, settings: AdversarySettings) -> None:
+        from monai.losses import PatchAdversarialLoss
+
+        self.settings = settings
+        self.loss = PatchAdversarialLoss(criterion=settings.adversarial_loss, no_activation_leastsq=True)
+        self.best = float("inf")
+        self.lasting = {"overwhelming": 0, "guessing": 0}
+
+    def add_to_loss(self, result: dict[str, Any], judgement: Judgement) -> None:
+        """Both adversarial losses, in place; each reaches one network only (:class:`Judgement`)."""
+        real, fake = judgement.real.float(), judgement.fake.float()
+        discriminator = (
+            self.loss(real, target_is_real=True, for_discriminator=True)
+            + self.loss(fake, target_is_real=False, for_discriminator=True)
+        ) / 2 + self.settings.r1_weight / 2 * judgement.penalty
+        fooling = self.loss(judgement.fooled.float(), target_is_real=True, for_discriminator=False)
+        result["loss"] = result["loss"] + self.settings.adversarial_weight * fooling + discriminator
+        middle = 0.5 if self.settings.adversarial_loss == "least_squares" else 0.0
+        result["parts"] |= {
+            "adversarial": fooling.detach(),
+            "discriminator": discriminator.detach(),
+            "real recognised": (real.detach() > middle).float().mean(),
+            "fake recognised": (fake.detach() < middle).float().mean(),
+        }
+
+    def concerns(self, means: dict[str, float]) -> list[str]:
+        """Collapse of the discriminator, divergence of the autoencoder, in words; call once an epoch.
+
+        Args:
+            means: of the parts over the epoch.
+        """
+        real, fake = means["real recognised"], means["fake recognised"]
+        signs = {
+            "overwhelming": min(real, fake) > self.OVERWHELMING,
+            "guessing": (real + fake) / 2 < self.GUESSING,
+        }
+        self.lasting = {name: self.lasting[name] + 1 if there else 0 for name, there in signs.items()}
+        found = []
+        if self.lasting["overwhelming"] >= self.PATIENCE:
+            found.append(
+                f"the discriminator has recognised more than {self.OVERWHELMING:.0%} of real and fake patches for "
+                f"{self.lasting['overwhelming']} epochs; the autoencoder learns nothing from it. Lower "
+                "discriminator_lr or use stabiliser=both."
+            )
+        if self.lasting["guessing"] >= self.PATIENCE:
+            found.append(
+                f"the discriminator has collapsed: for {self.lasting['guessing']} epochs it has recognised "
+                f"{real:.0%} of the real and {fake:.0%} of the fake patches, no better than guessing. Raise "
+                "discriminator_lr or lower adversarial_weight."
+            )
+        error = means["reconstruction"]
+        if not error < self.DIVERGED * self.best:
+            found.append(
+                f"the autoencoder diverges: its reconstruction error is {error:.3g} after {self.best:.3g} in the best "
+                "epoch. Lower adversarial_weight or learning_rate."
+            )
+        self.best = min(self.best, error)
+        return found
+
+
+def make_discriminator(
+    settings: AdversarySettings, manager: ConfigurationManager, channels: int
+) -> tuple[PatchwiseDiscriminator, bool]:
+    """The discriminator for a plan, and whether R1 keeps it smooth."""
+    return PatchwiseDiscriminator(**discriminator_arguments(settings, manager, channels)), settings.stabiliser in (
+        "r1",
+        "both",
+    )
+
+
+def discriminator_arguments(
+    settings: AdversarySettings, manager: ConfigurationManager, channels: int
+) -> dict[str, Any]:
+    """Arguments of :class:`PatchwiseDiscriminator` for a plan."""
+    spacing = [float(s) for s in manager.spacing]
+    return {
+        "axes": len(spacing),
+        "channels": channels,
+        "width": settings.discriminator_width or 2 * int(manager.network_arch_init_kwargs["features_per_stage"][0]),
+        "layers": choose_layers(settings.receptive_field_mm, spacing, manager.patch_size),
+        "spectral": settings.stabiliser in ("spectral", "both"),
+        "criterion": settings.adversarial_loss,
+    }
+
+
+def two_optimizers(network: nn.Module, settings: AdversarySettings, rate: float) -> list[dict[str, Any]]:
+    """Parameter groups of autoencoder and discriminator.
+
+    AdamW keeps its state per parameter, so a group with a rate and momentum of its own is an optimiser of its own;
+    nnU-Net's checkpoints then hold both, and ``--c`` resumes both.
+    """
+    momentum = {"betas": BETAS} if settings.optimizer == "adamw" else {}
+    return [
+        {"params": list(network.autoencoder.parameters()), "peak_lr": rate, "name": "autoencoder", **momentum},
+        {
+            "params": list(network.discriminator.parameters()),
+            "peak_lr": rate * settings.discriminator_lr,
+            "name": "discriminator",
+            **momentum,
+        },
+    ]
+
+
+def field_in_words(layers: int, spacing: tuple[float, ...]) -> str:
+    """What one output of the discriminator sees: ``16 voxels, 32 x 32 mm``."""
+    field = receptive_field(layers)
+    return f"{field} voxels per axis, {' x '.join(f'{field * s:g}' for s in spacing)} mm"
+
+
+def unrealness(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    """The discriminator's map of an image (B, C, *spatial): (B, 1, *spatial) in (0, 1)."""
+    return network.discriminator.unrealness(image)
