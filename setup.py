@@ -44,7 +44,8 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "test": ["hypothesis", "pytest", "pytest-xdist", "scikit-learn", "setuptools>=68", "wheel"],
+        "robustness": ["torchio>=0.20"],
+        "test": ["hypothesis", "pytest", "pytest-xdist", "scikit-learn", "setuptools>=68", "torchio>=0.20", "wheel"],
         "lint": ["mypy", "ruff"],
     },
     entry_points={"console_scripts": ["nnunet_uad = nnunet_uad.cli.main:main"]},

@@ -54,6 +54,12 @@ class AdversarySettings(AutoencoderSettings):
                 raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects at least 0, found {getattr(self, name)}.")
 
 
+#: A logit whose tanh is 1.
+_CERTAIN = 20.0
+#: A batch without any patch inside must not divide by 0.
+_FEWEST = 1e-6
+
+
 class Adversary:
     """The losses of autoencoder and discriminator, and what their numbers mean.
 
@@ -78,20 +84,27 @@ class Adversary:
 
     def add_to_loss(self, result: dict[str, Any], judgement: Judgement) -> None:
         """Both adversarial losses, in place; each reaches one network only (:class:`Judgement`)."""
-        real, fake = judgement.real.float(), judgement.fake.float()
+        real, fake, inside = judgement.real.float(), judgement.fake.float(), judgement.inside
         discriminator = (
-            self.loss(real, target_is_real=True, for_discriminator=True)
-            + self.loss(fake, target_is_real=False, for_discriminator=True)
+            self._mean_loss(real, inside, True, True) + self._mean_loss(fake, inside, False, True)
         ) / 2 + self.settings.r1_weight / 2 * judgement.penalty
-        fooling = self.loss(judgement.fooled.float(), target_is_real=True, for_discriminator=False)
+        fooling = self._mean_loss(judgement.fooled.float(), inside, True, False)
         result["loss"] = result["loss"] + self.settings.adversarial_weight * fooling + discriminator
         middle = 0.5 if self.settings.adversarial_loss == "least_squares" else 0.0
         result["parts"] |= {
             "adversarial": fooling.detach(),
             "discriminator": discriminator.detach(),
-            "real recognised": (real.detach() > middle).float().mean(),
-            "fake recognised": (fake.detach() < middle).float().mean(),
+            "real recognised": _share(real.detach() > middle, inside),
+            "fake recognised": _share(fake.detach() < middle, inside),
         }
+
+    def _mean_loss(
+        self, logits: torch.Tensor, inside: torch.Tensor, real: bool, for_discriminator: bool
+    ) -> torch.Tensor:
+        """MONAI's mean loss over the patches inside: outside, logits are replaced by some that cost nothing."""
+        perfect = {"least_squares": (0.0, 1.0), "hinge": (-_CERTAIN, _CERTAIN)}[self.settings.adversarial_loss][real]
+        counted = torch.where(inside, logits, perfect)
+        return self.loss(counted, real, for_discriminator) / inside.float().mean().clamp(min=_FEWEST)
 
     def concerns(self, means: dict[str, float]) -> list[str]:
         """Collapse of the discriminator, divergence of the autoencoder, in words; call once an epoch.
@@ -126,6 +139,10 @@ class Adversary:
             )
         self.best = min(self.best, error)
         return found
+
+
+def _share(recognised: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+    return (recognised & inside).sum() / inside.sum().clamp(min=1)
 
 
 def make_discriminator(

@@ -19,6 +19,8 @@ SUBCOMMANDS = {
     "predict": "predict",
     "append-residuals": "append_residuals",
     "evaluate": "evaluate",
+    "robustness": "robustness",
+    "export": "export",
     "demo": "demo",
 }
 _HELP = {
@@ -29,6 +31,8 @@ _HELP = {
     "predict": "anomaly maps, reconstructions, residuals, masks of raw images",
     "append-residuals": "write a dataset whose images carry residual channels, for stock nnU-Net",
     "evaluate": "score anomaly maps against labels",
+    "robustness": "predict corrupted images with several models and compare what they lose",
+    "export": "write a fine-tuned model as a plain nnU-Net that needs no plugin",
     "transfer": "show what a weight file would give to a network",
     "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",
 }

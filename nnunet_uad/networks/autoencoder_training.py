@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from nnunet_uad.networks.discriminator import PatchwiseDiscriminator, gradient_penalty
 from nnunet_uad.networks.spatial_autoencoder import SpatialAutoencoder, kl_divergence
@@ -19,12 +20,14 @@ class Judgement(NamedTuple):
         fake: of the reconstructions; gradients reach the discriminator alone.
         fooled: of the reconstructions; gradients reach the autoencoder alone.
         penalty: R1, a scalar; 0 unless asked for.
+        inside: boolean; patches that show mostly background are the same in both and teach nothing.
     """
 
     real: torch.Tensor
     fake: torch.Tensor
     fooled: torch.Tensor
     penalty: torch.Tensor
+    inside: torch.Tensor
 
 
 class AutoencoderOutput(NamedTuple):
@@ -81,15 +84,20 @@ class AutoencoderTraining(nn.Module):
         output = self.autoencoder.generator(code)
         judgement = None
         if self.discriminator is not None:
-            judgement = self._judge(self.discriminator, image, torch.where(foreground, output, image.to(output.dtype)))
+            judgement = self._judge(self.discriminator, image, output, foreground)
         return AutoencoderOutput(output, kl, judgement)
 
     @torch.compiler.disable
-    def _judge(self, discriminator: nn.Module, image: torch.Tensor, shown: torch.Tensor) -> Judgement:
+    def _judge(
+        self, discriminator: nn.Module, image: torch.Tensor, output: torch.Tensor, foreground: torch.Tensor
+    ) -> Judgement:
+        shown = torch.where(foreground, output, image.to(output.dtype))
         real, fake = discriminator(torch.cat([image, shown.detach().to(image.dtype)])).chunk(2)
         frozen = {name: p.detach() for name, p in discriminator.named_parameters()}
         fooled = torch.func.functional_call(discriminator, frozen, (shown,))
         penalty = real.new_zeros(())
         if self.penalise and torch.is_grad_enabled():
             penalty = gradient_penalty(discriminator, image)
-        return Judgement(real, fake, fooled, penalty)
+        pool = functional.adaptive_avg_pool2d if image.ndim == 4 else functional.adaptive_avg_pool3d
+        inside = pool(foreground.float(), real.shape[2:]) > 0.5
+        return Judgement(real, fake, fooled, penalty, inside)
