@@ -47,5 +47,7 @@ def decode_without_skips(decoder: nn.Module, deepest: torch.Tensor) -> torch.Ten
     for upsample, stage in zip(decoder.transpconvs, decoder.stages, strict=True):
         features = upsample(features)
         weight = stage.convs[0].conv.weight[:, : features.shape[1]]
-        features = torch.func.functional_call(stage, {"convs.0.conv.weight": weight}, (features,))
+        # The stage holds this convolution under two names. Tied, both would be swapped, and put back in an order that
+        # leaves the slice in the place of the weight.
+        features = torch.func.functional_call(stage, {"convs.0.conv.weight": weight}, (features,), tie_weights=False)
     return decoder.seg_layers[-1](features)
