@@ -62,7 +62,7 @@ VARIANTS = {
     "ae": Variant("AE"),
     "vae": Variant("VAE"),
     "anovaegan": Variant("AnoVAEGAN"),
-    "vae_kl_0.01": Variant("VAE", "kl_weight=0.01"),
+    "vae_kl_0.1": Variant("VAE", "kl_weight=0.1"),
     "patchgan": Variant("PatchGAN"),
     "tae": Variant("TAE"),
     "ddpm": Variant("DDPM"),

@@ -22,8 +22,14 @@ ARMS = {
     "scratch": "nnUNetTrainerFromScratch",
     "DAE": "nnUNetTrainerDAEPretrained",
     "MAE": "nnUNetTrainerMAEPretrained",
+    "TAE": "nnUNetTrainerTAEPretrained",
+    "VAE": "nnUNetTrainerVAEPretrained",
+    "auxiliary": "nnUNetTrainerAuxReconstruction",
+    "TAE + auxiliary": "nnUNetTrainerTAEPretrainedAuxReconstruction",
     "scratch_1e-3": "nnUNetTrainerFromScratch",
 }
+#: Arms whose pretraining is not called as they are; those without any start from random weights.
+METHODS = {"scratch": "", "scratch_1e-3": "", "auxiliary": "", "TAE + auxiliary": "TAE"}
 #: The baseline at the rate that suited it better in the ablation.
 ARM_SETTINGS = {"scratch_1e-3": "learning_rate=0.001"}
 

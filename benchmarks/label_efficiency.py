@@ -19,14 +19,14 @@ import numpy as np
 import tumour
 from cells import Cell, run_cells
 
-ARMS = hippocampus.ARMS
+ARMS, METHODS = hippocampus.ARMS, hippocampus.METHODS
 BOOTSTRAPS = 5000
 
 
 def run_hippocampus(folder: Path, workers: int, arms: Sequence[str]) -> list[dict]:
     """150 cases without labels, then 1, 3, 10, 30 with; 50 test cases."""
     root, folds = hippocampus.prepare(folder)
-    methods = [a for a in arms if not a.startswith("scratch")]
+    methods = sorted({METHODS.get(a, a) for a in arms} - {""})
     steps = hippocampus.PRETRAINING_STEPS
     run_cells([hippocampus.pretraining(root, m, steps) for m in methods], folder, workers, keep_weights=True)
     cells = [
@@ -37,7 +37,7 @@ def run_hippocampus(folder: Path, workers: int, arms: Sequence[str]) -> list[dic
             budget,
             draw,
             hippocampus.FINE_TUNING_STEPS,
-            "" if arm.startswith("scratch") else str(folder / f"hippocampus_pretrain_{arm}.safetensors"),
+            _weights(folder / "hippocampus_pretrain_{}.safetensors", arm),
             hippocampus.ARM_SETTINGS.get(arm, ""),
         )
         for draw in hippocampus.DRAWS
@@ -50,7 +50,7 @@ def run_hippocampus(folder: Path, workers: int, arms: Sequence[str]) -> list[dic
 def run_tumour(folder: Path, workers: int, arms: Sequence[str]) -> list[dict]:
     """Slices and cases of 901, whole lesion and four classes; one case left out per draw."""
     root = tumour.prepare(folder)
-    methods = [a for a in arms if a != "scratch"]
+    methods = sorted({METHODS.get(a, a) for a in arms} - {""})
     pretrainings = [tumour.pretraining(root, m, d) for m in methods for d in tumour.DRAWS]
     run_cells(pretrainings, folder, workers, keep_weights=True)
     cells: list[Cell] = [
@@ -61,7 +61,7 @@ def run_tumour(folder: Path, workers: int, arms: Sequence[str]) -> list[dict]:
             labels,
             budget,
             draw,
-            "" if arm == "scratch" else str(folder / f"tumour_pretrain_{arm}_{draw}.safetensors"),
+            _weights(folder / f"tumour_pretrain_{{}}_{draw}.safetensors", arm),
         )
         for draw in tumour.DRAWS
         for budget in tumour.BUDGETS
@@ -69,6 +69,12 @@ def run_tumour(folder: Path, workers: int, arms: Sequence[str]) -> list[dict]:
         for arm in arms
     ]
     return run_cells(cells, folder, workers)
+
+
+def _weights(pattern: Path, arm: str) -> str:
+    """The pretrained file that an arm starts from; empty for none."""
+    method = METHODS.get(arm, arm)
+    return str(pattern).format(method) if method else ""
 
 
 def scores(rows: Sequence[dict], arm: str, budget: object, study: str | None) -> np.ndarray:

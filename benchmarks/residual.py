@@ -1,4 +1,4 @@
-"""Restorers, residual channels and synthetic anomalies at few labels: in the domain and on a pathology never seen.
+"""Every way of stage two at few labels: in the domain and on a pathology never seen.
 
     python benchmarks/residual.py -o results/residual --pretrained results/pretrained --workers 2
     python benchmarks/residual.py -o results/residual --maps MODEL_FOLDER …   # anomaly maps without labels, same cases
@@ -8,7 +8,7 @@ three others (one known thing about all of them: which slices are free of lesion
 training is a row on disk; run the command again to continue. Everything is scored on the preprocessed grid.
 
 Needs 901 preprocessed with 2d_small, 902 preprocessed with its plans, and, in one folder, the pretrained files of the
-folds that leave the draws' cases out: ``METHOD_DRAW.safetensors`` for DAE and DDPM (see docs/results.md).
+folds that leave the draws' cases out: ``METHOD_DRAW.safetensors`` (see docs/results.md).
 ``NNUNET_UAD_LESION_MASKS`` names the folder of masks for the arm with lesion shapes.
 """
 
@@ -36,6 +36,15 @@ UNSEEN = "Dataset902_MS"
 ARMS = {
     "scratch": ("nnUNetTrainerFromScratch", "", "", ""),
     "DAE": ("nnUNetTrainerDAEPretrained", "DAE", "", ""),
+    "MAE": ("nnUNetTrainerMAEPretrained", "MAE", "", ""),
+    "TAE": ("nnUNetTrainerTAEPretrained", "TAE", "", ""),
+    "VAE": ("nnUNetTrainerVAEPretrained", "VAE", "", ""),
+    "auxiliary": ("nnUNetTrainerAuxReconstruction", "", "", ""),
+    "TAE + auxiliary": ("nnUNetTrainerTAEPretrainedAuxReconstruction", "TAE", "", ""),
+    "auxiliary, 0.3": ("nnUNetTrainerAuxReconstruction", "", "", "reconstruction_weight=0.3"),
+    "auxiliary, 1": ("nnUNetTrainerAuxReconstruction", "", "", "reconstruction_weight=1"),
+    "VAE residual": ("nnUNetTrainerVAEResidual", "", "VAE", ""),
+    "PatchGAN score": ("nnUNetTrainerPatchGANScore", "", "PatchGAN", ""),
     "DAE residual": ("nnUNetTrainerDAEResidual", "", "DAE", ""),
     "diffusion residual": ("nnUNetTrainerDiffusionResidual", "", "DDPM", ""),
     "diffusion residual + synthetic": ("nnUNetTrainerDiffusionResidualSynthetic", "", "DDPM", ""),
@@ -50,7 +59,14 @@ ARMS = {
 }
 #: Arms that see no annotation are trained once per draw.
 LABEL_FREE = [a for a in ARMS if a.startswith("synthetic only")]
-DEFAULT_ARMS = [a for a in ARMS if a not in ("DAE + diffusion residual", "synthetic only, shifts in lesion shapes")]
+DEFAULT_ARMS = [
+    "scratch",
+    "DAE",
+    "DAE residual",
+    "diffusion residual",
+    "diffusion residual + synthetic",
+    "synthetic only",
+]
 
 
 def cell(root: str, pretrained: Path, arm: str, budget: str, draw: int) -> Cell:
@@ -73,12 +89,12 @@ def cell(root: str, pretrained: Path, arm: str, budget: str, draw: int) -> Cell:
     )
 
 
-def cells(root: str, pretrained: Path, arms: Sequence[str]) -> list[Cell]:
+def cells(root: str, pretrained: Path, arms: Sequence[str], budgets: Sequence[str] = BUDGETS) -> list[Cell]:
     """All trainings, draw by draw; what sees no annotation is trained once per draw."""
     wanted = []
     for draw in DRAWS:
         wanted += [cell(root, pretrained, arm, "3", draw) for arm in arms if arm in LABEL_FREE]
-        for budget in BUDGETS:
+        for budget in budgets:
             wanted += [cell(root, pretrained, arm, budget, draw) for arm in arms if arm not in LABEL_FREE]
     return wanted
 
@@ -100,14 +116,14 @@ def _cell_text(mine: list[dict], base: list[dict], where: str, metric: str) -> s
     return text
 
 
-def table(rows: Sequence[dict], arms: Sequence[str]) -> list[str]:
+def table(rows: Sequence[dict], arms: Sequence[str], budgets: Sequence[str] = BUDGETS) -> list[str]:
     """Markdown: a line per budget and arm, with the paired difference to scratch in brackets."""
     columns = (("own", "Dice"), ("own", "AP"), ("unseen", "Dice"), ("unseen", "AP"))
     lines = [
         "| labelled | arm | draws | 901 Dice | 901 AP | 902 Dice | 902 AP | 902 AP, pooled |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for budget in ("none", *BUDGETS):
+    for budget in ("none", *budgets):
         chosen = [a for a in arms if (a in LABEL_FREE) == (budget == "none")]
         base = [r for r in rows if r["tags"]["arm"] == "scratch" and r["tags"]["budget"] == budget]
         for arm in chosen:
@@ -166,13 +182,15 @@ def main() -> None:
     parser.add_argument("--maps", type=Path, nargs="+", metavar="MODEL_FOLDER", help="score anomaly maps instead")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--arms", nargs="+", default=DEFAULT_ARMS, choices=list(ARMS))
+    parser.add_argument("--budgets", nargs="+", default=BUDGETS, choices=BUDGETS)
     arguments = parser.parse_args()
     if arguments.maps:
         print("\n".join(map_line(score_maps(arguments.o, model)) for model in arguments.maps))
         return
     root = tumour.prepare(arguments.o)
-    rows = run_cells(cells(root, arguments.pretrained.resolve(), arguments.arms), arguments.o, arguments.workers)
-    text = table(rows, arguments.arms)
+    wanted = cells(root, arguments.pretrained.resolve(), arguments.arms, arguments.budgets)
+    rows = run_cells(wanted, arguments.o, arguments.workers)
+    text = table(rows, arguments.arms, arguments.budgets)
     (arguments.o / "table.md").write_text("\n".join(text))
     (arguments.o / "rows.json").write_text(json.dumps(rows))
     print("\n".join(text))

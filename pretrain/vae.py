@@ -21,7 +21,7 @@ class VAESettings(AutoencoderSettings):
         kl_warmup: share of the training over which the weight grows linearly from 0.
     """
 
-    kl_weight: float = 0.1
+    kl_weight: float = 0.01
     kl_warmup: float = 0.3
 
     def __post_init__(self) -> None:

@@ -1,0 +1,1 @@
+"""How segmentation suffers from image artefacts: corrupted images, predictions, mean corruption error."""

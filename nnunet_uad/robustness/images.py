@@ -1,0 +1,74 @@
+"""Corrupted images on disk: made once, shared by all models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import SimpleITK
+
+from nnunet_uad.robustness.artefacts import corrupt
+from nnunet_uad.training.atomic import atomic_path
+
+
+@dataclass(frozen=True, order=True)
+class Condition:
+    """An artefact at a severity; ``clean`` at 0 is the image itself."""
+
+    artefact: str
+    severity: int
+
+    @property
+    def name(self) -> str:
+        """Of its folders and rows."""
+        return f"{self.artefact}_{self.severity}"
+
+
+CLEAN = Condition("clean", 0)
+
+
+def corrupted_files(
+    folder: Path, condition: Condition, case: str, files: Sequence[Path], seed: int, ending: str
+) -> list[Path]:
+    """The files of a case under a condition, written if they are not there yet.
+
+    Args:
+        folder: of all corrupted images.
+        condition: artefact and severity.
+        case: identifier.
+        files: its raw images, a channel each.
+        seed: of what is drawn.
+        ending: of the files.
+
+    Raises:
+        ValueError: images that are no volumes.
+    """
+    if condition == CLEAN:
+        return list(files)
+    target = folder / condition.name
+    paths = [target / f"{case}_{c:04d}{ending}" for c in range(len(files))]
+    if all(path.exists() for path in paths):
+        return paths
+    images = [SimpleITK.ReadImage(str(f)) for f in files]
+    if any(image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1 for image in images):
+        raise ValueError(
+            f"{case} is no volume: the artefacts are those of scanners and need a third axis. Expected 3D images "
+            "of one value per voxel."
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    volumes = [SimpleITK.GetArrayFromImage(image) for image in images]
+    spacing = images[0].GetSpacing()[::-1]
+    for volume, image, path in zip(
+        corrupt(volumes, spacing, condition.artefact, condition.severity, case, seed), images, paths, strict=True
+    ):
+        _write(volume, image, path)
+    return paths
+
+
+def _write(volume: np.ndarray, like: SimpleITK.Image, path: Path) -> None:
+    image = SimpleITK.GetImageFromArray(volume)
+    image.CopyInformation(like)
+    with atomic_path(path, keep_suffix=True) as temporary:
+        SimpleITK.WriteImage(image, str(temporary))

@@ -1,0 +1,85 @@
+"""A fine-tuned model as stock nnU-Net would have written it, for machines without this plugin."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_uad.networks.reconstruction_branch import stock_weights
+from nnunet_uad.training.atomic import atomic_path
+
+STOCK_TRAINER = "nnUNetTrainer"
+
+
+def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target: Path) -> Path:
+    """Write a zip that ``nnUNetv2_install_pretrained_model_from_zip`` installs as a model of ``nnUNetTrainer``.
+
+    Args:
+        model: nnU-Net's folder of the model (TRAINER__PLANS__CONFIGURATION).
+        folds: fold numbers or ``all``.
+        checkpoint: file name; in the zip it is ``checkpoint_final.pth``.
+        target: path of the zip.
+
+    Raises:
+        FileNotFoundError: a fold without the checkpoint.
+        ValueError: a network that is not the plan's own.
+    """
+    missing = [str(model / f"fold_{f}" / checkpoint) for f in folds if not (model / f"fold_{f}" / checkpoint).is_file()]
+    if missing:
+        raise FileNotFoundError(f"There is no {', '.join(missing)}. Train the fold first: nnUNetv2_train … -tr TRAINER")
+    plans = json.loads((model / "plans.json").read_text(encoding="utf-8"))
+    plans.pop("nnunet_uad", None)
+    dataset_json = json.loads((model / "dataset.json").read_text(encoding="utf-8"))
+    _, identifier, configuration = model.name.split("__")
+    inside = Path(model.parent.name) / f"{STOCK_TRAINER}__{identifier}__{configuration}"
+    with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        for fold in folds:
+            content = torch.load(model / f"fold_{fold}" / checkpoint, map_location="cpu", weights_only=True)
+            buffer = io.BytesIO()
+            torch.save(_stock_checkpoint(content, plans, dataset_json, model.name), buffer)
+            archive.writestr(str(inside / f"fold_{fold}" / "checkpoint_final.pth"), buffer.getvalue())
+            for extra in ("progress.png", "validation/summary.json"):
+                if (model / f"fold_{fold}" / extra).is_file():
+                    archive.write(model / f"fold_{fold}" / extra, str(inside / f"fold_{fold}" / extra))
+        archive.writestr(str(inside / "plans.json"), json.dumps(plans, indent=4))
+        for name in ("dataset.json", "dataset_fingerprint.json"):
+            if (model / name).is_file():
+                archive.write(model / name, str(inside / name))
+    return target
+
+
+def _stock_checkpoint(
+    content: dict[str, Any], plans: dict[str, Any], dataset_json: dict[str, Any], model: str
+) -> dict[str, Any]:
+    """A checkpoint of ``nnUNetTrainer`` with these weights; good for prediction and for ``-pretrained_weights``."""
+    weights = stock_weights(content["network_weights"])
+    configuration = content["init_args"]["configuration"]
+    manager = PlansManager(plans)
+    heads = manager.get_label_manager(dataset_json).num_segmentation_heads
+    network = nnUNetTrainer.build_network_architecture(
+        manager, manager.get_configuration(configuration), len(dataset_json["channel_names"]), heads, False
+    )
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{model} is not the plan's own network, so stock nnU-Net cannot hold it: a restorer or discriminator is "
+            "part of it. Export it with nnUNetv2_export_model_to_zip and install this plugin where it predicts; or "
+            "train on the images of nnunet_uad append-residuals with nnUNetTrainer."
+        ) from error
+    return {
+        **content,
+        "network_weights": weights,
+        "trainer_name": STOCK_TRAINER,
+        "init_args": {**content["init_args"], "plans": plans},
+        "optimizer_state": None,
+        "grad_scaler_state": None,
+    }
