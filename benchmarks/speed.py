@@ -28,6 +28,7 @@ FULL = {
     "3d": ((128, 128, 128), (1.0, 1.0, 1.0), (32, 64, 128, 256, 320, 320), 2),
 }
 CHANNELS = 2
+METHODS = ("DAE", "MAE", "TAE", "AE", "VAE", "AnoVAEGAN", "PatchGAN")
 
 
 def write_plans(root: Path, sizes: dict) -> tuple[dict, dict]:
@@ -144,7 +145,12 @@ def measure_steps(plans: dict, dataset_json: dict, sizes: dict, rounds: int, dev
 
     result = {}
     for name, (patch, spacing, _, batch) in sizes.items():
-        arms = ("nnUNetTrainer", "nnUNetTrainerDAEPretrained", "nnUNetPretrainerDAE", "nnUNetPretrainerMAE")
+        arms = (
+            "nnUNetTrainer",
+            "nnUNetTrainerFromScratch",
+            "nnUNetTrainerAuxReconstruction",
+            *(f"nnUNetPretrainer{method}" for method in METHODS),
+        )
         functions = {arm: make_step(arm, plans, dataset_json, name, device) for arm in arms}
         noise = CoarseNoise(spacing, DAESettings().noise_cell_mm, DAESettings().noise_std)
         image = torch.randn(batch, CHANNELS, *patch, device=device)
@@ -154,9 +160,7 @@ def measure_steps(plans: dict, dataset_json: dict, sizes: dict, rounds: int, dev
         stock = times["nnUNetTrainer"]
         result[name] = {
             "nnUNetTrainer step, s": stock,
-            "fine-tuning step / nnUNetTrainer step": times["nnUNetTrainerDAEPretrained"] / stock,
-            "DAE step / nnUNetTrainer step": times["nnUNetPretrainerDAE"] / stock,
-            "MAE step / nnUNetTrainer step": times["nnUNetPretrainerMAE"] / stock,
+            **{f"{arm} step / nnUNetTrainer step": times[arm] / stock for arm in arms[1:]},
             "corruption / DAE step": times["corruption"] / times["nnUNetPretrainerDAE"],
         }
     return result

@@ -24,7 +24,10 @@ os.environ.update(
 for _variable in ("nnUNet_uad_settings", "nnUNet_uad_pretrained", "nnUNet_uad_restorer", "nnUNet_compile"):
     os.environ.pop(_variable, None)
 
+import threads  # noqa: E402
 import tiny  # noqa: E402
+
+threads.use_threads()
 
 
 @pytest.fixture(scope="session")

@@ -32,6 +32,10 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
         FileNotFoundError: a fold without the checkpoint.
         ValueError: a network that is not the plan's own.
     """
+    if model.name.startswith("nnUNetPretrainer"):
+        raise ValueError(
+            f"{model.name} restores images and has nothing to segment with: fine-tune it, export that model."
+        )
     missing = [str(model / f"fold_{f}" / checkpoint) for f in folds if not (model / f"fold_{f}" / checkpoint).is_file()]
     if missing:
         raise FileNotFoundError(f"There is no {', '.join(missing)}. Train the fold first: nnUNetv2_train … -tr TRAINER")

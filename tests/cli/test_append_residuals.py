@@ -92,7 +92,7 @@ def test_the_dataset_and_stock_nnunet_on_it(every_case_left_out, raw, tmp_path, 
 
     sys.argv = (
         f"nnUNetv2_predict -i {out} -o {out}_seg -d 981 -c 2d_tiny -f 0 -tr nnUNetTrainer_1epochs_2iters "
-        "-device cpu -npp 1 -nps 1"
+        "-device cpu -npp 0 -nps 0"
     ).split()
     predict_from_raw_data.predict_entry_point()
     assert read(Path(f"{out}_seg") / "test.nii.gz").shape == tiny.SHAPE

@@ -20,6 +20,8 @@ WORKER = Path(__file__).parents[1] / "ddp_worker.py"
     [
         "nnUNetPretrainerDAE_1epochs_2iters",
         "nnUNetPretrainerDDPM_1epochs_2iters",
+        "nnUNetPretrainerAnoVAEGAN_1epochs_2iters",
+        "nnUNetTrainerAuxReconstruction_1epochs_2iters",
         "nnUNetTrainerDAEPretrained_1epochs_2iters",
         "nnUNetTrainerDiffusionResidual_1epochs_2iters",
     ],
@@ -58,6 +60,9 @@ def test_two_processes(dae_fold, ddpm_fold, results, monkeypatch, tmp_path, trai
     [
         "nnUNetPretrainerMAE_1epochs_2iters",
         "nnUNetPretrainerDDPM_1epochs_2iters",
+        "nnUNetPretrainerPatchGAN_1epochs_2iters",
+        "nnUNetPretrainerTAE_1epochs_2iters",
+        "nnUNetTrainerAuxReconstruction_1epochs_2iters",
         "nnUNetTrainerDAEPretrained_1epochs_2iters",
         "nnUNetTrainerDiffusionResidual_1epochs_2iters",
     ],

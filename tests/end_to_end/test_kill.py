@@ -30,8 +30,8 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
 @pytest.mark.parametrize("stage", ["pretraining", "fine-tuning"])
 def test_killed_training_continues(stage, dae_fold, results, monkeypatch):
     trainer = {
-        "pretraining": "nnUNetPretrainerDAE_40epochs_2iters",
-        "fine-tuning": "nnUNetTrainerDAEPretrained_40epochs_2iters",
+        "pretraining": "nnUNetPretrainerDAE_20epochs_2iters",
+        "fine-tuning": "nnUNetTrainerDAEPretrained_20epochs_2iters",
     }[stage]
     monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
     fold = tiny.fold_folder(trainer)
@@ -47,14 +47,14 @@ def test_killed_training_continues(stage, dae_fold, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_pretrained", "/nowhere")
     assert start(trainer, "--c").wait() == 0
     final = torch.load(fold / "checkpoint_final.pth", weights_only=True)
-    assert final["current_epoch"] == 40 and len(final["logging"]["train_losses"]) == 40
+    assert final["current_epoch"] == 20 and len(final["logging"]["train_losses"]) == 20
     done = latest["current_epoch"]
-    assert 0 < done < 40
+    assert 0 < done < 20
     assert final["logging"]["train_losses"][:done] == latest["logging"]["train_losses"]
     weights, old = final["network_weights"], latest["network_weights"]
     assert {k: v.shape for k, v in weights.items()} == {k: v.shape for k, v in old.items()}
     assert (fold / "validation" / "summary.json").exists()
     if stage == "pretraining":
         tensors, record = read_pretrained(fold / "pretrained.safetensors")
-        assert record.epochs_trained == 40
+        assert record.epochs_trained == 20
         assert {k: v.shape for k, v in tensors.items()} == {k: v.shape for k, v in before.items()}

@@ -10,10 +10,16 @@ from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 def test_public_names_never_change():
     """Checkpoints store these names."""
     assert plugin.__all__ == [
+        "nnUNetPretrainerAE",
+        "nnUNetPretrainerAnoVAEGAN",
         "nnUNetPretrainerDAE",
         "nnUNetPretrainerDDPM",
         "nnUNetPretrainerMAE",
+        "nnUNetPretrainerPatchGAN",
         "nnUNetPretrainerSyntheticAnomaly",
+        "nnUNetPretrainerTAE",
+        "nnUNetPretrainerVAE",
+        "nnUNetTrainerAuxReconstruction",
         "nnUNetTrainerDAEPretrained",
         "nnUNetTrainerDAEPretrainedDiffusionResidual",
         "nnUNetTrainerDAEResidual",
@@ -21,7 +27,12 @@ def test_public_names_never_change():
         "nnUNetTrainerDiffusionResidualSynthetic",
         "nnUNetTrainerFromScratch",
         "nnUNetTrainerMAEPretrained",
+        "nnUNetTrainerPatchGANScore",
         "nnUNetTrainerSyntheticAnomalyPretrained",
+        "nnUNetTrainerTAEPretrained",
+        "nnUNetTrainerTAEPretrainedAuxReconstruction",
+        "nnUNetTrainerVAEPretrained",
+        "nnUNetTrainerVAEResidual",
     ]
 
 
