@@ -23,11 +23,10 @@ ARMS, METHODS = hippocampus.ARMS, hippocampus.METHODS
 BOOTSTRAPS = 5000
 
 
-def run_hippocampus(folder: Path, workers: int, arms: Sequence[str]) -> list[dict]:
+def run_hippocampus(folder: Path, workers: int, arms: Sequence[str], steps: int) -> list[dict]:
     """150 cases without labels, then 1, 3, 10, 30 with; 50 test cases."""
     root, folds = hippocampus.prepare(folder)
     methods = sorted({METHODS.get(a, a) for a in arms} - {""})
-    steps = hippocampus.PRETRAINING_STEPS
     run_cells([hippocampus.pretraining(root, m, steps) for m in methods], folder, workers, keep_weights=True)
     cells = [
         hippocampus.fine_tuning(
@@ -130,10 +129,11 @@ def main() -> None:
     parser.add_argument("study", choices=("hippocampus", "tumour"))
     parser.add_argument("-o", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--pretraining-steps", type=int, default=hippocampus.PRETRAINING_STEPS, help="hippocampus")
     parser.add_argument("--arms", nargs="+", default=["scratch", "DAE", "MAE"], choices=list(ARMS))
     arguments = parser.parse_args()
     if arguments.study == "hippocampus":
-        rows = run_hippocampus(arguments.o, arguments.workers, arguments.arms)
+        rows = run_hippocampus(arguments.o, arguments.workers, arguments.arms, arguments.pretraining_steps)
         tables = {None: hippocampus.BUDGETS}
     else:
         rows = run_tumour(arguments.o, arguments.workers, arguments.arms)
