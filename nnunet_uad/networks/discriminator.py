@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -122,7 +123,8 @@ def gradient_penalty(discriminator: nn.Module, image: torch.Tensor) -> torch.Ten
         discriminator: returns (B, 1, *map).
         image: real images.
     """
-    with torch.autocast(image.device.type, enabled=False):
+    # Squares of small gradients underflow in half precision; only CUDA trains in it.
+    with torch.autocast("cuda", enabled=False) if image.is_cuda else nullcontext():
         image = image.detach().float().requires_grad_()
         logits = discriminator(image)
         (gradient,) = torch.autograd.grad(logits.sum(), image, create_graph=True)

@@ -12,6 +12,8 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
 
+#: Methods that a ``nnUNetTrainer…Pretrained`` is named after.
+FINE_TUNED = ("DAE", "MAE", "SyntheticAnomaly", "TAE", "VAE")
 # Spacings further apart than this factor on any axis change what a filter sees.
 SPACING_TOLERANCE = 1.25
 
@@ -159,9 +161,8 @@ def _debatable_mismatches(source: SourceWeights, target: TransferTarget, method:
     if record is None:
         return found
     if method is not None and record.method != method:
-        found.append(
-            f"method: expected {method}, found {record.method} (use -tr nnUNetTrainer{record.method}Pretrained)"
-        )
+        own = f" (use -tr nnUNetTrainer{record.method}Pretrained)" if record.method in FINE_TUNED else ""
+        found.append(f"method: expected {method}, found {record.method}{own}")
     theirs = dict(zip(map(_fold, record.channel_names), record.normalization, strict=True))
     for name, scheme in zip(target.channel_names, target.normalization, strict=True):
         if theirs.get(_fold(name), scheme) != scheme:

@@ -113,7 +113,8 @@ def test_the_groups_are_two_optimisers(tiny_dataset, results, monkeypatch):
         assert torch.allclose(parameter, twin[name], atol=1e-6), name
 
 
-def test_a_continued_training_has_both_optimisers_state(tiny_dataset, results):
+def test_a_continued_training_has_both_optimisers_state(tiny_dataset, results, monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_settings", "stabiliser=both adversarial_loss=hinge")
     fold = tiny.run_training("nnUNetPretrainerPatchGAN_2epochs_2iters")
     stored = torch.load(fold / "checkpoint_final.pth", weights_only=True)["optimizer_state"]
     assert [g["name"] for g in stored["param_groups"]] == ["autoencoder", "discriminator"]
