@@ -15,6 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -166,6 +167,24 @@ def measure_steps(plans: dict, dataset_json: dict, sizes: dict, rounds: int, dev
     return result
 
 
+def measure_prediction(plans: dict, dataset_json: dict, sizes: dict, rounds: int, device: torch.device) -> dict:
+    """Forward passes as ``nnUNetv2_predict`` makes them, auxiliary reconstruction against the plan's network."""
+    from nnunet_uad.trainers.aux_reconstruction import nnUNetTrainerAuxReconstruction
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    manager, result = PlansManager(plans), {}
+    for name, (patch, _, _, batch) in sizes.items():
+        image = torch.randn(batch, CHANNELS, *patch, device=device)
+        functions = {}
+        for trainer in (nnUNetTrainer, nnUNetTrainerAuxReconstruction):
+            network = trainer.build_network_architecture(manager, manager.get_configuration(name), CHANNELS, 2, False)
+            functions[trainer.__name__] = torch.inference_mode()(partial(network.to(device).eval(), image))
+        times = median_times(functions, 2 * rounds, device)
+        result[name] = times["nnUNetTrainerAuxReconstruction"] / times["nnUNetTrainer"]
+    return result
+
+
 def measure_transfer(root: Path) -> dict:
     """Seconds to read a weight file of a full-size 3D network and to transfer it."""
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -201,6 +220,9 @@ def main() -> None:
         sizes = FULL if arguments.full else SMALL
         plans, dataset_json = write_plans(root, sizes)
         result = measure_steps(plans, dataset_json, sizes, arguments.rounds, device)
+        result["prediction with auxiliary reconstruction / nnUNetTrainer"] = measure_prediction(
+            plans, dataset_json, sizes, arguments.rounds, device
+        )
         result["transfer"] = measure_transfer(root)
     print(json.dumps(result, indent=2))
 

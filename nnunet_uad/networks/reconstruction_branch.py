@@ -18,7 +18,7 @@ class SegmentationAndError(NamedTuple):
 
     Attributes:
         segmentation: logits, a list of them with deep supervision.
-        error: mean squared error of the reconstruction, z-score units squared, a scalar.
+        error: mean squared error of the reconstruction of every other sample, z-score units squared, a scalar.
     """
 
     segmentation: Any
@@ -50,8 +50,10 @@ class ReconstructionBranchNetwork(nn.Module):
         segmentation = self.decoder(features)
         if not self.training:
             return segmentation
-        output = decode_without_skips(self.branch, features[-1])
-        return SegmentationAndError(segmentation, _foreground_error(output, image))
+        # Every other sample: the same error on average at half the branch's cost. nnU-Net puts the samples that it
+        # forces to show foreground last, so the first half would be a choice.
+        output = decode_without_skips(self.branch, features[-1][::2])
+        return SegmentationAndError(segmentation, _foreground_error(output, image[::2]))
 
 
 class AuxiliaryLoss(nn.Module):
