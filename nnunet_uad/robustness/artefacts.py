@@ -68,7 +68,7 @@ ARTEFACTS: dict[str, tuple[Callable[[float, float, int], Any], tuple[float, ...]
     "bias": (_bias, (0.2, 0.4, 0.6, 0.8, 1.0), "largest coefficient of the field's polynomial of order 3"),
     "motion": (_motion, (1.0, 2.0, 4.0, 7.0, 10.0), "largest rotation, degrees, and translation, mm; two movements"),
     "ghosting": (_ghosting, (0.2, 0.4, 0.6, 0.8, 1.0), "intensity of four ghosts"),
-    "spike": (_spike, (0.1, 0.2, 0.4, 0.7, 1.0), "intensity of one spike in k-space"),
+    "spike": (_spike, (0.5, 1.0, 1.5, 2.0, 3.0), "intensity of one spike in k-space"),
     "anisotropy": (_anisotropy, (1.5, 2.0, 3.0, 4.0, 5.0), "downsampling along one axis"),
     "gamma": (_gamma, (0.1, 0.2, 0.35, 0.5, 0.7), "magnitude of log gamma"),
 }
