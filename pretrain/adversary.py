@@ -192,8 +192,3 @@ def field_in_words(layers: int, spacing: tuple[float, ...]) -> str:
     """What one output of the discriminator sees: ``16 voxels, 32 x 32 mm``."""
     field = receptive_field(layers)
     return f"{field} voxels per axis, {' x '.join(f'{field * s:g}' for s in spacing)} mm"
-
-
-def unrealness(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """The discriminator's map of an image (B, C, *spatial): (B, 1, *spatial) in (0, 1)."""
-    return network.discriminator.unrealness(image)

@@ -13,7 +13,6 @@ from nnunet_uad.pretrain.adversary import (
     field_in_words,
     make_discriminator,
     two_optimizers,
-    unrealness,
 )
 from nnunet_uad.pretrain.autoencoder import AutoencoderTask, nnUNetPretrainerAE
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
@@ -65,7 +64,7 @@ class PatchGANTask(AutoencoderTask):
 
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """How unreal the image's patches look to the discriminator."""
-        return unrealness(network, image)
+        return network.discriminator.unrealness(image)
 
 
 class nnUNetPretrainerPatchGAN(nnUNetPretrainerAE):
