@@ -24,10 +24,13 @@ os.environ.update(
 for _variable in ("nnUNet_uad_settings", "nnUNet_uad_pretrained", "nnUNet_uad_restorer", "nnUNet_compile"):
     os.environ.pop(_variable, None)
 
+import matplotlib as mpl  # noqa: E402
 import threads  # noqa: E402
 import tiny  # noqa: E402
 
 threads.use_threads()
+# Every epoch of every training draws nnU-Net's progress.png of 3000 x 5400 pixels; ours state their resolution.
+mpl.rcParams["figure.dpi"] = 15
 
 
 @pytest.fixture(scope="session")
