@@ -66,13 +66,22 @@ def lesion_probability(path: Path, reference: SimpleITK.Image, lesion_labels: Se
             f"{path.name} has the grid {probabilities.shape[1:]}, its labels {shape}. Predict the images that the "
             "labels belong to."
         )
-    if not np.allclose(probabilities.sum(0, dtype=np.float64), 1, atol=0.02):
-        return probabilities.max(0).astype(np.float32)
-    if not lesion_labels:
-        return (1 - probabilities[0].astype(np.float32)).astype(np.float32)
     unknown = [label for label in lesion_labels if label >= len(probabilities)]
-    if unknown:
+    if unknown and _is_softmax(probabilities):
         raise ValueError(
             f"{path.name} has the classes 0 to {len(probabilities) - 1}, without {', '.join(map(str, unknown))}."
         )
+    return combined_probability(probabilities, lesion_labels)
+
+
+def combined_probability(probabilities: np.ndarray, lesion_labels: Sequence[int] = ()) -> np.ndarray:
+    """As :func:`lesion_probability`, of the array (classes or regions, *spatial) itself."""
+    if not _is_softmax(probabilities):
+        return probabilities.max(0).astype(np.float32)
+    if not lesion_labels:
+        return (1 - probabilities[0].astype(np.float32)).astype(np.float32)
     return probabilities[list(lesion_labels)].sum(0).astype(np.float32)
+
+
+def _is_softmax(probabilities: np.ndarray) -> bool:
+    return np.allclose(probabilities.sum(0, dtype=np.float64), 1, atol=0.02)

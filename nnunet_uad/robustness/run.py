@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK
 import torch
 from tqdm import tqdm
 
 from nnunet_uad.data.image_files import channels_in, ending_of
-from nnunet_uad.data.probability_files import lesion_probability
+from nnunet_uad.data.probability_files import combined_probability
 from nnunet_uad.metrics.curves import Curve, average_precision
 from nnunet_uad.metrics.histogram import ScoreHistogram
 from nnunet_uad.robustness.artefacts import SEVERITIES, check_artefacts
@@ -167,20 +166,30 @@ def _predict(
     folder = request.output / "predictions" / trainer / f"fold_{fold}" / condition.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with redirect_stdout(io.StringIO()):
-        predictor.predict_from_files_sequential(images, [str(folder / c) for c in cases], save_probabilities=True)
     found = []
-    for case in cases:
-        label = request.raw / "labelsTr" / f"{case}{ending}"
-        scores = score_case(folder / f"{case}{ending}", folder / f"{case}.npz", label, predictor)
+    for case, files_of_case in zip(cases, images, strict=True):
+        # One by one and in memory: probabilities of raw size take longer to write than to make.
+        with redirect_stdout(io.StringIO()):
+            segmentation, probabilities = predictor.predict_from_files_sequential(
+                [files_of_case], None, save_probabilities=True
+            )[0]
+        reader = predictor.plans_manager.image_reader_writer_class()
+        path, label = folder / f"{case}{ending}", request.raw / "labelsTr" / f"{case}{ending}"
+        reader.write_seg(np.asarray(segmentation), str(path), reader.read_images(files_of_case)[1])
+        scores = score_case(path, np.asarray(probabilities), label, predictor)
         found.append({"trainer": trainer, "fold": fold, **condition.__dict__, "case": case, **scores})
-    for leftover in (*folder.glob("*.npz"), *folder.glob("*.pkl")):
-        leftover.unlink()
     return found
 
 
-def score_case(segmentation: Path, probabilities: Path, label: Path, predictor: Any) -> dict[str, Any]:
-    """nnU-Net's Dice per class or region and their mean, and the average precision of any foreground."""
+def score_case(segmentation: Path, probabilities: np.ndarray, label: Path, predictor: Any) -> dict[str, Any]:
+    """nnU-Net's Dice per class or region and their mean, and the average precision of any foreground.
+
+    Args:
+        segmentation: its file.
+        probabilities: (classes or regions, z, y, x), as nnU-Net's reader orders the axes.
+        label: the file of the labels.
+        predictor: nnU-Net's.
+    """
     from nnunetv2.evaluation.evaluate_predictions import compute_metrics
 
     manager = predictor.label_manager
@@ -188,9 +197,8 @@ def score_case(segmentation: Path, probabilities: Path, label: Path, predictor: 
     reader = predictor.plans_manager.image_reader_writer_class()
     metrics = compute_metrics(str(label), str(segmentation), reader, classes, manager.ignore_label)["metrics"]
     dice = {str(k): None if np.isnan(m["Dice"]) else float(m["Dice"]) for k, m in metrics.items()}
-    reference = SimpleITK.ReadImage(str(label))
-    truth = SimpleITK.GetArrayFromImage(reference)
-    scores = lesion_probability(probabilities, reference)
+    truth = reader.read_seg(str(label))[0][0]
+    scores = combined_probability(probabilities)
     known = np.ones(truth.shape, bool) if manager.ignore_label is None else truth != manager.ignore_label
     histogram = ScoreHistogram()
     histogram.add(scores[known], truth[known] > 0)
