@@ -11,6 +11,8 @@ from nnunet_uad.networks.tile_autoencoder import decode_without_skips
 
 #: First part of the names of the branch's weights.
 BRANCH = "branch"
+#: Half of a smaller batch may be a single sample, for which PyTorch's 3D convolutions are several times slower on CPUs.
+LARGE_BATCH = 4
 
 
 class SegmentationAndError(NamedTuple):
@@ -18,7 +20,8 @@ class SegmentationAndError(NamedTuple):
 
     Attributes:
         segmentation: logits, a list of them with deep supervision.
-        error: mean squared error of the reconstruction of every other sample, z-score units squared, a scalar.
+        error: mean squared error of the reconstruction, of every other sample in large batches, z-score units squared,
+            a scalar.
     """
 
     segmentation: Any
@@ -50,10 +53,11 @@ class ReconstructionBranchNetwork(nn.Module):
         segmentation = self.decoder(features)
         if not self.training:
             return segmentation
-        # Every other sample: the same error on average at half the branch's cost. nnU-Net puts the samples that it
-        # forces to show foreground last, so the first half would be a choice.
-        output = decode_without_skips(self.branch, features[-1][::2])
-        return SegmentationAndError(segmentation, _foreground_error(output, image[::2]))
+        # Every other sample of large batches: the same error on average at half the branch's cost. nnU-Net puts the
+        # samples that it forces to show foreground last, so the first half would be a choice.
+        every = 2 if len(image) >= LARGE_BATCH else 1
+        output = decode_without_skips(self.branch, features[-1][::every])
+        return SegmentationAndError(segmentation, _foreground_error(output, image[::every]))
 
 
 class AuxiliaryLoss(nn.Module):
