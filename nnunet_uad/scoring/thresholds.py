@@ -93,7 +93,7 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
             return {}
         contents.append(json.loads(path.read_text(encoding="utf-8")))
     # Models of earlier versions know fewer settings; what they lack was then as the default is.
-    defaults = settings_to_json(ScoreSettings())
+    defaults = {k: v for k, v in settings_to_json(ScoreSettings()).items() if k in score}
     if any({**defaults, **content["score"]} != score for content in contents):
         return {}
     names = set.intersection(*(set(content["thresholds"]) for content in contents))

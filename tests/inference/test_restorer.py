@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
 from nnunet_uad.inference.restorer import Restorer
+from nnunet_uad.scoring.settings import ScoreSettings
 
 
 class Times(nn.Module):
@@ -47,3 +49,35 @@ def test_spacing_of_a_2d_plan_keeps_the_distance_of_slices(restorer):
     assert restorer.spacing(properties) == (7.0, 2.0, 2.0)
     natural = {"spacing": [999, 1, 1], "shape_after_cropping_and_before_resampling": (1, 20, 20)}
     assert restorer.spacing(natural) == (1.0, 2.0, 2.0)
+
+
+class Both(Task):
+    detects = True
+
+    def detect(self, network, image):
+        return torch.sigmoid(network(image)[:, :1])
+
+
+def settings(source, **more):
+    return ScoreSettings(score_from=source, residual="absolute", smoothing_mm=0.0, intensity_weight=0.0, **more)
+
+
+def test_a_model_that_restores_and_detects_offers_three_scores(restorer):
+    both = dataclasses.replace(restorer, task=Both(), networks=[Times(0.5)])
+    image = np.random.default_rng(0).standard_normal((2, 3, 20, 20)).astype(np.float32)
+    inside = np.ones((3, 20, 20), bool)
+    properties = {"spacing": [3.0, 2.0, 2.0], "shape_after_cropping_and_before_resampling": (3, 20, 20)}
+    restored, detection = both.reconstruct(image, inside), both.detect(image)
+    maps = {
+        source: both.anomaly_score(image, restored, inside, properties, settings(source), detection)
+        for source in ("auto", "detection", "residual", "product")
+    }
+    assert np.array_equal(maps["auto"], maps["detection"]) and np.allclose(maps["detection"], detection)
+    assert np.allclose(maps["residual"], np.abs(0.5 * image[0]) + 0.1, atol=1e-4)
+    assert np.allclose(maps["product"], maps["detection"] * maps["residual"])
+
+
+def test_a_score_that_the_model_does_not_offer_is_refused(restorer):
+    assert restorer.source(settings("auto")) == "residual"
+    with pytest.raises(ValueError, match="score_from=product is not possible with this model, which offers residual"):
+        restorer.source(settings("product"))

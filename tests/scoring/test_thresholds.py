@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+from nnunet_uad.scoring.settings import ScoreSettings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, resolve_threshold, stored_thresholds, write_thresholds
+from nnunet_uad.training.settings import settings_to_json
 
 
 @pytest.fixture
@@ -50,3 +52,11 @@ def test_folds_are_averaged_and_another_score_has_no_threshold(tmp_path):
     assert resolve_threshold("fpr:0.01", stored) == 1.5 and resolve_threshold("0.3", stored) == 0.3
     with pytest.raises(ValueError, match=r"Stored: fpr:0.01.*--val"):
         resolve_threshold("best", stored)
+
+
+def test_a_setting_that_earlier_versions_lack_counts_as_its_default(tmp_path):
+    now = settings_to_json(ScoreSettings())
+    then = {k: v for k, v in now.items() if k != "score_from"}
+    write_thresholds(tmp_path, {"best": {"value": 0.5, "cases": ["a"], "how": ""}}, then)
+    assert stored_thresholds([tmp_path], now)["best"]["value"] == 0.5
+    assert not stored_thresholds([tmp_path], {**now, "score_from": "product"})
