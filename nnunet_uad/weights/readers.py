@@ -58,9 +58,12 @@ def read_weights(path: str | Path) -> SourceWeights:
         raise FileNotFoundError(f"There is no weight file at {path}.")
     with path.open("rb") as handle:
         magic = handle.read(9)
-    if magic[:2] == b"PK" or magic[:1] == b"\x80":
+    # A safetensors file starts with the length of its header, which may begin as a pickle or a zip does.
+    header = magic[8:9] == b"{"
+    whole = header and int.from_bytes(magic[:8], "little") <= path.stat().st_size
+    if not whole and (magic[:2] == b"PK" or magic[:1] == b"\x80"):
         return _read_torch(path)
-    if magic[8:9] == b"{":
+    if header:
         tensors, record = read_pretrained(path)
         if record is None:
             return SourceWeights(path, "safetensors", tensors)

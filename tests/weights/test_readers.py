@@ -96,3 +96,15 @@ def test_something_else_is_refused(tmp_path):
         read_weights(tmp_path / "b.pth")
     with pytest.raises(FileNotFoundError, match="no weight file"):
         read_weights(tmp_path / "none.pth")
+
+
+@pytest.mark.parametrize("length", [0x180, 0x4B50])
+def test_a_header_whose_length_looks_like_a_pickle_or_a_zip(tmp_path, length):
+    """The file starts with the header's length: 0x80 begins a pickle, PK (0x4B50) a zip."""
+    path = tmp_path / "w.safetensors"
+    save_file({"a": torch.ones(2)}, path, metadata={"x": ""})
+    padding = length - int.from_bytes(path.read_bytes()[:8], "little")
+    save_file({"a": torch.ones(2)}, path, metadata={"x": "x" * padding})
+    assert int.from_bytes(path.read_bytes()[:8], "little") == length
+    assert path.read_bytes()[:1] in b"\x80P"
+    assert torch.equal(read_weights(path).tensors["a"], torch.ones(2))
