@@ -12,7 +12,7 @@ from torch import nn
 
 from nnunet_uad.networks.autoencoder_training import Judgement
 from nnunet_uad.networks.discriminator import PatchwiseDiscriminator, choose_layers, receptive_field
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.training.settings import SETTINGS_VARIABLE, check_choices
 
 CRITERIA = ("least_squares", "hinge")
 STABILISERS = ("spectral", "r1", "both")
@@ -44,11 +44,7 @@ class AdversarySettings(AutoencoderSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in (("adversarial_loss", CRITERIA), ("stabiliser", STABILISERS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{SETTINGS_VARIABLE}: {name} expects one of {', '.join(choices)}, found {getattr(self, name)!r}."
-                )
+        check_choices(self, {"adversarial_loss": CRITERIA, "stabiliser": STABILISERS})
         for name in ("adversarial_weight", "receptive_field_mm", "discriminator_width", "discriminator_lr"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects at least 0, found {getattr(self, name)}.")

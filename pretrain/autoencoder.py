@@ -19,7 +19,7 @@ from nnunet_uad.networks.spatial_autoencoder import AutoencoderShape, SpatialAut
 from nnunet_uad.restoration.direct import DirectRestoration
 from nnunet_uad.restoration.frozen import describe_autoencoder
 from nnunet_uad.training.memory import device_bytes, training_bytes
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.training.settings import SETTINGS_VARIABLE, check_choices
 
 LOSSES = {"l1": masked_l1, "l2": masked_mse}
 VIEWS = ("auto", "patch", "image")
@@ -49,11 +49,7 @@ class AutoencoderSettings(PretrainSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name, choices in (("reconstruction_loss", tuple(LOSSES)), ("view", VIEWS)):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{SETTINGS_VARIABLE}: {name} expects one of {', '.join(choices)}, found {getattr(self, name)!r}."
-                )
+        check_choices(self, {"reconstruction_loss": tuple(LOSSES), "view": VIEWS})
         if self.code_channels < 1 or self.code_size < 0:
             raise ValueError(
                 f"{SETTINGS_VARIABLE}: code_channels expects at least 1 and code_size at least 0, found "

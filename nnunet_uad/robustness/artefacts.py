@@ -13,65 +13,37 @@ import torch
 SEVERITIES = (1, 2, 3, 4, 5)
 
 
-def _noise(level: float, spread: float, sign: int) -> Any:
-    import torchio
-
-    return torchio.RandomNoise(std=(level * spread, level * spread))
-
-
-def _blur(level: float, spread: float, sign: int) -> Any:
-    import torchio
-
-    return torchio.RandomBlur(std=(level, level))
-
-
-def _bias(level: float, spread: float, sign: int) -> Any:
-    import torchio
-
-    return torchio.RandomBiasField(coefficients=level)
-
-
-def _motion(level: float, spread: float, sign: int) -> Any:
-    import torchio
-
-    return torchio.RandomMotion(degrees=level, translation=level, num_transforms=2)
-
-
-def _ghosting(level: float, spread: float, sign: int) -> Any:
-    import torchio
-
-    return torchio.RandomGhosting(num_ghosts=(4, 4), intensity=(level, level))
-
-
-def _spike(level: float, spread: float, sign: int) -> Any:
-    import torchio
-
-    return torchio.RandomSpike(num_spikes=(1, 1), intensity=(sign * level, sign * level))
-
-
-def _anisotropy(level: float, spread: float, sign: int) -> Any:
-    import torchio
-
-    return torchio.RandomAnisotropy(downsampling=(level, level))
-
-
-def _gamma(level: float, spread: float, sign: int) -> Any:
-    import torchio
-
-    return torchio.RandomGamma(log_gamma=(sign * level, sign * level))
-
-
-#: Artefact → what makes it, its strength at severities 1 to 5, and what the strength is.
-ARTEFACTS: dict[str, tuple[Callable[[float, float, int], Any], tuple[float, ...], str]] = {
-    "noise": (_noise, (0.1, 0.2, 0.4, 0.6, 0.8), "standard deviation as a share of the foreground's"),
-    "blur": (_blur, (0.5, 1.0, 1.5, 2.0, 3.0), "standard deviation of the Gaussian, mm"),
-    "bias": (_bias, (0.2, 0.4, 0.6, 0.8, 1.0), "largest coefficient of the field's polynomial of order 3"),
-    "motion": (_motion, (1.0, 2.0, 4.0, 7.0, 10.0), "largest rotation, degrees, and translation, mm; two movements"),
-    "ghosting": (_ghosting, (0.2, 0.4, 0.6, 0.8, 1.0), "intensity of four ghosts"),
-    "spike": (_spike, (0.5, 1.0, 1.5, 2.0, 3.0), "intensity of one spike in k-space"),
-    "anisotropy": (_anisotropy, (1.5, 2.0, 3.0, 4.0, 5.0), "downsampling along one axis"),
-    "gamma": (_gamma, (0.1, 0.2, 0.35, 0.5, 0.7), "magnitude of log gamma"),
+#: Artefact → its strength at severities 1 to 5.
+ARTEFACTS: dict[str, tuple[float, ...]] = {
+    "noise": (0.1, 0.2, 0.4, 0.6, 0.8),  # standard deviation as a share of the foreground's
+    "blur": (0.5, 1.0, 1.5, 2.0, 3.0),  # standard deviation of the Gaussian, mm
+    "bias": (0.2, 0.4, 0.6, 0.8, 1.0),  # largest coefficient of the field's polynomial of order 3
+    "motion": (1.0, 2.0, 4.0, 7.0, 10.0),  # largest rotation, degrees, and translation, mm; two movements
+    "ghosting": (0.2, 0.4, 0.6, 0.8, 1.0),  # intensity of four ghosts
+    "spike": (0.5, 1.0, 1.5, 2.0, 3.0),  # intensity of one spike in k-space
+    "anisotropy": (1.5, 2.0, 3.0, 4.0, 5.0),  # downsampling along one axis
+    "gamma": (0.1, 0.2, 0.35, 0.5, 0.7),  # magnitude of log gamma
 }
+
+
+def _transform(artefact: str, level: float, spread: float, sign: int) -> Any:
+    """TorchIO's transform for an artefact of strength ``level``; ``spread`` is the foreground's standard deviation."""
+    import torchio
+
+    def always(value: float) -> tuple[float, float]:
+        return value, value
+
+    make: dict[str, Callable[[], Any]] = {
+        "noise": lambda: torchio.RandomNoise(std=always(level * spread)),
+        "blur": lambda: torchio.RandomBlur(std=always(level)),
+        "bias": lambda: torchio.RandomBiasField(coefficients=level),
+        "motion": lambda: torchio.RandomMotion(degrees=level, translation=level, num_transforms=2),
+        "ghosting": lambda: torchio.RandomGhosting(num_ghosts=(4, 4), intensity=always(level)),
+        "spike": lambda: torchio.RandomSpike(num_spikes=(1, 1), intensity=always(sign * level)),
+        "anisotropy": lambda: torchio.RandomAnisotropy(downsampling=always(level)),
+        "gamma": lambda: torchio.RandomGamma(log_gamma=always(sign * level)),
+    }
+    return make[artefact]()
 
 
 def check_artefacts(names: Sequence[str], severities: Sequence[int]) -> None:
@@ -111,7 +83,7 @@ def corrupt(
     """
     import torchio
 
-    make, strengths, _ = ARTEFACTS[artefact]
+    level = ARTEFACTS[artefact][severity - 1]
     number = zlib.crc32(f"{seed}/{artefact}/{case}".encode())
     sign = 1 if number % 2 else -1
     inside = np.any([c != 0 for c in channels], axis=0)
@@ -119,7 +91,7 @@ def corrupt(
     found = []
     for index, channel in enumerate(channels):
         values = np.asarray(channel, dtype=np.float32)
-        transform = make(strengths[severity - 1], float(values[inside].std()) if inside.any() else 1.0, sign)
+        transform = _transform(artefact, level, float(values[inside].std()) if inside.any() else 1.0, sign)
         image = torchio.ScalarImage(tensor=torch.from_numpy(values[None].copy()), affine=affine)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(number + index)

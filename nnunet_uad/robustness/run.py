@@ -156,7 +156,7 @@ def _predict(
     fold: str,
     condition: Condition,
 ) -> list[dict[str, Any]]:
-    """Predict the fold's cases under a condition; segmentations stay, probabilities are scored and deleted."""
+    """Predict the fold's cases under a condition; segmentations are written, probabilities only scored."""
     cases = request.folds[fold]
     ending = ending_of(files[cases[0]][0])
     images = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.training.settings import SETTINGS_VARIABLE, check_choices
 
 AUTO = "auto"
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
@@ -45,11 +45,7 @@ class ScoreSettings:
     min_component_mm3: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, choices in (("residual", RESIDUALS), ("score_from", SOURCES)):
-            if getattr(self, name) not in choices:
-                raise ValueError(
-                    f"{SETTINGS_VARIABLE}: {name} expects one of {', '.join(choices)}, found {getattr(self, name)!r}."
-                )
+        check_choices(self, {"residual": RESIDUALS, "score_from": SOURCES})
         if not 0 <= self.intensity_weight <= 1:
             raise ValueError(
                 f"{SETTINGS_VARIABLE}: intensity_weight expects a number in [0, 1], found {self.intensity_weight}."

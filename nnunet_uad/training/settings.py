@@ -14,6 +14,7 @@ import difflib
 import json
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 SETTINGS_VARIABLE = "nnUNet_uad_settings"
@@ -99,6 +100,23 @@ def _coerce(key: str, value: Any, default: Any, any_length: bool = False) -> Any
     if not isinstance(value, str):
         raise wrong
     return value
+
+
+def check_choices(settings: Any, choices: Mapping[str, Sequence[str]]) -> None:
+    """Refuse settings that are none of their choices.
+
+    Args:
+        settings: a settings dataclass.
+        choices: name of a setting → what it may be.
+
+    Raises:
+        ValueError: naming setting, choices and what was found.
+    """
+    for name, possible in choices.items():
+        if getattr(settings, name) not in possible:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: {name} expects one of {', '.join(possible)}, found {getattr(settings, name)!r}."
+            )
 
 
 def settings_to_json(settings: Any) -> dict[str, Any]:
