@@ -76,11 +76,11 @@ def _weights(pattern: Path, arm: str) -> str:
     return str(pattern).format(method) if method else ""
 
 
-def scores(rows: Sequence[dict], arm: str, budget: object, study: str | None) -> np.ndarray:
-    """Mean foreground Dice, draws x cases; a class that is nowhere counts neither way."""
+def scores(rows: Sequence[dict], arm: str, budget: object, study: str | None) -> dict[int, list]:
+    """Mean foreground Dice by draw, a value per case; a class that is nowhere counts neither way."""
     mine = [r for r in rows if r["tags"]["arm"] == arm and r["tags"]["budget"] == budget]
     mine = sorted((r for r in mine if r["tags"].get("study") == study), key=lambda r: r["tags"]["draw"])
-    return np.array([[np.nanmean(_dice(case)) for _, case in sorted(r["summary"].items())] for r in mine])
+    return {r["tags"]["draw"]: [np.nanmean(_dice(case)) for _, case in sorted(r["summary"].items())] for r in mine}
 
 
 def _dice(case: dict) -> list[float]:
@@ -100,22 +100,23 @@ def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
 
 
 def table(rows: Sequence[dict], budgets: Sequence, arms: Sequence[str], study: str | None) -> list[str]:
-    """Markdown: a line per budget and arm."""
+    """Markdown: a line per budget and arm; differences are taken on the draws that both arms have."""
     lines = [
-        "| labelled | arm | Dice | 95 % interval | difference to scratch | 95 % interval |",
-        "|---|---|---|---|---|---|",
+        "| labelled | arm | draws | Dice | 95 % interval | difference to scratch | 95 % interval |",
+        "|---|---|---|---|---|---|---|",
     ]
     for budget in budgets:
         base = scores(rows, "scratch", budget, study)
         for arm in arms:
-            values = scores(rows, arm, budget, study)
-            if not values.size:
-                lines.append(f"| {budget} | {arm} | not run | | | |")
+            mine = scores(rows, arm, budget, study)
+            if not mine:
+                lines.append(f"| {budget} | {arm} | 0 | not run | | | |")
                 continue
+            values, both = np.array(list(mine.values())), [d for d in mine if d in base]
             low, high = interval(values)
-            cells = f"| {budget} | {arm} | {values.mean():.3f} | {low:.3f} to {high:.3f} |"
-            if arm != "scratch" and values.shape == base.shape:
-                difference = values - base
+            cells = f"| {budget} | {arm} | {len(mine)} | {values.mean():.3f} | {low:.3f} to {high:.3f} |"
+            if arm != "scratch" and both:
+                difference = np.array([mine[d] for d in both]) - np.array([base[d] for d in both])
                 low, high = interval(difference)
                 cells += f" {difference.mean():+.3f} | {low:+.3f} to {high:+.3f} |"
             else:

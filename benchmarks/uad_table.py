@@ -1,6 +1,7 @@
-"""All unsupervised methods and their scores in one table: raw grid, 901 cross-validated, 902 by the mean of the folds.
+r"""All unsupervised methods and their scores in one table: raw grid, 901 cross-validated, 902 by the mean of the folds.
 
-    python benchmarks/anomaly_maps.py train -o results/maps --variants base mae ae vae anovaegan patchgan ddpm synthetic
+    python benchmarks/anomaly_maps.py train -o results/maps --variants base mae tae ae vae anovaegan patchgan ddpm \
+        synthetic
     python benchmarks/uad_table.py -o results/maps
 
 Needs the raw images of 901 and 902 (nnUNet_raw). No mirroring. Every evaluated score is a row on disk; run it again to
