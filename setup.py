@@ -27,6 +27,10 @@ setup(
         "nnunet_uad.pretrain": "pretrain",
         "nnunet_uad.trainers": "trainers",
     },
+    package_data={
+        "nnunet_uad.study": ["example.yaml", "workflow/Snakefile", "workflow/profiles/*/config.yaml"],
+        "nnunet_uad.report": ["templates/*"],
+    },
     install_requires=[
         "nnunetv2>=2.8,<3",
         "torch",

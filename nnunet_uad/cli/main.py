@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "append-residuals": "append_residuals",
     "evaluate": "evaluate",
     "robustness": "robustness",
+    "study": "study",
     "export": "export",
     "demo": "demo",
 }
@@ -32,6 +33,7 @@ _HELP = {
     "append-residuals": "write a dataset whose images carry residual channels, for stock nnU-Net",
     "evaluate": "score anomaly maps against labels",
     "robustness": "predict corrupted images with several models and compare what they lose",
+    "study": "plan and run a low-label study: budgets, pretrainings, trainings, tests",
     "export": "write a fine-tuned model as a plain nnU-Net that needs no plugin",
     "transfer": "show what a weight file would give to a network",
     "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from tqdm import tqdm
 
 from nnunet_uad.data.image_files import channels_in, ending_of
-from nnunet_uad.data.probability_files import combined_probability
-from nnunet_uad.metrics.curves import Curve, average_precision
-from nnunet_uad.metrics.histogram import ScoreHistogram
+from nnunet_uad.inference.segmenter import load_segmenter, segment
+from nnunet_uad.metrics.segmentation import score_case
 from nnunet_uad.robustness.artefacts import SEVERITIES, check_artefacts
 from nnunet_uad.robustness.images import CLEAN, Condition, corrupted_files
 from nnunet_uad.training.atomic import write_json
@@ -137,15 +132,7 @@ def _jobs(request: RobustnessRequest) -> Iterator[tuple[str, str, Condition]]:
 
 
 def _load(request: RobustnessRequest, trainer: str, fold: str) -> Any:
-    """nnU-Net's predictor of one fold."""
-    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
-
-    with redirect_stdout(io.StringIO()):
-        predictor = nnUNetPredictor(
-            use_mirroring=request.mirroring, device=torch.device(request.device), allow_tqdm=False
-        )
-        predictor.initialize_from_trained_model_folder(str(request.models[trainer]), (fold,), request.checkpoint)
-    return predictor
+    return load_segmenter(request.models[trainer], fold, request.checkpoint, request.mirroring, request.device)
 
 
 def _predict(
@@ -159,52 +146,13 @@ def _predict(
     """Predict the fold's cases under a condition; segmentations are written, probabilities only scored."""
     cases = request.folds[fold]
     ending = ending_of(files[cases[0]][0])
-    images = [
-        [str(p) for p in corrupted_files(request.output / "images", condition, c, files[c], request.seed, ending)]
-        for c in cases
-    ]
+    images = [corrupted_files(request.output / "images", condition, c, files[c], request.seed, ending) for c in cases]
     folder = request.output / "predictions" / trainer / f"fold_{fold}" / condition.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     found = []
     for case, files_of_case in zip(cases, images, strict=True):
-        # One by one and in memory: probabilities of raw size take longer to write than to make.
-        with redirect_stdout(io.StringIO()):
-            segmentation, probabilities = predictor.predict_from_files_sequential(
-                [files_of_case], None, save_probabilities=True
-            )[0]
-        reader = predictor.plans_manager.image_reader_writer_class()
         path, label = folder / f"{case}{ending}", request.raw / "labelsTr" / f"{case}{ending}"
-        reader.write_seg(np.asarray(segmentation), str(path), reader.read_images(files_of_case)[1])
-        scores = score_case(path, np.asarray(probabilities), label, predictor)
+        scores = score_case(path, segment(predictor, files_of_case, path), label, predictor)
         found.append({"trainer": trainer, "fold": fold, **condition.__dict__, "case": case, **scores})
     return found
-
-
-def score_case(segmentation: Path, probabilities: np.ndarray, label: Path, predictor: Any) -> dict[str, Any]:
-    """nnU-Net's Dice per class or region and their mean, and the average precision of any foreground.
-
-    Args:
-        segmentation: its file.
-        probabilities: (classes or regions, z, y, x), as nnU-Net's reader orders the axes.
-        label: the file of the labels.
-        predictor: nnU-Net's.
-    """
-    from nnunetv2.evaluation.evaluate_predictions import compute_metrics
-
-    manager = predictor.label_manager
-    classes = manager.foreground_regions if manager.has_regions else manager.foreground_labels
-    reader = predictor.plans_manager.image_reader_writer_class()
-    metrics = compute_metrics(str(label), str(segmentation), reader, classes, manager.ignore_label)["metrics"]
-    dice = {str(k): None if np.isnan(m["Dice"]) else float(m["Dice"]) for k, m in metrics.items()}
-    truth = reader.read_seg(str(label))[0][0]
-    scores = combined_probability(probabilities)
-    known = np.ones(truth.shape, bool) if manager.ignore_label is None else truth != manager.ignore_label
-    histogram = ScoreHistogram()
-    histogram.add(scores[known], truth[known] > 0)
-    there = [v for v in dice.values() if v is not None]
-    return {
-        "Dice per class": dice,
-        "Dice": float(np.mean(there)) if there else None,
-        "AP": average_precision(Curve.of(histogram)) if (truth[known] > 0).any() else None,
-    }

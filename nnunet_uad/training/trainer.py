@@ -32,6 +32,8 @@ class TrainSettings:
         warmup: share of the training for the linear warm-up.
         seed: for weights and corruption; drawn and recorded when not given. The order in which patches
             are drawn repeats only without background workers (``nnUNet_n_proc_DA=0``).
+        mirroring: predict mirrored images, too, and average (nnU-Net's test-time augmentation), in the validation that
+            ends a training and wherever the model is used; training mirrors either way.
     """
 
     optimizer: str = "adamw"
@@ -39,6 +41,7 @@ class TrainSettings:
     weight_decay: float = 1e-2
     warmup: float = 0.1
     seed: int = -1
+    mirroring: bool = True
 
     def __post_init__(self) -> None:
         if self.optimizer not in ("adamw", "sgd"):
@@ -113,6 +116,13 @@ class UADTrainer(nnUNetTrainer):
                 groups, self.initial_lr, momentum=0.99, nesterov=True, weight_decay=self.weight_decay
             )
         return optimizer, WarmupPolySchedule(optimizer, self.num_epochs, self.settings.warmup)
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> Any:
+        """As nnU-Net; without ``mirroring`` the model is not mirrored at inference."""
+        found = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        if not self.settings.mirroring:
+            self.inference_allowed_mirroring_axes = None
+        return found
 
     # --- training -------------------------------------------------------------------------------
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_uad.training.variants import base_name
-from nnunet_uad.weights.safe_file import FILE_NAME
+from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
 
-WEIGHTS_VARIABLE = "nnUNet_uad_pretrained"
-RESTORER_VARIABLE = "nnUNet_uad_restorer"
+__all__ = ["RESTORER_VARIABLE", "WEIGHTS_VARIABLE", "WeightQuery", "locate_pretrained"]
+
 _MOST_CANDIDATES = 10
 
 

@@ -11,9 +11,11 @@ from safetensors.torch import save
 from torch import nn
 
 from nnunet_uad.training.atomic import atomic_path
+from nnunet_uad.weights.names import FILE_NAME
 from nnunet_uad.weights.record import PretrainRecord
 
-FILE_NAME = "pretrained.safetensors"
+__all__ = ["FILE_NAME", "canonical_tensors", "read_pretrained", "read_record", "write_pretrained"]
+
 HEADER_KEY = "nnunet_uad"
 
 
@@ -54,3 +56,19 @@ def read_pretrained(path: str | Path) -> tuple[dict[str, torch.Tensor], Pretrain
         ) from error
     record = PretrainRecord.from_json(metadata[HEADER_KEY]) if HEADER_KEY in metadata else None
     return tensors, record
+
+
+def read_record(path: str | Path) -> PretrainRecord:
+    """The record of a file that a pretrainer wrote, without its weights.
+
+    Raises:
+        ValueError: unreadable, or not one of ours.
+    """
+    try:
+        with safe_open(path, framework="pt", device="cpu") as handle:
+            metadata = handle.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a readable safetensors file ({error}).") from error
+    if HEADER_KEY not in metadata:
+        raise ValueError(f"{path} carries no pretraining record, so nobody knows which cases it has seen.")
+    return PretrainRecord.from_json(metadata[HEADER_KEY])

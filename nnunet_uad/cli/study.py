@@ -1,0 +1,137 @@
+"""A low-label study: plan it, run it on this machine or a cluster, look where it stands.
+
+  plan     append a fold per label budget behind those of splits_final.json and write study.json
+  run      preprocess, pretrain, train and test everything that is not finished yet (Snakemake)
+  status   what is finished, what failed, where the logs are
+  example  print a small study to start from
+
+What follows -- is handed to Snakemake. Extra: pip install 'nnunet_uad[study]'
+
+Examples:
+    nnunet_uad study example > study.yaml
+    nnunet_uad study plan study.yaml
+    nnunet_uad study run study.yaml --cores 2
+    nnunet_uad study run study.yaml --profile slurm -- --default-resources slurm_partition=gpu
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nnunet_uad.cli.common import dataset_folder, required_folder
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "study" / "example.yaml"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("action", choices=("plan", "run", "status", "example"))
+    add("study", type=Path, nargs="?", metavar="STUDY.yaml")
+    add("--cores", type=int, metavar="N", help="run: cores of this machine (default: all)")
+    add("--profile", metavar="NAME", help="run: slurm, lsf, kubernetes, or a profile of Snakemake's")
+    add("--dry-run", action="store_true", help="run: list the jobs, do nothing")
+    add("further", nargs="*", metavar="-- ARGUMENTS", help="run: further arguments of Snakemake")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Dispatch; exit status 1 if a study is not finished."""
+    if arguments.action == "example":
+        print(EXAMPLE.read_text(encoding="utf-8"), end="")
+        return 0
+    if arguments.study is None:
+        raise ValueError(f"Name the study's file: nnunet_uad study {arguments.action} STUDY.yaml")
+    return {"plan": _plan, "run": _run, "status": _status}[arguments.action](arguments)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from nnunet_uad.study.layout import Layout
+
+    layout = _request(arguments.study)
+    plan = _make_plan(layout)
+    new = Layout(layout.folder)
+    print(f"{new.folder / 'study.json'}: {len(new.cells)} cells, {len(plan['pretrainings'])} pretrainings.")
+    for fold in plan["folds"]:
+        cases = ", ".join(fold["train"][:3]) + (f" and {len(fold['train']) - 3} more" if len(fold["train"]) > 3 else "")
+        print(f"  fold {fold['index']} of {fold['dataset']}: {fold['id']}: {cases}")
+    print(f"Run it: nnunet_uad study run {arguments.study}; or a cell by hand, with any trainer: nnUNetv2_train")
+    return 0
+
+
+def _request(path: Path) -> "Layout":  # noqa: F821, UP037
+    """Read the study and write down what was asked for."""
+    from nnunet_uad.study.layout import Layout
+    from nnunet_uad.study.plan import write_request
+    from nnunet_uad.study.settings import output_folder, read_study
+
+    study = read_study(path)
+    paths = {name: str(required_folder(name).resolve()) for name in ("nnUNet_raw", "nnUNet_preprocessed")}
+    layout = Layout(output_folder(path, study))
+    write_request(layout, study, paths)
+    return layout
+
+
+def _make_plan(layout: "Layout") -> dict:  # noqa: F821, UP037
+    from nnunet_uad.study.plan import plan_study
+
+    study = layout.study
+    source = dataset_folder("nnUNet_preprocessed", study.dataset)
+    pretraining = study.pretraining.dataset
+    return plan_study(
+        study,
+        layout,
+        required_folder("nnUNet_raw"),
+        source,
+        dataset_folder("nnUNet_preprocessed", pretraining) if pretraining else source,
+    )
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from nnunet_uad.study.layout import Layout
+    from nnunet_uad.study.run import check_snakemake, only_run, run_snakemake, snakemake_command, summary
+
+    check_snakemake()
+    layout = _request(arguments.study)
+    command = snakemake_command(layout, arguments.cores, arguments.profile, arguments.dry_run, arguments.further)
+    with only_run(layout):
+        if not _prepared(layout):
+            # What the folds are is known when the data are there: the workflow first makes them, then the rest.
+            status = run_snakemake([*command, "done/preprocess/data"])
+            if status or arguments.dry_run:
+                return status
+        if arguments.dry_run and not layout.planned:
+            raise RuntimeError(f"A dry run changes nothing; plan first: nnunet_uad study plan {arguments.study}")
+        if not arguments.dry_run:
+            _make_plan(layout)
+        status = run_snakemake(command)
+    if arguments.dry_run:
+        return status
+    text, complete = summary(Layout(layout.folder))
+    print(text)
+    if complete:
+        print(f"Report: nnunet_uad report {arguments.study} -o report")
+    return 0 if complete and not status else 1
+
+
+def _prepared(layout: "Layout") -> bool:  # noqa: F821, UP037
+    from nnunet_uad.study.preparation import is_prepared
+
+    try:
+        folder = dataset_folder("nnUNet_preprocessed", layout.study.dataset)
+    except ValueError:
+        return False
+    return is_prepared(folder, layout.study, layout.folder)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from nnunet_uad.study.layout import Layout
+    from nnunet_uad.study.run import summary
+    from nnunet_uad.study.settings import output_folder, read_study
+
+    layout = Layout(output_folder(arguments.study, read_study(arguments.study)))
+    if not layout.planned:
+        raise RuntimeError(f"This study is not planned yet: nnunet_uad study plan {arguments.study}")
+    text, complete = summary(layout)
+    print(text)
+    return 0 if complete else 1

@@ -1,0 +1,50 @@
+"""Trained nnU-Net models in this process: load a fold, segment raw images, keep the probabilities in memory."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nnunet_uad.data.image_files import ENDINGS
+from nnunet_uad.training.atomic import atomic_path
+
+
+def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, device: str) -> Any:
+    """nnU-Net's predictor of one fold of a model folder, as ``nnUNetv2_predict`` makes it."""
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    with redirect_stdout(io.StringIO()):
+        predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
+        predictor.initialize_from_trained_model_folder(str(model), (fold,), checkpoint)
+    return predictor
+
+
+def segment(predictor: Any, images: Sequence[Path], output: Path) -> np.ndarray:
+    """Segment one case and write the segmentation.
+
+    Args:
+        predictor: of :func:`load_segmenter`.
+        images: a file per channel.
+        output: file of the segmentation.
+
+    Returns:
+        Probabilities (classes or regions, z, y, x) on the grid of the image, as nnU-Net's reader orders the axes.
+    """
+    files = [str(p) for p in images]
+    # One by one and in memory: probabilities of raw size take longer to write than to make.
+    with redirect_stdout(io.StringIO()):
+        found = predictor.predict_from_files_sequential([files], None, save_probabilities=True)[0]
+    segmentation, probabilities = found
+    reader = predictor.plans_manager.image_reader_writer_class()
+    properties = reader.read_images(files)[1]
+    if not output.name.lower().endswith(ENDINGS):
+        raise ValueError(f"{output.name} has none of the endings {', '.join(ENDINGS)}.")
+    with atomic_path(output, keep_suffix=True) as temporary:
+        reader.write_seg(np.asarray(segmentation), str(temporary), properties)
+    return np.asarray(probabilities)

@@ -1,0 +1,62 @@
+"""Scores of several trainings on several test cases: the unit that everything else is computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class ScoreMatrix:
+    """One score per training and test case.
+
+    Attributes:
+        trainings: what repeats a training: (outer fold, draw).
+        cases: test cases.
+        values: (trainings, cases); NaN where a training was not tested on a case, or the score is undefined.
+    """
+
+    trainings: tuple[Hashable, ...]
+    cases: tuple[Hashable, ...]
+    values: np.ndarray
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[Hashable, Hashable, float | None]]) -> ScoreMatrix:
+        """From (training, case, score); ``None`` and NaN are undefined scores."""
+        known = [(t, c, v) for t, c, v in entries if v is not None and not np.isnan(v)]
+        trainings = tuple(sorted({t for t, _, _ in known}, key=repr))
+        cases = tuple(sorted({c for _, c, _ in known}, key=repr))
+        rows, columns = ({key: k for k, key in enumerate(keys)} for keys in (trainings, cases))
+        values = np.full((len(trainings), len(cases)), np.nan)
+        for training, case, value in known:
+            values[rows[training], columns[case]] = value
+        return cls(trainings, cases, values)
+
+    @property
+    def mean(self) -> float:
+        """Over all that is there; NaN if nothing is."""
+        return float(np.nanmean(self.values)) if self.values.size else float("nan")
+
+    @property
+    def per_case(self) -> np.ndarray:
+        """(cases,) means over trainings."""
+        return np.nanmean(self.values, axis=0)
+
+    def minus(self, other: ScoreMatrix) -> ScoreMatrix:
+        """Differences where both have the same training and case."""
+        trainings = tuple(t for t in self.trainings if t in set(other.trainings))
+        cases = tuple(c for c in self.cases if c in set(other.cases))
+        mine, others = (
+            m.values[np.ix_([m.trainings.index(t) for t in trainings], [m.cases.index(c) for c in cases])]
+            for m in (self, other)
+        )
+        difference = mine - others
+        # A training or case that shares nothing with the other arm says nothing about the difference.
+        rows, columns = (~np.isnan(difference).all(axis) for axis in (1, 0))
+        return ScoreMatrix(
+            tuple(t for t, keep in zip(trainings, rows, strict=True) if keep),
+            tuple(c for c, keep in zip(cases, columns, strict=True) if keep),
+            difference[rows][:, columns],
+        )

@@ -1,0 +1,93 @@
+"""What is annotated in preprocessed cases: volumes, slices, and a fingerprint that notices changes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import blosc2
+import numpy as np
+from tqdm import tqdm
+
+#: A slice is worth annotating if at least so much of it is inside the image's nonzero region.
+LEAST_FOREGROUND = 0.01
+SEG_ENDING = "_seg.b2nd"
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One case's labels on the preprocessed grid.
+
+    Attributes:
+        volume: labelled foreground, mm³ (mm² for a 2D image).
+        lesion_slices: indices along the first axis of slices with foreground labels.
+        other_slices: of slices without, that show enough of the image.
+        digest: SHA-256 of the label file's bytes.
+    """
+
+    volume: float
+    lesion_slices: tuple[int, ...]
+    other_slices: tuple[int, ...]
+    digest: str
+
+    @property
+    def slices(self) -> int:
+        """How many slices somebody who annotates the whole case looks at."""
+        return len(self.lesion_slices) + len(self.other_slices)
+
+
+def read_annotations(folder: Path, cases: Sequence[str], ignore: int | None, voxel: float) -> dict[str, Annotation]:
+    """Annotations of preprocessed cases.
+
+    Args:
+        folder: of a configuration's preprocessed data.
+        cases: identifiers.
+        ignore: label that means not annotated.
+        voxel: volume of a voxel, mm³.
+
+    Raises:
+        FileNotFoundError: a case's labels are not there in nnU-Net's present format.
+    """
+    found = {}
+    for case in tqdm(cases, desc="reading labels", disable=len(cases) < 50):
+        path = folder / f"{case}{SEG_ENDING}"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} does not exist. Expected data as nnU-Net 2.8 preprocesses them; preprocess again: "
+                "nnUNetv2_preprocess"
+            )
+        found[case] = _annotation(path, ignore, voxel)
+    return found
+
+
+def _annotation(path: Path, ignore: int | None, voxel: float) -> Annotation:
+    seg = np.asarray(blosc2.open(urlpath=str(path), mode="r")[:])[0]
+    positive = seg > 0
+    if ignore is not None:
+        positive &= seg != ignore
+    flat = positive.reshape(len(seg), -1)
+    lesion = flat.any(1)
+    visible = (seg.reshape(len(seg), -1) >= 0).mean(1) >= LEAST_FOREGROUND
+    return Annotation(
+        volume=float(positive.sum() * voxel),
+        lesion_slices=tuple(int(z) for z in np.flatnonzero(lesion)),
+        other_slices=tuple(int(z) for z in np.flatnonzero(visible & ~lesion)),
+        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+    )
+
+
+def fingerprint(
+    annotations: dict[str, Annotation], plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]
+) -> str:
+    """A digest of labels, configuration and channels: what a plan of a study was made for."""
+    content = {
+        "labels": {case: a.digest for case, a in sorted(annotations.items())},
+        "configuration": plans["configurations"][configuration],
+        "channels": dataset_json["channel_names"],
+        "classes": dataset_json["labels"],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,146 @@
+"""Where a study keeps what, and what its jobs are: read by the workflow, so nothing heavy is imported here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.study.schema import build
+from nnunet_uad.study.settings import STAGES, Arm, Study, slug
+
+PLAN_FILE = "study.json"
+REQUEST_FILE = "request.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One supervised training: an arm on a planned fold.
+
+    Attributes:
+        arm: its name.
+        slug: its name in paths.
+        fold: entry of ``folds`` in ``study.json``.
+    """
+
+    arm: str
+    slug: str
+    fold: dict[str, Any]
+
+    @property
+    def identifier(self) -> str:
+        """``ARM/FOLD``."""
+        return f"{self.slug}/{self.fold['id']}"
+
+
+class Layout:
+    """A study's folder.
+
+    Args:
+        folder: its output folder.
+
+    ``study.json``: the plan. ``models/ARM``, ``models/pretrained``: used as ``nnUNet_results``. ``cells/ARM/FOLD``:
+    segmentations and scores. ``tests``: links to the images of the test datasets. ``done``: a file per finished job.
+    ``logs``: a file per job.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder).resolve()
+
+    @property
+    def planned(self) -> bool:
+        """The plan is there."""
+        return (self.folder / PLAN_FILE).is_file()
+
+    @cached_property
+    def request(self) -> dict[str, Any]:
+        """The study's settings and nnU-Net's folders."""
+        return json.loads((self.folder / REQUEST_FILE).read_text(encoding="utf-8"))
+
+    @cached_property
+    def plan(self) -> dict[str, Any]:
+        """Content of ``study.json``.
+
+        Raises:
+            ValueError: written by a newer version.
+        """
+        content = json.loads((self.folder / PLAN_FILE).read_text(encoding="utf-8"))
+        if content.get("format") != FORMAT:
+            raise ValueError(
+                f"{self.folder / PLAN_FILE} has format {content.get('format')}; this version reads {FORMAT}."
+            )
+        return content
+
+    @cached_property
+    def study(self) -> Study:
+        """The study's settings as they were planned or requested last."""
+        return build(Study, self.request["study"], REQUEST_FILE)
+
+    @cached_property
+    def arms(self) -> dict[str, Arm]:
+        """Name → arm."""
+        return self.study.arms
+
+    @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """Identifier → cell; budgets first, so that an interrupted study has whole comparisons."""
+        found = (Cell(arm, slug(arm), fold) for fold in self.plan["folds"] for arm in self.arms)
+        return {cell.identifier: cell for cell in found}
+
+    @property
+    def pretrainings(self) -> dict[str, dict[str, Any]]:
+        """Identifier → pretraining."""
+        return self.plan["pretrainings"]
+
+    def needed(self, cell: Cell) -> dict[str, str]:
+        """What a cell needs: ``weights`` and ``restorer`` → identifier of a pretraining."""
+        return self.plan["needs"][cell.arm].get(str(cell.fold["outer"]), {})
+
+    def cell_folder(self, identifier: str) -> Path:
+        """Segmentations and scores of a cell."""
+        return self.folder / "cells" / identifier
+
+    def trained(self, identifier: str) -> Path:
+        """Written when a cell is trained: how long, on what, from which weights."""
+        return self.cell_folder(identifier) / "training.json"
+
+    def scores(self, identifier: str) -> Path:
+        """Written when a cell is scored."""
+        return self.cell_folder(identifier) / "scores.json"
+
+    def pretrained(self, identifier: str) -> Path:
+        """Written when a pretraining is finished: how long, on what, which file."""
+        return self.folder / "pretrained" / f"{identifier}.json"
+
+    def results(self, arm_slug: str = "pretrained") -> Path:
+        """To be used as ``nnUNet_results``."""
+        return self.folder / "models" / arm_slug
+
+    def images(self, dataset: str) -> Path:
+        """Links to the images of a test dataset."""
+        return self.folder / "tests" / dataset
+
+    def marker(self, stage: str, identifier: str) -> Path:
+        """Touched when a job is finished; relative to the folder, as the workflow names it."""
+        return Path("done") / stage / identifier
+
+    def log(self, stage: str, identifier: str) -> Path:
+        """What a job printed."""
+        return self.folder / "logs" / stage / f"{identifier.replace('/', '__')}.log"
+
+    def jobs(self) -> Iterator[tuple[str, str]]:
+        """Stage and identifier of every job of a planned study."""
+        for identifier in self.pretrainings:
+            yield STAGES[1], identifier
+        for stage in STAGES[2:]:
+            for identifier in self.cells:
+                yield stage, identifier
+
+    def finished(self, stage: str, identifier: str) -> bool:
+        """The job's result is there."""
+        result = {"pretrain": self.pretrained, "train": self.trained, "test": self.scores}[stage]
+        return result(identifier).is_file()

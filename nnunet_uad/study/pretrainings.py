@@ -1,0 +1,117 @@
+"""Which pretrainings a study needs, once per outer fold, and whether they would see test cases."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.data.splits import SPLITS_FILE
+from nnunet_uad.study.settings import Arm, Study, slug
+from nnunet_uad.training.variants import base_name
+
+
+def trainer_class(name: str) -> type:
+    """The trainer of that name, as nnU-Net finds it; of the arm's plain name, without a length.
+
+    Raises:
+        ValueError: there is none, or the name carries a length, which belongs into the study's settings.
+    """
+    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+    from nnunet_uad.plugin import nnunet_uad_trainers
+
+    if base_name(name) != name:
+        raise ValueError(f"trainers: {name} carries a length; say it with fine_tuning: epochs, iterations.")
+    try:
+        return getattr(nnunet_uad_trainers, name)
+    except AttributeError:
+        pass
+    try:
+        found = recursive_find_trainer_class_by_name(name)
+    except RuntimeError as error:
+        raise ValueError(f"trainers: {error}") from error
+    if found is None:
+        raise ValueError(f"trainers: there is no trainer {name!r}. (nnunet_uad doctor lists those of nnunet_uad)")
+    return found
+
+
+def plan_pretrainings(study: Study, outer: list[str], dataset: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What every arm needs, and the pretrainings that make it.
+
+    Returns:
+        Arm → outer fold → ``weights`` or ``restorer`` → identifier; identifier → trainer, dataset, fold, settings.
+        Arms with the same pretrainer, length and settings share one.
+    """
+    needs: dict[str, Any] = {}
+    pretrainings: dict[str, Any] = {}
+    for name, arm in study.arms.items():
+        found = trainer_class(arm.trainer)
+        if not arm.trainer.startswith("nnUNetTrainer"):
+            raise ValueError(
+                f"trainers: {arm.trainer} learns no segmentation; a study pretrains by itself what its trainers need."
+            )
+        wanted = {
+            "weights": getattr(found, "pretrainer", None),
+            "restorer": getattr(found, "restorer_pretrainer", None),
+        }
+        needs[name] = {fold: {} for fold in outer}
+        for kind, pretrainer in wanted.items():
+            for fold in outer if pretrainer else ():
+                entry = _pretraining(study, arm, str(pretrainer), dataset, fold)
+                needs[name][fold][kind] = _register(pretrainings, entry)
+    return needs, pretrainings
+
+
+def _pretraining(study: Study, arm: Arm, pretrainer: str, dataset: str, fold: str) -> dict[str, Any]:
+    length = study.pretraining_of(arm)
+    settings = f"{length.settings} seed={study.seed + int(fold)}".strip()
+    return {
+        "trainer": pretrainer + length.suffix,
+        "dataset": dataset,
+        "fold": int(fold),
+        "settings": settings,
+    }
+
+
+def _register(pretrainings: dict[str, Any], entry: dict[str, Any]) -> str:
+    """The identifier of an equal pretraining, or a new one."""
+    same = [key for key, other in pretrainings.items() if other == entry]
+    if same:
+        return same[0]
+    name = slug(entry["trainer"].removeprefix("nnUNetPretrainer"))
+    taken = [k for k in pretrainings if k.split("__")[0] == name and pretrainings[k]["fold"] == entry["fold"]]
+    variant = f"_v{len(taken) + 1}" if taken else ""
+    identifier = f"{name}__fold{entry['fold']}{variant}"
+    pretrainings[identifier] = entry
+    return identifier
+
+
+def check_leakage(folder: Path, outer: dict[str, dict[str, list[str]]], pretrained: bool) -> None:
+    """Refuse a study whose pretraining would see the images that it is tested on.
+
+    Args:
+        folder: dataset of stage one in nnUNet_preprocessed.
+        outer: outer folds of the study.
+        pretrained: whether anything is pretrained.
+
+    Raises:
+        ValueError: naming fold and cases, or folds that the dataset of stage one does not have.
+    """
+    if not pretrained:
+        return
+    path = folder / SPLITS_FILE
+    splits = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    for number, split in outer.items():
+        if int(number) >= len(splits):
+            raise ValueError(
+                f"pretraining: {folder.name} has {len(splits)} folds and none numbered {number}. Preprocess it with "
+                "the plans of the study's dataset, whose folds it then gets: nnunet_uad preprocess --like …"
+            )
+        shared = sorted(set(splits[int(number)]["train"]) & set(split["val"]))
+        if shared:
+            raise ValueError(
+                f"LEAKAGE: fold {number} of {folder.name} trains stage one on {', '.join(shared[:10])}, which the "
+                "study tests on. Scores on images that pretraining has seen do not count; correct the folds in "
+                f"{path}."
+            )

@@ -1,0 +1,72 @@
+"""Predict and score the test cases of one cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from nnunet_uad.data.image_files import channels_in
+from nnunet_uad.inference.segmenter import load_segmenter, segment
+from nnunet_uad.study.commands import nnunet_environment, training_command
+from nnunet_uad.study.layout import Cell, Layout
+from nnunet_uad.study.scoring import score_segmentation
+
+CHECKPOINT = "checkpoint_final.pth"
+
+
+def test_cell(layout: Layout, cell: Cell) -> list[dict[str, Any]]:
+    """Segment the fold's validation cases and all cases of the further datasets, and score them.
+
+    Segmentations are left in ``cells/ARM/FOLD/DATASET``; probabilities are only scored.
+
+    Returns:
+        A row per case: dataset, case and what :func:`score_segmentation` returns.
+    """
+    import os
+
+    import torch
+
+    # Before nnU-Net is imported: it reads its folders then.
+    os.environ.update(nnunet_environment(layout))
+    if layout.study.device == "cpu":
+        torch.set_num_threads(layout.study.resources_of("test").threads)
+    folder = training_command(layout, cell).folder
+    predictor = load_segmenter(
+        folder.parent, folder.name.removeprefix("fold_"), CHECKPOINT, layout.study.mirroring, layout.study.device
+    )
+    ending = predictor.dataset_json["file_ending"]
+    rows = []
+    for dataset, case, images, label, classes in tqdm(list(test_cases(layout, cell)), desc="testing"):
+        output = layout.cell_folder(cell.identifier) / dataset / f"{case}{ending}"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        probabilities = segment(predictor, images, output)
+        scores = score_segmentation(output, probabilities, label, predictor, classes)
+        rows.append({"dataset": dataset, "case": case, **scores})
+    return rows
+
+
+def test_cases(layout: Layout, cell: Cell) -> Iterator[tuple[str, str, list[Path], Path, dict[str, Any]]]:
+    """Dataset, case, images by channel, label, classes of every test case of a cell."""
+    own = layout.plan["dataset"]
+    raw, preprocessed = (Path(layout.request["paths"][f"nnUNet_{kind}"]) / own for kind in ("raw", "preprocessed"))
+    description = json.loads((preprocessed / "dataset.json").read_text(encoding="utf-8"))
+    images = raw_images(raw, description)
+    for case in cell.fold["val"]:
+        label = preprocessed / "gt_segmentations" / f"{case}{description['file_ending']}"
+        yield own, case, images[case], label, description["labels"]
+    for test in layout.plan["tests"]:
+        there = channels_in(layout.images(test["dataset"]))
+        for case, label in test["labels"].items():
+            yield test["dataset"], case, [p for _, p in sorted(there[case].items())], Path(label), test["classes"]
+
+
+def raw_images(raw: Path, description: dict[str, Any]) -> dict[str, list[Path]]:
+    """The raw images of the study's dataset, channels in the order of the plans."""
+    from nnunet_uad.data.cohort import raw_cases
+
+    channels = list(description["channel_names"].values())
+    return {case.identifier: [Path(p) for p in case.images] for case in raw_cases(raw, channels)[0]}
