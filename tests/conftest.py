@@ -25,6 +25,7 @@ for _variable in ("nnUNet_uad_settings", "nnUNet_uad_pretrained", "nnUNet_uad_re
     os.environ.pop(_variable, None)
 
 import matplotlib as mpl  # noqa: E402
+import studies  # noqa: E402
 import threads  # noqa: E402
 import tiny  # noqa: E402
 
@@ -59,3 +60,9 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
     (tmp_path / "results").mkdir()
     return tmp_path / "results"
+
+
+@pytest.fixture
+def workplace(tiny_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> studies.Workplace:
+    """A copy of the tiny dataset for studies."""
+    return studies.make_workplace(tiny_dataset, tmp_path, monkeypatch)

@@ -21,6 +21,7 @@ SUBCOMMANDS = {
     "evaluate": "evaluate",
     "robustness": "robustness",
     "study": "study",
+    "report": "report",
     "export": "export",
     "demo": "demo",
 }
@@ -34,6 +35,7 @@ _HELP = {
     "evaluate": "score anomaly maps against labels",
     "robustness": "predict corrupted images with several models and compare what they lose",
     "study": "plan and run a low-label study: budgets, pretrainings, trainings, tests",
+    "report": "write the page and tables of a study",
     "export": "write a fine-tuned model as a plain nnU-Net that needs no plugin",
     "transfer": "show what a weight file would give to a network",
     "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from nnunet_uad.cli.common import dataset_folder, required_folder
+from nnunet_uad.study.layout import Layout
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "study" / "example.yaml"
 
@@ -46,8 +48,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from nnunet_uad.study.layout import Layout
-
     layout = _request(arguments.study)
     plan = _make_plan(layout)
     new = Layout(layout.folder)
@@ -59,9 +59,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _request(path: Path) -> "Layout":  # noqa: F821, UP037
+def _request(path: Path) -> Layout:
     """Read the study and write down what was asked for."""
-    from nnunet_uad.study.layout import Layout
     from nnunet_uad.study.plan import write_request
     from nnunet_uad.study.settings import output_folder, read_study
 
@@ -72,7 +71,7 @@ def _request(path: Path) -> "Layout":  # noqa: F821, UP037
     return layout
 
 
-def _make_plan(layout: "Layout") -> dict:  # noqa: F821, UP037
+def _make_plan(layout: Layout) -> dict[str, Any]:
     from nnunet_uad.study.plan import plan_study
 
     study = layout.study
@@ -88,7 +87,6 @@ def _make_plan(layout: "Layout") -> dict:  # noqa: F821, UP037
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from nnunet_uad.study.layout import Layout
     from nnunet_uad.study.run import check_snakemake, only_run, run_snakemake, snakemake_command, summary
 
     check_snakemake()
@@ -114,7 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0 if complete and not status else 1
 
 
-def _prepared(layout: "Layout") -> bool:  # noqa: F821, UP037
+def _prepared(layout: Layout) -> bool:
     from nnunet_uad.study.preparation import is_prepared
 
     try:
@@ -125,7 +123,6 @@ def _prepared(layout: "Layout") -> bool:  # noqa: F821, UP037
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from nnunet_uad.study.layout import Layout
     from nnunet_uad.study.run import summary
     from nnunet_uad.study.settings import output_folder, read_study
 

@@ -27,6 +27,7 @@ from nnunet_uad.study.commands import (
     training_command,
 )
 from nnunet_uad.study.layout import Cell, Layout
+from nnunet_uad.study.revision import revision
 from nnunet_uad.training.atomic import write_json
 
 PACKAGES = ("nnunet_uad", "nnunetv2", "torch")
@@ -81,10 +82,17 @@ def _train(layout: Layout, identifier: str) -> None:
     command = training_command(layout, cell)
     seconds = _train_and_validate(command)
     found = [command.folder / name for name in REPORTS]
-    reports = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in found if path.is_file()}
+    reports = {path.stem: _without_tensors(path) for path in found if path.is_file()}
     layout.cell_folder(identifier).mkdir(parents=True, exist_ok=True)
     content = {"arm": cell.arm, "fold": cell.fold["id"], "command": str(command), "reports": reports, **_where(seconds)}
     write_json(layout.trained(identifier), content)
+
+
+def _without_tensors(path: Path) -> dict[str, Any]:
+    """A report of weights; what became of each tensor stays in the training's folder."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content.pop("tensors", None)
+    return content
 
 
 def _refuse_leakage(layout: Layout, cell: Cell) -> None:
@@ -150,10 +158,10 @@ def die_with_parent() -> None:
 
 
 def _test(layout: Layout, identifier: str) -> None:
-    from nnunet_uad.study.testing import test_cell
+    from nnunet_uad.study.testing import score_cell
 
     started = time.time()
-    rows = test_cell(layout, layout.cells[identifier])
+    rows = score_cell(layout, layout.cells[identifier])
     write_json(layout.scores(identifier), {"rows": rows, **_where(time.time() - started)})
 
 
@@ -165,6 +173,7 @@ def _where(seconds: float) -> dict[str, Any]:
     return {
         "seconds": round(seconds, 1),
         "device": gpu or f"{os.cpu_count()} CPU cores ({platform.processor() or platform.machine()})",
+        "revision": revision() or "installed package",
         "versions": {n: version(n) for n in ("nnunet_uad", "nnunetv2", "torch")}
         | {"python": platform.python_version()},
     }

@@ -138,7 +138,7 @@ def plan_study(
     folds = _plan_folds(study, outer, annotations)
     case_folds = [f for f in folds if not f["slices"]]
     slice_folds = [f for f in folds if f["slices"]]
-    known = {f["id"]: f for f in earlier.get("folds", [])}
+    known = {f["id"]: f for f in (*earlier.get("folds", []), *earlier.get("dropped", []))}
     assign_indices(splits, case_folds, {k: f for k, f in known.items() if not f["slices"]})
     slices = earlier.get("slice_dataset")
     if slice_folds:
@@ -161,8 +161,7 @@ def plan_study(
         "pretrainings": pretrainings,
         "tests": _plan_tests(study, layout, raw, source),
         "folds": folds,
-        "dropped": [f for k, f in known.items() if k not in {g["id"] for g in folds}]
-        + [f for f in earlier.get("dropped", []) if f["id"] not in {g["id"] for g in folds}],
+        "dropped": [fold for name, fold in known.items() if name not in {f["id"] for f in folds}],
     }
     if earlier != json.loads(json.dumps(plan)):
         write_json(layout.folder / PLAN_FILE, plan)
@@ -209,10 +208,7 @@ def _outer_folds(study: Study, splits: list[Split], labelled: set[str]) -> dict[
 def _plan_folds(study: Study, outer: dict[str, Split], annotations: dict[str, Annotation]) -> list[dict[str, Any]]:
     """A fold for every outer fold, budget and draw, by budget: the comparison of a budget is finished together."""
     orders = {
-        (number, draw): spread_order(
-            sorted(split["train"], key=lambda c: (annotations[c].volume, c)),
-            random.Random(f"{study.seed}/{number}/{draw}"),
-        )
+        (number, draw): case_order(split["train"], annotations, f"{study.seed}/{number}/{draw}")
         for number, split in outer.items()
         for draw in range(study.draws)
     }
@@ -220,7 +216,7 @@ def _plan_folds(study: Study, outer: dict[str, Split], annotations: dict[str, An
     for budget in map(Budget, study.budgets):
         for draw in range(study.draws):
             for number, split in outer.items():
-                fold = {
+                fold: dict[str, Any] = {
                     "id": f"fold{number}_{budget.text}_draw{draw}",
                     "outer": int(number),
                     "budget": budget.text,
@@ -235,6 +231,16 @@ def _plan_folds(study: Study, outer: dict[str, Split], annotations: dict[str, An
                     fold |= _case_fold(budget, order, annotations, number)
                 folds.append(fold)
     return folds
+
+
+def case_order(cases: Sequence[str], annotations: dict[str, Annotation], seed: str) -> list[str]:
+    """The order in which cases are labelled, every beginning spread over the labelled volumes.
+
+    The first case has foreground: nobody would label a single case without any.
+    """
+    order = spread_order(sorted(cases, key=lambda c: (annotations[c].volume, c)), random.Random(seed))
+    first = next((k for k, c in enumerate(order) if annotations[c].volume > 0), 0)
+    return [order[first], *order[:first], *order[first + 1 :]]
 
 
 def _case_fold(budget: Budget, order: Sequence[str], annotations: dict[str, Annotation], outer: str) -> dict[str, Any]:

@@ -61,7 +61,7 @@ class Length:
     def __post_init__(self) -> None:
         if self.iterations is not None and self.epochs is None:
             raise ValueError("iterations are those of an epoch: say how many epochs, too.")
-        if min(self.epochs or 1, self.iterations or 1) < 1:
+        if any(n is not None and n < 1 for n in (self.epochs, self.iterations)):
             raise ValueError(f"epochs and iterations expect positive numbers, found {self.epochs}, {self.iterations}.")
 
     @property

@@ -133,7 +133,8 @@ def _write_case(source: Path, target: Path, slices: Sequence[int] | None, ignore
     else:
         hidden = np.ones(seg.shape[1], bool)
         hidden[list(slices)] = False
-        seg[:, hidden] = np.where(seg[:, hidden] >= 0, ignore, seg[:, hidden])
+        # All of the slice, as if the raw labels had been ignored: nnU-Net draws patches around every other voxel.
+        seg[:, hidden] = ignore
         with atomic_path(mine, keep_suffix=True) as temporary:
             blosc2.asarray(
                 seg, urlpath=str(temporary), chunks=stored.chunks, blocks=stored.blocks, cparams=stored.cparams

@@ -18,7 +18,7 @@ from nnunet_uad.study.scoring import score_segmentation
 CHECKPOINT = "checkpoint_final.pth"
 
 
-def test_cell(layout: Layout, cell: Cell) -> list[dict[str, Any]]:
+def score_cell(layout: Layout, cell: Cell) -> list[dict[str, Any]]:
     """Segment the fold's validation cases and all cases of the further datasets, and score them.
 
     Segmentations are left in ``cells/ARM/FOLD/DATASET``; probabilities are only scored.
@@ -40,7 +40,7 @@ def test_cell(layout: Layout, cell: Cell) -> list[dict[str, Any]]:
     )
     ending = predictor.dataset_json["file_ending"]
     rows = []
-    for dataset, case, images, label, classes in tqdm(list(test_cases(layout, cell)), desc="testing"):
+    for dataset, case, images, label, classes in tqdm(list(cases_to_test(layout, cell)), desc="testing"):
         output = layout.cell_folder(cell.identifier) / dataset / f"{case}{ending}"
         output.parent.mkdir(parents=True, exist_ok=True)
         probabilities = segment(predictor, images, output)
@@ -49,7 +49,7 @@ def test_cell(layout: Layout, cell: Cell) -> list[dict[str, Any]]:
     return rows
 
 
-def test_cases(layout: Layout, cell: Cell) -> Iterator[tuple[str, str, list[Path], Path, dict[str, Any]]]:
+def cases_to_test(layout: Layout, cell: Cell) -> Iterator[tuple[str, str, list[Path], Path, dict[str, Any]]]:
     """Dataset, case, images by channel, label, classes of every test case of a cell."""
     own = layout.plan["dataset"]
     raw, preprocessed = (Path(layout.request["paths"][f"nnUNet_{kind}"]) / own for kind in ("raw", "preprocessed"))

@@ -1,0 +1,31 @@
+"""The report of a study: one page that needs no network, and its tables as CSV.
+
+A study that is not finished is reported as far as it is; what is missing is a gap, never a zero. What
+nnunet_uad robustness -o STUDY_FOLDER/robustness has left is shown, too.
+
+Example:
+    nnunet_uad report study.yaml -o report
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument("study", type=Path, metavar="STUDY.yaml")
+    parser.add_argument("-o", type=Path, required=True, metavar="FOLDER", help="where to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the report; exit status 0 also for an unfinished study."""
+    from nnunet_uad.report.page import write_report
+    from nnunet_uad.study.layout import Layout
+    from nnunet_uad.study.settings import output_folder, read_study
+
+    layout = Layout(output_folder(arguments.study, read_study(arguments.study)))
+    page = write_report(layout, arguments.study.read_text(encoding="utf-8"), arguments.o)
+    print(f"Written: {page}")
+    return 0

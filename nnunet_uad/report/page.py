@@ -1,0 +1,127 @@
+"""One self-contained page and its tables as CSV."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from nnunet_uad.report.analysis import Analysis, analyse
+from nnunet_uad.report.collect import Results, collect
+from nnunet_uad.report.figures import efficiency_figure, reliability_figure
+from nnunet_uad.report.pictures import case_pictures
+from nnunet_uad.report.provenance import citations, provenance
+from nnunet_uad.report.tables import (
+    Table,
+    case_table,
+    difference_table,
+    pathology_table,
+    reliability_table,
+    saving_table,
+    score_table,
+    transfer_table,
+    write_csv,
+)
+from nnunet_uad.report.words import answer, question
+from nnunet_uad.study.layout import Layout
+from nnunet_uad.training.atomic import atomic_path
+
+PAGE = "index.html"
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+def write_report(layout: Layout, settings: str, output: Path) -> Path:
+    """Write ``index.html`` and the tables.
+
+    Args:
+        layout: of a study, finished or not.
+        settings: text of ``study.yaml``.
+        output: folder.
+
+    Returns:
+        The page.
+
+    Raises:
+        ValueError: nothing is finished yet.
+    """
+    results = collect(layout)
+    with tqdm(total=4, desc="report") as bar:
+        analysis = analyse(results)
+        bar.update()
+        content = page_content(results, analysis, settings)
+        bar.update()
+        output.mkdir(parents=True, exist_ok=True)
+        for table in _all_tables(content, results):
+            write_csv(table, output)
+        bar.update()
+        with atomic_path(output / PAGE) as temporary:
+            temporary.write_text(render(content), encoding="utf-8")
+        bar.update()
+    return output / PAGE
+
+
+def page_content(results: Results, analysis: Analysis, settings: str) -> dict[str, Any]:
+    """What the template shows."""
+    study = results.layout.study
+    return {
+        "title": study.title or f"{results.datasets[0]}, {study.configuration}",
+        "question": question(results),
+        "answer": answer(results, analysis),
+        "baseline": results.baseline,
+        "datasets": [_dataset_content(results, analysis, d) for d in results.datasets],
+        "savings": saving_table(results, analysis),
+        "pathologies": pathology_table(results, analysis) if len(results.datasets) > 1 else None,
+        "pictures": case_pictures(results, analysis),
+        "transfer": transfer_table(results),
+        "robustness": _robustness(results.layout.folder),
+        "missing": [cell.identifier for cell in results.missing],
+        "cells": len(results.layout.cells),
+        "settings": settings,
+        "provenance": provenance(results),
+        "citations": citations(results),
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def _dataset_content(results: Results, analysis: Analysis, dataset: str) -> dict[str, Any]:
+    return {
+        "name": dataset,
+        "own": dataset == results.datasets[0],
+        "curve": efficiency_figure(results, analysis, dataset),
+        "scores": score_table(results, analysis, dataset),
+        "differences": difference_table(results, analysis, dataset) if len(results.arms) > 1 else None,
+        "reliability": reliability_figure(results, dataset),
+    }
+
+
+def _all_tables(content: dict[str, Any], results: Results) -> list[Table]:
+    tables = [content["savings"], content["pathologies"], content["transfer"], reliability_table(results)]
+    tables += [case_table(results)]
+    for dataset in content["datasets"]:
+        tables += [dataset["scores"], dataset["differences"]]
+    return [t for t in tables if t is not None]
+
+
+def _robustness(folder: Path) -> dict[str, Any] | None:
+    """What ``nnunet_uad robustness -o STUDY/robustness`` has left, if anything."""
+    path = folder / "robustness" / "robustness.json"
+    if not path.is_file():
+        return None
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def render(content: dict[str, Any]) -> str:
+    """The page as HTML."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html").render(content)

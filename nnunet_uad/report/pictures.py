@@ -1,0 +1,146 @@
+"""The best and the worst test case of every dataset as pictures: image, truth, both predictions."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnunet_uad.data.image_files import ending_of, read_image
+from nnunet_uad.report.analysis import Analysis
+from nnunet_uad.report.collect import Results
+from nnunet_uad.report.words import number
+from nnunet_uad.study.layout import Cell
+from nnunet_uad.study.settings import Budget
+from nnunet_uad.study.testing import cases_to_test
+
+TRUTH, PREDICTION = "#f0e442", "#56b4e9"
+
+
+@dataclass(frozen=True)
+class CasePicture:
+    """A picture with its words.
+
+    Attributes:
+        title: which case, and why it is shown.
+        text: what it shows, for the caption and for screen readers.
+        data: ``data:image/png;base64,…``.
+    """
+
+    title: str
+    text: str
+    data: str
+
+
+def case_pictures(results: Results, analysis: Analysis) -> list[CasePicture]:
+    """Per dataset the cases with the highest and the lowest Dice of the arm that is best with the fewest labels."""
+    found = []
+    for dataset in results.datasets:
+        chosen = _arm_shown(results, analysis, dataset)
+        if chosen is None:
+            continue
+        budget, arm = chosen
+        scores = sorted((v, repr(t), c, t) for t, c, v in results.groups[dataset, budget, arm].dice if v is not None)
+        extremes = {"best case": scores[-1], "worst case": scores[0]} if len(scores) > 1 else {"only case": scores[0]}
+        for kind, (_, _, case, training) in extremes.items():
+            picture = _picture(results, dataset, budget, arm, case, training, kind)
+            found += [picture] if picture else []
+    return found
+
+
+def _arm_shown(results: Results, analysis: Analysis, dataset: str) -> tuple[str, str] | None:
+    """At the smallest budget that has any result: the arm with the highest mean Dice, the baseline only if alone."""
+    for budget in results.budgets:
+        rows = [c for c in analysis.cells if c.dataset == dataset and c.budget == budget and not np.isnan(c.dice)]
+        others = [c for c in rows if c.arm != results.baseline] or rows
+        if others:
+            return budget.text, max(others, key=lambda c: c.dice).arm
+    return None
+
+
+def _picture(
+    results: Results, dataset: str, budget: str, arm: str, case: str, training: Any, kind: str
+) -> CasePicture | None:
+    """``None`` where segmentations or images are no longer there."""
+    cells = {
+        cell.arm: cell
+        for cell in results.layout.cells.values()
+        if cell.fold["budget"] == budget and (cell.fold["outer"], cell.fold["draw"]) == training
+    }
+    dice: dict[str, float] = {}
+    masks: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys((results.baseline, arm)):
+        values = [v for t, c, v in _rows(results, dataset, budget, name) if (t, c) == (training, case)]
+        path = _segmentation(results, cells[name], dataset, case)
+        if values and values[0] is not None and path is not None:
+            dice[name], masks[name] = values[0], _array(path) > 0
+    files = _files(results, cells[arm], dataset, case)
+    if arm not in masks or files is None:
+        return None
+    image, truth = _array(files[0]), _array(files[1]) > 0
+    words = Budget(budget).words
+    scores = ", ".join(f"{name}: Dice {number(value)}" for name, value in dice.items())
+    return CasePicture(
+        title=f"{dataset}, {kind}: {case}",
+        text=f"Trained with {words} (fold {training[0]}, draw {training[1]}). {scores}. "
+        "Slice with the largest labelled area; yellow: ground truth, blue: prediction.",
+        data=_png(image, truth, masks),
+    )
+
+
+def _rows(results: Results, dataset: str, budget: str, arm: str) -> list[tuple[Any, str, float | None]]:
+    group = results.groups.get((dataset, budget, arm))
+    return group.dice if group else []
+
+
+def _segmentation(results: Results, cell: Cell, dataset: str, case: str) -> Path | None:
+    folder = results.layout.cell_folder(cell.identifier) / dataset
+    found = [p for p in folder.glob(f"{case}.*") if p.name[: -len(ending_of(p))] == case] if folder.is_dir() else []
+    return found[0] if found else None
+
+
+def _files(results: Results, cell: Cell, dataset: str, case: str) -> tuple[Path, Path] | None:
+    """First channel and label."""
+    try:
+        for name, identifier, images, label, _ in cases_to_test(results.layout, cell):
+            if (name, identifier) == (dataset, case):
+                return (images[0], label) if images[0].exists() and label.exists() else None
+    except (OSError, ValueError):
+        # Data that moved since cost a picture, not the report.
+        return None
+    return None
+
+
+def _array(path: Path) -> np.ndarray:
+    """(z, y, x); a 2D image gets one slice."""
+    import SimpleITK
+
+    array = SimpleITK.GetArrayFromImage(read_image(path))
+    return array[None] if array.ndim == 2 else array
+
+
+def _png(image: np.ndarray, truth: np.ndarray, masks: dict[str, np.ndarray]) -> str:
+    from matplotlib.figure import Figure
+
+    index = int(truth.sum((1, 2)).argmax())
+    shown = image[index].astype(float)
+    inside = shown[shown != 0] if (shown != 0).any() else shown
+    low, high = np.quantile(inside, [0.01, 0.995])
+    panels: list[tuple[str, np.ndarray | None]] = [("image", None), ("ground truth", truth), *masks.items()]
+    figure = Figure(figsize=(2.2 * len(panels), 2.5), dpi=100, facecolor="black")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axis, (title, mask) in zip(axes, panels, strict=True):
+        axis.imshow(shown, "gray", vmin=low, vmax=max(high, low + 1e-6))
+        if mask is not None and mask[index].any():
+            colour = TRUTH if title == "ground truth" else PREDICTION
+            axis.contour(mask[index], [0.5], colors=colour, linewidths=1.2)
+        axis.set_title(title, color="white", fontsize=9)
+        axis.set_axis_off()
+    figure.tight_layout(pad=0.4)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", facecolor="black", metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,242 @@
+"""The report's tables: the same rows for the page and for CSV."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.report.analysis import Analysis, CellRow, reliability_curve
+from nnunet_uad.report.collect import Results
+from nnunet_uad.report.words import GAP, factor, number, p_value, span
+from nnunet_uad.statistics.intervals import Interval
+from nnunet_uad.training.atomic import atomic_path
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the page and its CSV.
+
+    Attributes:
+        name: of the CSV, without ending.
+        caption: what the reader sees.
+        columns: headings on the page.
+        rows: cells on the page, text.
+        raw_columns: headings of the CSV.
+        raw_rows: cells of the CSV; numbers are not rounded, gaps are empty.
+        headers: how many cells of a row, from the left, name it.
+        marked: indices of rows to set off.
+    """
+
+    name: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    raw_columns: Sequence[str]
+    raw_rows: Sequence[Sequence[Any]]
+    headers: int = 2
+    marked: frozenset[int] = frozenset()
+
+
+def score_table(results: Results, analysis: Analysis, dataset: str) -> Table:
+    """Mean scores with intervals, a row per budget and arm."""
+    cells = [c for c in analysis.cells if c.dataset == dataset]
+    whole = any(c.whole_foreground for c in cells)
+    rows = [
+        (c.budget.words, c.arm, f"{c.trainings} of {c.planned}", str(c.cases), GAP, *["–"] * 6)
+        if math.isnan(c.dice)
+        else (
+            c.budget.words,
+            c.arm,
+            f"{c.trainings} of {c.planned}",
+            str(c.cases),
+            number(c.dice),
+            span(c.interval),
+            span(c.case_interval),
+            number(c.precision),
+            number(c.lesion_recall, 2),
+            number(c.false_positives, 1),
+            number(c.calibration_error),
+        )
+        for c in cells
+    ]
+    note = " Its classes are not the model's: any foreground is compared with any foreground." if whole else ""
+    return Table(
+        f"scores_{dataset}",
+        f"Scores on {dataset}.{note}",
+        ("labelled", "trainer", "trainings", "cases", "mean Dice", "95 % interval", "over cases only", "AP",
+         "lesion recall", "false positives per scan", "calibration error"),
+        rows,
+        ("dataset", "budget", "trainer", "trainings", "planned", "cases", "dice", "low_95", "high_95", "low_95_cases",
+         "high_95_cases", "average_precision", "lesion_recall", "false_positives_per_scan", "calibration_error"),
+        [
+            (c.dataset, c.budget.text, c.arm, c.trainings, c.planned, c.cases, c.dice, *_ends(c.interval),
+             *_ends(c.case_interval), c.precision, c.lesion_recall, c.false_positives, c.calibration_error)
+            for c in cells
+        ],
+    )  # fmt: skip
+
+
+def difference_table(results: Results, analysis: Analysis, dataset: str) -> Table:
+    """Paired differences to the baseline."""
+    rows: list[Sequence[str]] = []
+    raw: list[Sequence[Any]] = []
+    marked: set[int] = set()
+    for row in (r for r in analysis.differences if r.dataset == dataset):
+        c = row.comparison
+        if row.clear:
+            marked.add(len(rows))
+        if c is None:
+            rows.append((row.budget.words, row.arm, GAP, *["–"] * 6))
+            raw.append((dataset, row.budget.text, row.arm, *[""] * 9))
+            continue
+        rows.append(
+            (
+                row.budget.words,
+                row.arm,
+                number(c.difference, signed=True),
+                span(c.interval, signed=True),
+                p_value(c.p),
+                p_value(row.corrected_p),
+                number(c.effect, 2, signed=True),
+                f"{c.better:.0%}",
+                "yes" if row.clear else "no",
+            )
+        )
+        raw.append(
+            (dataset, row.budget.text, row.arm, c.difference, *_ends(c.interval), c.p, row.corrected_p, c.effect,
+             c.better, c.cases, c.trainings)
+        )  # fmt: skip
+    return Table(
+        f"differences_{dataset}",
+        f"Differences of the mean Dice to {results.baseline} on {dataset}: same trainings, same cases.",
+        ("labelled", "trainer", "difference", "95 % interval", "p", "p, Holm", "effect", "better cases", "clear"),
+        rows,
+        ("dataset", "budget", "trainer", "difference", "low_95", "high_95", "p_wilcoxon", "p_holm", "rank_biserial",
+         "share_better", "cases", "trainings"),
+        raw,
+        marked=frozenset(marked),
+    )  # fmt: skip
+
+
+def saving_table(results: Results, analysis: Analysis) -> Table:
+    """Label-saving factors on the study's own dataset and the others."""
+    rows, raw = [], []
+    for r in analysis.savings:
+        s = r.saving
+        rows.append((r.dataset, r.budget.words, r.arm, factor(s.factor), f"{factor(s.low)} to {factor(s.high)}"))
+        raw.append((r.dataset, r.budget.text, r.arm, s.factor, s.low, s.high))
+    return Table(
+        "label_saving",
+        f"Labels that {results.baseline} needs for the trainer's mean Dice, as a multiple of the trainer's own labels.",
+        ("dataset", "labelled", "trainer", "factor", "95 % interval"),
+        rows,
+        ("dataset", "budget", "trainer", "factor", "low_95", "high_95"),
+        raw,
+        headers=3,
+    )
+
+
+def pathology_table(results: Results, analysis: Analysis) -> Table:
+    """A row per trainer and budget, a column per dataset: what happens on pathologies that were never trained on."""
+    rows, raw = [], []
+    for budget in results.budgets:
+        for arm in results.arms:
+            cells = [analysis.cell(d, budget.text, arm) for d in results.datasets]
+            shown = [
+                GAP
+                if math.isnan(c.dice)
+                else f"{number(c.dice)} ({span(c.interval)}), recall {number(c.lesion_recall, 2)}"
+                for c in cells
+            ]
+            rows.append((budget.words, arm, *shown))
+            raw.append((budget.text, arm, *(v for c in cells for v in (c.dice, c.lesion_recall, c.false_positives))))
+    return Table(
+        "pathologies",
+        "Mean Dice (95 % interval) and lesion recall per dataset; all but the first were never trained on.",
+        ("labelled", "trainer", *results.datasets),
+        rows,
+        ("budget", "trainer",
+         *(f"{d}_{m}" for d in results.datasets for m in ("dice", "lesion_recall", "false_positives_per_scan"))),
+        raw,
+    )  # fmt: skip
+
+
+def _dice_and_recall(cell: CellRow) -> str:
+    return f"{number(cell.dice)} ({span(cell.interval)}), recall {number(cell.lesion_recall, 2)}"
+
+
+def reliability_table(results: Results) -> Table:
+    """What the reliability curves are drawn from; CSV only."""
+    raw = [
+        (dataset, budget, arm, float(p), float(o), int(n))
+        for (dataset, budget, arm), group in results.groups.items()
+        if group.reliability is not None
+        for p, o, n in zip(*reliability_curve(group.reliability), strict=True)
+    ]
+    columns = ("dataset", "budget", "trainer", "predicted", "observed", "voxels")
+    return Table("reliability", "", (), (), columns, raw)
+
+
+def case_table(results: Results) -> Table:
+    """Every score of every case; CSV only."""
+    raw = []
+    for (dataset, budget, arm), group in results.groups.items():
+        precision = {(t, c): v for t, c, v in group.precision}
+        raw += [(dataset, budget, arm, *t, c, v, precision[t, c]) for t, c, v in group.dice]
+    columns = ("dataset", "budget", "trainer", "fold", "draw", "case", "dice", "average_precision")
+    return Table("cases", "", (), (), columns, raw)
+
+
+def transfer_table(results: Results) -> Table:
+    """How much of each network was pretrained."""
+    rows, raw = [], []
+    for arm in results.arms:
+        found = [t["reports"] for t in results.trainings.values() if t["arm"] == arm]
+        shares = [r["transfer"]["share"] for r in found if "transfer" in r]
+        frozen = sorted({r["restorer"]["trainer"] for r in found if "restorer" in r})
+        warnings = sorted({w for r in found for report in r.values() for w in report.get("warnings", [])})
+        percent = [_percent([s[k] for s in shares]) for k in ("encoder", "decoder", "all_but_heads")]
+        rows.append((arm, str(len(shares)), *percent, ", ".join(frozen) or "–", "; ".join(warnings) or "none"))
+        raw.append(
+            (arm, len(shares), *(_mean([s[k] for s in shares]) for k in ("encoder", "decoder", "all_but_heads")),
+             " ".join(frozen), "; ".join(warnings))
+        )  # fmt: skip
+    return Table(
+        "transfer",
+        "Share of the parameters that start from pretrained weights, and frozen networks inside.",
+        ("trainer", "trainings with transfer", "encoder", "decoder", "all but the heads", "frozen inside", "warnings"),
+        rows,
+        ("trainer", "trainings_with_transfer", "encoder", "decoder", "all_but_heads", "frozen", "warnings"),
+        raw,
+        headers=1,
+    )
+
+
+def _percent(values: Sequence[float]) -> str:
+    return f"{sum(values) / len(values):.1%}" if values else "–"
+
+
+def _mean(values: Sequence[float]) -> float | str:
+    return sum(values) / len(values) if values else ""
+
+
+def _ends(interval: Interval | None) -> tuple[Any, Any]:
+    return (interval.low, interval.high) if interval else ("", "")
+
+
+def write_csv(table: Table, folder: Path) -> Path:
+    """Write the CSV of a table; gaps are empty cells, an amount beyond the curve is ``inf``."""
+    path = folder / f"{table.name}.csv"
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(table.raw_columns)
+        writer.writerows([_raw(v) for v in row] for row in table.raw_rows)
+    return path
+
+
+def _raw(value: Any) -> Any:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

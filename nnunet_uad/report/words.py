@@ -1,0 +1,163 @@
+"""Numbers as text, and the answer to the study's question in words."""
+
+from __future__ import annotations
+
+import math
+
+from nnunet_uad.report.analysis import ENOUGH, Analysis, CellRow, DifferenceRow
+from nnunet_uad.report.collect import Results
+from nnunet_uad.statistics.intervals import Interval
+
+GAP = "not finished"
+MINUS = "−"
+_FEW_CASES = 6
+
+
+def number(value: float | None, digits: int = 3, signed: bool = False) -> str:
+    """A number with a true minus sign; a dash where there is none."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    return f"{value:{'+' if signed else ''}.{digits}f}".replace("-", MINUS)
+
+
+def span(interval: Interval | None, digits: int = 3, signed: bool = False) -> str:
+    """An interval as ``0.701 to 0.792``."""
+    if interval is None:
+        return "–"
+    return f"{number(interval.low, digits, signed)} to {number(interval.high, digits, signed)}"
+
+
+def p_value(p: float) -> str:
+    """``0.031``, ``< 0.001`` or a dash."""
+    if math.isnan(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def labels(amount: float, results: Results, largest: float) -> str:
+    """An amount of labels in words."""
+    if amount == 0:
+        return "fewer than the smallest budget"
+    if math.isinf(amount):
+        return f"more than {largest:.0f} {results.unit}"
+    return f"about {amount:.2g} {results.unit}" if amount < 10 else f"about {amount:.0f} {results.unit}"
+
+
+def factor(value: float) -> str:
+    """A label-saving factor; the ends of the baseline's curve are ends of what is known."""
+    if value == 0:
+        return "below the curve"
+    return "beyond the curve" if math.isinf(value) else f"× {value:.2f}"
+
+
+def question(results: Results) -> str:
+    """What the study asks."""
+    others = ", ".join(results.arms[1:])
+    asked = f"How many labels does {results.datasets[0]} need"
+    return f"{asked}, and do any of {others} save some?" if others else f"{asked}?"
+
+
+def answer(results: Results, analysis: Analysis) -> list[str]:
+    """The answer, a sentence or two per entry; says what is not known as plainly as what is."""
+    return [
+        _curve_words(results, analysis),
+        *_difference_words(results, analysis),
+        _enough_words(results, analysis),
+        *_unseen_words(results, analysis),
+        *_caveats(results, analysis),
+    ]
+
+
+def _own(rows: list, results: Results) -> list:
+    return [r for r in rows if r.dataset == results.datasets[0]]
+
+
+def _curve_words(results: Results, analysis: Analysis) -> str:
+    cells = [c for c in _own(analysis.cells, results) if c.arm == results.baseline and not math.isnan(c.dice)]
+    if not cells:
+        return f"The baseline {results.baseline} is not finished, so nothing can be compared yet."
+    first, last = cells[0], cells[-1]
+    text = f"{results.baseline} reaches a mean Dice of {_value(first)} with {first.budget.words}"
+    return f"{text} and {_value(last)} with {last.budget.words}." if last is not first else f"{text}."
+
+
+def _value(cell: CellRow) -> str:
+    return f"{number(cell.dice)} (95 % interval {span(cell.interval)})"
+
+
+def _difference_words(results: Results, analysis: Analysis) -> list[str]:
+    rows = [r for r in _own(analysis.differences, results) if r.comparison]
+    if not rows:
+        return []
+    clear = [r for r in rows if r.clear]
+    lines = [_sentence(r, results) for r in clear]
+    if len(clear) < len(rows):
+        best = max((r for r in rows if not r.clear), key=lambda r: r.comparison.difference)
+        start = "The other differences are not clear" if clear else f"No arm differs clearly from {results.baseline}"
+        lines.append(
+            f"{start}: the largest, {best.arm} with {best.budget.words}, is "
+            f"{number(best.comparison.difference, signed=True)} "
+            f"(95 % interval {span(best.comparison.interval, signed=True)}, p = {p_value(best.corrected_p)})."
+        )
+    return lines
+
+
+def _sentence(row: DifferenceRow, results: Results) -> str:
+    found = row.comparison
+    assert found is not None
+    verb = "raises" if found.difference > 0 else "lowers"
+    return (
+        f"With {row.budget.words}, {row.arm} {verb} the mean Dice by {number(abs(found.difference))} against "
+        f"{results.baseline} (95 % interval {span(found.interval, signed=True)}, p = {p_value(row.corrected_p)} after "
+        f"Holm's correction, {found.better:.0%} of the cases better)."
+    )
+
+
+def _enough_words(results: Results, analysis: Analysis) -> str:
+    found = analysis.enough.get(results.datasets[0], {})
+    largest = results.amount(results.budgets[-1].text)
+    if results.baseline not in found:
+        return "There are too few budgets to say how many labels are enough."
+    words = [f"{arm} {labels(amount, results, largest)}" for arm, amount in found.items()]
+    return (
+        f"For {ENOUGH:.0%} of what {results.baseline} reaches with its largest finished budget, the curves of the "
+        f"means need: {'; '.join(words)}."
+    )
+
+
+def _unseen_words(results: Results, analysis: Analysis) -> list[str]:
+    lines = []
+    for dataset in results.datasets[1:]:
+        cells = [c for c in analysis.cells if c.dataset == dataset and not math.isnan(c.dice)]
+        if cells:
+            best = max(cells, key=lambda c: c.dice)
+            base = [c for c in cells if c.arm == results.baseline and c.budget.text == best.budget.text]
+            against = f"; {results.baseline} with as many labels: {number(base[0].dice)}" if base else ""
+            lines.append(
+                f"On {dataset}, which no model was trained on, the highest mean Dice is {_value(best)} "
+                f"({best.arm}, {best.budget.words}{against})."
+            )
+    return lines
+
+
+def _caveats(results: Results, analysis: Analysis) -> list[str]:
+    lines = []
+    if results.missing:
+        lines.append(
+            f"{len(results.missing)} of {len(results.layout.cells)} trainings are not finished; they are gaps in every "
+            "table, not zeros."
+        )
+    cases = max((c.cases for c in _own(analysis.cells, results)), default=0)
+    trainings = max((c.trainings for c in _own(analysis.cells, results)), default=0)
+    if cases < _FEW_CASES:
+        lines.append(
+            f"With {cases} test case{'' if cases == 1 else 's'} no rank test can reach 5 %; only the intervals speak."
+        )
+    if trainings < 3:
+        lines.append(
+            f"With {trainings} training{'' if trainings == 1 else 's'} per cell little is known about how much another "
+            "draw of labels would change."
+        )
+    return lines

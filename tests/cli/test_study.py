@@ -1,0 +1,51 @@
+import pytest
+import studies
+
+from nnunet_uad.cli.main import main
+from nnunet_uad.study.settings import read_study
+
+
+def test_example_can_be_read(tmp_path, capsys):
+    assert main(["study", "example"]) == 0
+    path = tmp_path / "study.yaml"
+    path.write_text(capsys.readouterr().out)
+    assert read_study(path).baseline == "scratch"
+
+
+def test_plan_says_what_every_index_means(workplace, capsys):
+    path = workplace.write(budgets=[1, 3], draws=1)
+    assert main(["study", "plan", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "4 cells, 1 pretrainings" in shown and "fold 2 of Dataset991_Tiny: fold0_1_draw0: lesion_0" in shown
+    assert main(["study", "status", str(path)]) == 1
+    assert "test: 0 of 4 finished" in capsys.readouterr().out
+    from nnunet_uad.study.layout import Layout
+
+    studies.finish(Layout(workplace.folder / "study"))
+    assert main(["study", "status", str(path)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plan"], "Name the study's file"),
+        (["plan", "nowhere.yaml"], "There is no file nowhere.yaml"),
+    ],
+)
+def test_errors(arguments, message, capsys):
+    assert main(["study", *arguments]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_status_of_an_unplanned_study(workplace, capsys):
+    assert main(["study", "status", str(workplace.write())]) == 1
+    assert "not planned yet: nnunet_uad study plan" in capsys.readouterr().err
+
+
+def test_unprepared_data(workplace, capsys):
+    import shutil
+
+    shutil.rmtree(workplace.source / "nnUNetPlans_2d_tiny")
+    assert main(["study", "plan", str(workplace.write())]) == 1
+    shown = capsys.readouterr().err
+    assert "holds no preprocessed case" in shown and "nnunet_uad study run" in shown

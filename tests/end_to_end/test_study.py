@@ -1,0 +1,141 @@
+"""A study as a user runs it: locally with a power cut in the middle, and through a cluster whose job is killed."""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from nnunet_uad.cli.main import main
+from nnunet_uad.study.layout import Layout
+
+COMMAND = [str(Path(sys.executable).with_name("nnunet_uad")), "study", "run"]
+THREADS = {stage: {"threads": 1, "mem_mb": 1000} for stage in ("pretrain", "train", "test")}
+
+
+def wait_for(condition, process):
+    deadline = time.time() + 240
+    while not condition():
+        assert process.poll() is None, "the run ended too early"
+        assert time.time() < deadline
+        time.sleep(0.05)
+
+
+def test_a_study_survives_a_power_cut(workplace, capsys):
+    trainers = {"scratch": "nnUNetTrainerFromScratch", "DAE": "nnUNetTrainerDAEPretrained"}
+    length = {"epochs": 20, "iterations": 2}
+    path = workplace.write(trainers=trainers, budgets=["2s"], draws=1, fine_tuning=length, resources=THREADS)
+    log = (workplace.folder / "run.log").open("w")
+    run = subprocess.Popen([*COMMAND, str(path), "--cores", "2"], stdout=log, stderr=log, start_new_session=True)
+    folder = workplace.folder / "study"
+    models = folder / "models" / "scratch"
+    wait_for(lambda: list(models.rglob("checkpoint_latest.pth")), run)
+    (checkpoint,) = models.rglob("checkpoint_latest.pth")
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    time.sleep(1)
+    assert not checkpoint.with_name("checkpoint_final.pth").exists()
+    done = torch.load(checkpoint, weights_only=True)["current_epoch"]
+    finished = {p: p.stat().st_mtime_ns for p in (folder / "pretrained").glob("*.json")}
+    again = subprocess.run([*COMMAND, str(path), "--cores", "2"], capture_output=True, text=True)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "train: 2 of 2 finished" in again.stdout and "Report: nnunet_uad report" in again.stdout
+    layout = Layout(folder)
+    assert {p: p.stat().st_mtime_ns for p in finished} == finished
+    log_text = layout.log("train", "scratch/fold0_2s_draw0").read_text()
+    assert log_text.count("$ nnUNet_raw") == 2 and log_text.count("--c\n") == 1
+    final = torch.load(checkpoint.with_name("checkpoint_final.pth"), weights_only=True)
+    assert 0 < done < 20 == final["current_epoch"]
+    training = json.loads(layout.trained("DAE/fold0_2s_draw0").read_text())
+    assert training["reports"]["transfer"]["share"]["encoder"] == 1 and training["seconds"] > 0
+    rows = json.loads(layout.scores("DAE/fold0_2s_draw0").read_text())["rows"]
+    assert [r["case"] for r in rows] == layout.plan["folds"][0]["val"]
+    # Nothing left to do: no job is started.
+    once_more = subprocess.run([*COMMAND, str(path), "--cores", "2"], capture_output=True, text=True)
+    assert once_more.returncode == 0 and "Nothing to be done" in once_more.stdout + once_more.stderr
+    capsys.readouterr()
+    assert main(["report", str(path), "-o", str(workplace.folder / "report")]) == 0
+    assert "scratch reaches a mean Dice of" in (workplace.folder / "report" / "index.html").read_text()
+
+
+SUBMIT = """#!{python}
+# A cluster of one machine: start the job, print its number; the first training is killed when it has begun to train.
+import json, os, re, subprocess, sys, time
+folder, script = {folder!r}, sys.argv[-1]
+rule = json.loads(re.search(r"# properties = (.*)", open(script).read())[1])["rule"]
+number = len(os.listdir(folder))
+open(os.path.join(folder, str(number)), "w").write(rule)
+if os.fork() == 0:
+    os.setsid()
+    out = open(os.path.join(folder, "..", f"job{{number}}.log"), "w")
+    job = subprocess.Popen(["/bin/bash", script], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+    os.close(1)
+    killed = os.path.join(folder, "..", "killed")
+    if rule == "train" and not os.path.exists(killed):
+        open(killed, "w").close()
+        while job.poll() is None and "Epoch 0" not in "".join(open(p).read() for p in {logs}):
+            time.sleep(0.1)
+        subprocess.run(["pkill", "-9", "-s", str(os.getsid(0)), "-f", "nnunet_uad.study.job"])
+    code = job.wait()
+    state = "success" if code == 0 else "failed"
+    os.rename(os.path.join(folder, str(number)), os.path.join(folder, f"{{number}}.{{state}}"))
+    os._exit(0)
+print(number)
+"""
+STATUS = """#!{python}
+import os, sys
+folder, number = {folder!r}, sys.argv[-1]
+print(next(({{"success": "success", "failed": "failed"}}[p.split(".")[1]] for p in os.listdir(folder)
+            if p.startswith(number + ".")), "running"))
+"""
+
+
+def test_a_study_on_a_cluster(workplace):
+    """Snakemake's generic cluster executor: two jobs at once, one is killed and tried again."""
+    jobs = workplace.folder / "jobs"
+    jobs.mkdir()
+    logs = f"__import__('glob').glob({str(workplace.folder / 'study' / 'logs' / 'train' / '*')!r})"
+    scripts = {}
+    for name, text in {"submit": SUBMIT, "status": STATUS}.items():
+        scripts[name] = workplace.folder / f"{name}.py"
+        scripts[name].write_text(text.format(python=sys.executable, folder=str(jobs), logs=logs))
+        scripts[name].chmod(scripts[name].stat().st_mode | stat.S_IXUSR)
+    profile = workplace.folder / "profile"
+    profile.mkdir()
+    content = {
+        "executor": "cluster-generic",
+        "cluster-generic-submit-cmd": str(scripts["submit"]),
+        "cluster-generic-status-cmd": str(scripts["status"]),
+        "jobs": 2,
+        "latency-wait": 10,
+        "max-status-checks-per-second": 5,
+        "seconds-between-status-checks": 1,
+    }
+    (profile / "config.yaml").write_text(yaml.safe_dump(content))
+    trainers = {"stock": "nnUNetTrainer", "scratch": "nnUNetTrainerFromScratch"}
+    path = workplace.write(trainers=trainers, budgets=[1], draws=1, retries=1, resources=THREADS)
+    run = subprocess.run([*COMMAND, str(path), "--profile", str(profile)], capture_output=True, text=True)
+    shown = run.stdout + run.stderr
+    assert run.returncode == 0, shown
+    assert "test: 2 of 2 finished" in run.stdout
+    ended = [p.name.split(".") for p in jobs.iterdir()]
+    assert sorted(state for _, state in ended) == ["failed", *["success"] * 4]
+    assert "Trying to restart job" in shown
+
+
+@pytest.mark.parametrize("profile", ["slurm"])
+def test_cluster_profiles_can_be_read(workplace, profile):
+    pytest.importorskip("snakemake_executor_plugin_slurm")
+    path = workplace.write(trainers={"stock": "nnUNetTrainer"}, budgets=[1], draws=1, device="cuda")
+    assert main(["study", "plan", str(path)]) == 0
+    run = subprocess.run([*COMMAND, str(path), "--profile", profile, "--dry-run"], capture_output=True, text=True)
+    shown = run.stdout + run.stderr
+    assert run.returncode == 0, shown
+    assert "gpu=1" in shown and "runtime=1440" in shown and not (workplace.folder / "study" / "logs").exists()

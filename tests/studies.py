@@ -1,0 +1,121 @@
+"""Studies of the tiny dataset: a copy of it that folds may be appended to, and results as jobs leave them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tiny
+import yaml
+
+from nnunet_uad.study.layout import Layout
+from nnunet_uad.study.plan import plan_study, write_request
+from nnunet_uad.study.settings import output_folder, read_study
+from nnunet_uad.study.testing import cases_to_test
+from nnunet_uad.training.atomic import write_json
+
+SMALL = {
+    "dataset": 991,
+    "configuration": "2d_tiny",
+    "folds": [0],
+    "budgets": ["2s", 1, 3],
+    "draws": 2,
+    "trainers": {"scratch": "nnUNetTrainer", "DAE": "nnUNetTrainerDAEPretrained"},
+    "pretraining": {"epochs": 1, "iterations": 2},
+    "fine_tuning": {"epochs": 1, "iterations": 2},
+    "device": "cpu",
+    "mirroring": False,
+    "processes": 0,
+}
+
+
+@dataclass
+class Workplace:
+    """Where studies of a test live."""
+
+    folder: Path
+    raw: Path
+    preprocessed: Path
+
+    @property
+    def source(self) -> Path:
+        return self.preprocessed / tiny.DATASET
+
+    def splits(self, dataset: str = tiny.DATASET) -> list[dict]:
+        return json.loads((self.preprocessed / dataset / "splits_final.json").read_text())
+
+    def write(self, name: str = "study", **changes: Any) -> Path:
+        path = self.folder / f"{name}.yaml"
+        path.write_text(yaml.safe_dump({**SMALL, **changes}, sort_keys=False))
+        return path
+
+    def plan(self, name: str = "study", **changes: Any) -> Layout:
+        path = self.write(name, **changes)
+        study = read_study(path)
+        layout = Layout(output_folder(path, study))
+        paths = {"nnUNet_raw": str(self.raw), "nnUNet_preprocessed": str(self.preprocessed)}
+        write_request(layout, study, paths)
+        pretraining = self.preprocessed / (study.pretraining.dataset or tiny.DATASET)
+        plan_study(study, layout, self.raw, self.source, pretraining)
+        return Layout(layout.folder)
+
+
+def make_workplace(tiny_dataset: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Workplace:
+    """Copy the preprocessed dataset and let nnU-Net's variable name the copy."""
+    preprocessed = folder / "preprocessed"
+    shutil.copytree(tiny_dataset, preprocessed / tiny.DATASET)
+    monkeypatch.setenv("nnUNet_preprocessed", str(preprocessed))
+    return Workplace(folder, Path(os.environ["nnUNet_raw"]), preprocessed)
+
+
+def finish(layout: Layout, gain: float = 0.1, leave: tuple[str, ...] = ()) -> None:
+    """Write results as the jobs do: arms after the first are better by ``gain``; segmentations are true labels, cut."""
+    rng = np.random.default_rng(0)
+    names = list(layout.arms)
+    for identifier in layout.pretrainings:
+        layout.pretrained(identifier).parent.mkdir(parents=True, exist_ok=True)
+        write_json(layout.pretrained(identifier), {"file": "x", "citation": "Somebody: A method. 2020.", **WHERE})
+    for identifier, cell in layout.cells.items():
+        if identifier in leave:
+            continue
+        layout.cell_folder(identifier).mkdir(parents=True)
+        reports = {"transfer": {"share": {"encoder": 1.0, "decoder": 0.5, "all_but_heads": 0.8}, "warnings": []}}
+        content = {"arm": cell.arm, "fold": cell.fold["id"], "reports": {} if cell.arm == names[0] else reports}
+        write_json(layout.trained(identifier), {**content, **WHERE})
+        rows = []
+        for dataset, case, _, label, _ in cases_to_test(layout, cell):
+            dice = 0.4 + 0.05 * cell.fold["annotated_slices"] ** 0.5 + gain * (names.index(cell.arm) > 0)
+            rows.append(row(dataset, case, float(np.clip(dice + 0.02 * rng.standard_normal(), 0, 1))))
+            target = layout.cell_folder(identifier) / dataset / f"{case}.nii.gz"
+            target.parent.mkdir(exist_ok=True)
+            shutil.copy(label, target)
+        write_json(layout.scores(identifier), {"rows": rows, **WHERE})
+
+
+WHERE = {
+    "seconds": 60.0,
+    "device": "2 CPU cores",
+    "revision": "abc",
+    "versions": {"nnunet_uad": "0.1", "nnunetv2": "2.8", "torch": "2", "python": "3"},
+}
+
+
+def row(dataset: str, case: str, dice: float | None) -> dict[str, Any]:
+    """A row of scores.json."""
+    return {
+        "dataset": dataset,
+        "case": case,
+        "Dice": dice,
+        "Dice per class": {"1": dice},
+        "AP": dice,
+        "compared": "classes",
+        "volume": 10,
+        "lesions": {"lesions": 2, "found": 1, "findings": 3, "correct": 1, "scans": 1},
+        "reliability": {"voxels": [90, *[1] * 10], "probability": [0.1, *[0.5] * 10], "positives": [0, *[1, 0] * 5]},
+    }

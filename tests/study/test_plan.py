@@ -1,0 +1,152 @@
+import json
+import shutil
+
+import pytest
+import tiny
+
+from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
+from nnunet_uad.study.labels import Annotation
+from nnunet_uad.study.layout import Layout
+from nnunet_uad.study.plan import case_order
+
+
+def content(folder):
+    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_budgets_become_folds_behind_the_existing_ones(workplace):
+    before = workplace.splits()
+    layout = workplace.plan()
+    folds = {f["id"]: f for f in layout.plan["folds"]}
+    assert list(folds) == [f"fold0_{b}_draw{d}" for b in ("2s", "1", "3") for d in (0, 1)]
+    splits = workplace.splits()
+    assert splits[: len(before)] == before
+    for fold in folds.values():
+        assert fold["val"] == before[0]["val"]
+        own = workplace.splits(fold["dataset"])[fold["index"]]
+        assert own == {"train": fold["train"], "val": fold["val"]}
+    for draw in (0, 1):
+        one, three = (set(folds[f"fold0_{b}_draw{draw}"]["train"]) for b in ("1", "3"))
+        assert len(one) == 1 and len(three) == 3 and one < three <= set(before[0]["train"])
+        (case,) = one
+        # The slices of the slice budget are of the case of the case budget.
+        assert list(folds[f"fold0_2s_draw{draw}"]["slices"]) == [case]
+        assert folds[f"fold0_1_draw{draw}"]["annotated_slices"] > 2
+        assert layout.plan["volumes_mm3"][case] > 0
+    assert len(layout.cells) == 12 and set(layout.pretrainings) == {"DAE_1epochs_2iters__fold0"}
+    assert layout.needed(layout.cells["DAE/fold0_1_draw0"]) == {"weights": "DAE_1epochs_2iters__fold0"}
+    assert layout.needed(layout.cells["scratch/fold0_1_draw0"]) == {}
+
+
+def test_planning_again_changes_nothing(workplace):
+    workplace.plan()
+    before = content(workplace.folder)
+    stamps = {p: p.stat().st_mtime_ns for p in before if p.name in ("study.json", "splits_final.json", "request.json")}
+    assert len(stamps) == 4
+    workplace.plan()
+    assert content(workplace.folder) == before
+    assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
+
+
+def test_a_study_may_grow_and_shrink(workplace):
+    first = {f["id"]: f["index"] for f in workplace.plan(draws=1).plan["folds"]}
+    grown = workplace.plan(draws=2, budgets=[1, 2, "2s", 3])
+    indices = {f["id"]: (f["dataset"], f["index"]) for f in grown.plan["folds"]}
+    assert all(indices[name][1] == index for name, index in first.items())
+    assert len(set(indices.values())) == 8
+    shrunk = workplace.plan(draws=1, budgets=[1])
+    assert len(shrunk.plan["folds"]) == 1 and len(shrunk.plan["dropped"]) == 7
+    # What was dropped comes back to its old place.
+    again = workplace.plan(draws=2, budgets=[1, 2, "2s", 3]).plan
+    assert {f["id"]: (f["dataset"], f["index"]) for f in again["folds"]} == indices and not again["dropped"]
+
+
+def test_two_studies_share_a_dataset(workplace):
+    first = workplace.plan("first", budgets=[1]).plan["folds"]
+    second = workplace.plan("second", budgets=[1], seed=1, folds=["all"]).plan["folds"]
+    assert [f["index"] for f in first] == [2, 3] and [f["index"] for f in second] == [4, 5]
+    # all: folds of the dataset, not those that studies appended. (Folds 0 and 1 are tested on the same cases.)
+    assert {f["outer"] for f in second} == {0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budgets": [99]}, "99 cases are more than the 5 labelled training cases of fold 0"),
+        ({"budgets": ["500s"]}, "500 slices are more than .*slice_cases: 2"),
+        ({"folds": [9]}, "there are the folds 0 to 1, not 9"),
+        ({"configuration": "2d_huge"}, "have no configuration '2d_huge'; they have: .*2d_tiny"),
+        ({"trainers": {"a": "nnUNetTrainerDEAPretrained"}}, "nnUNetTrainerDAEPretrained"),
+        ({"trainers": {"a": "SomebodysTrainer"}}, "SomebodysTrainer"),
+        ({"trainers": {"a": "nnUNetPretrainerDAE"}}, "learns no segmentation"),
+        ({"trainers": {"a": "nnUNetTrainer_5epochs"}}, "say it with fine_tuning"),
+        ({"test": [991]}, "the study's own dataset"),
+        ({"test": ["Dataset123_No"]}, "Expected one dataset 'Dataset123_No'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(workplace, changes, message):
+    before = workplace.splits()
+    with pytest.raises(ValueError, match=message):
+        workplace.plan(**changes)
+    assert workplace.splits() == before and not (workplace.folder / "study" / "study.json").exists()
+
+
+def test_a_changed_dataset_is_refused(workplace):
+    workplace.plan()
+    data = workplace.source / "nnUNetPlans_2d_tiny"
+    shutil.copy(data / f"{tiny.LESION[0]}_seg.b2nd", data / f"{tiny.LESION[1]}_seg.b2nd")
+    with pytest.raises(ValueError, match="Dataset991_Tiny changed since the study was planned"):
+        workplace.plan()
+
+
+def test_other_data_of_stage_one_must_not_hold_the_test_cases(workplace):
+    target = workplace.preprocessed / "Dataset993_Unlabelled"
+    preprocess_cohort(
+        CohortRequest([workplace.raw / tiny.DATASET], workplace.source, "nnUNetPlans", ["2d_tiny"], target)
+    )
+    changes = {"pretraining": {"epochs": 1, "dataset": "Dataset993_Unlabelled"}, "budgets": [1], "draws": 1}
+    plan = workplace.plan("kept_apart", **changes).plan
+    assert {p["dataset"] for p in plan["pretrainings"].values()} == {"Dataset993_Unlabelled"}
+    splits = json.loads((target / "splits_final.json").read_text())
+    splits[0]["train"].append(tiny.LESION[3])
+    (target / "splits_final.json").write_text(json.dumps(splits))
+    with pytest.raises(ValueError, match=f"LEAKAGE: fold 0 .* trains stage one on {tiny.LESION[3]}"):
+        workplace.plan("leaking", **changes)
+    (target / "splits_final.json").write_text("[]")
+    with pytest.raises(ValueError, match="none numbered 0"):
+        workplace.plan("without", **changes)
+
+
+def test_the_first_case_has_foreground():
+    volumes = {f"c{i}": Annotation(max(0.0, i - 6.0), (), (), "") for i in range(9)}
+    for seed in map(str, range(20)):
+        order = case_order(list(volumes), volumes, seed)
+        assert volumes[order[0]].volume > 0 and sorted(order) == sorted(volumes)
+    nothing = {f"c{i}": Annotation(0.0, (), (), "") for i in range(3)}
+    assert sorted(case_order(list(nothing), nothing, "0")) == sorted(nothing)
+
+
+def test_arms_share_a_pretraining_if_it_is_the_same(workplace):
+    trainers = {
+        "scratch": "nnUNetTrainerFromScratch",
+        "a": "nnUNetTrainerDAEPretrained",
+        "b": {"trainer": "nnUNetTrainerDAEPretrained", "settings": "encoder_only=true"},
+        "c": {"trainer": "nnUNetTrainerDAEPretrained", "pretraining": {"settings": "noise_std=[1,1]"}},
+        "d": "nnUNetTrainerDAEPretrainedDiffusionResidual",
+    }
+    plan = workplace.plan(trainers=trainers, budgets=[1], draws=1).plan
+    needs = {arm: fold["0"] for arm, fold in plan["needs"].items()}
+    assert needs["a"] == needs["b"] != needs["c"]
+    assert set(needs["d"]) == {"weights", "restorer"} and needs["d"]["weights"] == needs["a"]["weights"]
+    assert len(plan["pretrainings"]) == 3
+    assert plan["pretrainings"][needs["c"]["weights"]]["settings"].startswith("noise_std=[1,1] seed=")
+
+
+def test_layout_knows_where_things_are(workplace):
+    layout = workplace.plan(draws=1, budgets=[1])
+    jobs = list(layout.jobs())
+    assert [stage for stage, _ in jobs] == ["pretrain", "train", "train", "test", "test"]
+    assert not any(layout.finished(*job) for job in jobs)
+    (layout.folder / "study.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(ValueError, match="has format 99"):
+        Layout(layout.folder).plan  # noqa: B018
