@@ -55,6 +55,7 @@ setup(
         "study": ["snakemake>=9"],
         "test": [
             "hypothesis",
+            "psutil",
             "pytest",
             "pytest-xdist",
             "scikit-learn",

@@ -91,7 +91,12 @@ def nnunet_environment(layout: Layout) -> dict[str, str]:
     """nnU-Net's folders, the plugin, the number of processes."""
     paths, processes = layout.request["paths"], layout.study.processes
     others = [p for p in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if p and p != str(PLUGIN_FOLDER)]
-    environment = {**paths, "nnUNet_extTrainer": os.pathsep.join([str(PLUGIN_FOLDER), *others])}
+    # Unbuffered: whoever follows a log wants to see this epoch, not the last but one.
+    environment = {
+        **paths,
+        "nnUNet_extTrainer": os.pathsep.join([str(PLUGIN_FOLDER), *others]),
+        "PYTHONUNBUFFERED": "1",
+    }
     if processes is not None:
         environment |= {"nnUNet_def_n_proc": str(max(1, processes)), "nnUNet_n_proc_DA": str(processes)}
     if layout.study.device == "cpu":

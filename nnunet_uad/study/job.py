@@ -71,9 +71,9 @@ def _pretrain(layout: Layout, identifier: str) -> None:
     file = pretrained_file(layout, identifier)
     if not file.is_file():
         raise RuntimeError(f"{command.words[0]} ended well but left no {file}.")
-    write_json(
-        layout.pretrained(identifier), {"file": str(file), "citation": _record(file).citation, **_where(seconds)}
-    )
+    layout.pretrained(identifier).parent.mkdir(parents=True, exist_ok=True)
+    content = {"file": str(file), "citation": _record(file).citation, "command": str(command), **_where(seconds)}
+    write_json(layout.pretrained(identifier), content)
 
 
 def _train(layout: Layout, identifier: str) -> None:
