@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,7 @@ def _cell(results: Results, dataset: str, budget: Budget, arm: str) -> CellRow:
         planned=planned,
         cases=len(scores.cases),
         dice=scores.mean,
-        interval=interval(scores) if scores.values.size else None,
+        interval=_of_a_share(interval(scores)) if scores.values.size else None,
         case_interval=case_interval(scores) if scores.values.size else None,
         precision=group.precision_matrix.mean,
         lesion_recall=lesions["lesion_recall"],
@@ -109,6 +109,11 @@ def _cell(results: Results, dataset: str, budget: Budget, arm: str) -> CellRow:
         calibration_error=calibration_error(group.reliability),
         whole_foreground=group.whole_foreground,
     )
+
+
+def _of_a_share(found: Interval | None) -> Interval | None:
+    """Dice is between 0 and 1, and so is its mean."""
+    return found and replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def _differences(results: Results, dataset: str) -> list[DifferenceRow]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from nnunet_uad.report.analysis import Analysis, CellRow, reliability_curve
 from nnunet_uad.report.collect import Results
-from nnunet_uad.report.words import GAP, factor, number, p_value, span
+from nnunet_uad.report.words import GAP, factor, factor_span, number, p_value, span
 from nnunet_uad.statistics.intervals import Interval
 from nnunet_uad.training.atomic import atomic_path
 
@@ -127,7 +127,7 @@ def saving_table(results: Results, analysis: Analysis) -> Table:
     rows, raw = [], []
     for r in analysis.savings:
         s = r.saving
-        rows.append((r.dataset, r.budget.words, r.arm, factor(s.factor), f"{factor(s.low)} to {factor(s.high)}"))
+        rows.append((r.dataset, r.budget.words, r.arm, factor(s.factor), factor_span(s.low, s.high)))
         raw.append((r.dataset, r.budget.text, r.arm, s.factor, s.low, s.high))
     return Table(
         "label_saving",

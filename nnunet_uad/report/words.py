@@ -36,6 +36,11 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_words(p: float) -> str:
+    """``p = 0.031`` or ``p < 0.001``."""
+    return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
+
+
 def labels(amount: float, results: Results, largest: float) -> str:
     """An amount of labels in words."""
     if amount == 0:
@@ -52,11 +57,18 @@ def factor(value: float) -> str:
     return "beyond the curve" if math.isinf(value) else f"× {value:.2f}"
 
 
+def factor_span(low: float, high: float) -> str:
+    """The interval of a factor; one word where both ends lie on the same side of the curve."""
+    return factor(low) if factor(low) == factor(high) else f"{factor(low)} to {factor(high)}"
+
+
 def question(results: Results) -> str:
     """What the study asks."""
-    others = ", ".join(results.arms[1:])
+    others = results.arms[1:]
     asked = f"How many labels does {results.datasets[0]} need"
-    return f"{asked}, and do any of {others} save some?" if others else f"{asked}?"
+    if not others:
+        return f"{asked}?"
+    return f"{asked}, and {'does' if len(others) == 1 else 'which of'} {', '.join(others)} save any?"
 
 
 def answer(results: Results, analysis: Analysis) -> list[str]:
@@ -84,7 +96,7 @@ def _curve_words(results: Results, analysis: Analysis) -> str:
 
 
 def _value(cell: CellRow) -> str:
-    return f"{number(cell.dice)} (95 % interval {span(cell.interval)})"
+    return f"{number(cell.dice)} (95 % interval {span(cell.interval)})"
 
 
 def _difference_words(results: Results, analysis: Analysis) -> list[str]:
@@ -99,7 +111,7 @@ def _difference_words(results: Results, analysis: Analysis) -> list[str]:
         lines.append(
             f"{start}: the largest, {best.arm} with {best.budget.words}, is "
             f"{number(best.comparison.difference, signed=True)} "
-            f"(95 % interval {span(best.comparison.interval, signed=True)}, p = {p_value(best.corrected_p)})."
+            f"(95 % interval {span(best.comparison.interval, signed=True)}, {p_words(best.corrected_p)})."
         )
     return lines
 
@@ -110,7 +122,7 @@ def _sentence(row: DifferenceRow, results: Results) -> str:
     verb = "raises" if found.difference > 0 else "lowers"
     return (
         f"With {row.budget.words}, {row.arm} {verb} the mean Dice by {number(abs(found.difference))} against "
-        f"{results.baseline} (95 % interval {span(found.interval, signed=True)}, p = {p_value(row.corrected_p)} after "
+        f"{results.baseline} (95 % interval {span(found.interval, signed=True)}, {p_words(row.corrected_p)} after "
         f"Holm's correction, {found.better:.0%} of the cases better)."
     )
 
@@ -153,7 +165,7 @@ def _caveats(results: Results, analysis: Analysis) -> list[str]:
     trainings = max((c.trainings for c in _own(analysis.cells, results)), default=0)
     if cases < _FEW_CASES:
         lines.append(
-            f"With {cases} test case{'' if cases == 1 else 's'} no rank test can reach 5 %; only the intervals speak."
+            f"With {cases} test case{'' if cases == 1 else 's'} no rank test can reach 5 %; only the intervals speak."
         )
     if trainings < 3:
         lines.append(

@@ -92,7 +92,7 @@ def test_the_answer_comes_first_and_says_what_is_not_known(finished):
     assert lines[0].startswith("scratch reaches a mean Dice of 0.4") and "with 2 slices" in lines[0]
     # Two test cases: however large the difference, no test can be significant.
     assert lines[1].startswith("No arm differs clearly from scratch") and "+0.1" in lines[1]
-    assert any("no rank test can reach 5 %" in line for line in lines)
+    assert any("no rank test can reach 5 %" in line for line in lines)
     assert any("With 2 trainings per cell" in line for line in lines)
 
 
