@@ -62,6 +62,7 @@ setup(
             "setuptools>=68",
             "snakemake>=9",
             "snakemake-executor-plugin-cluster-generic",
+            "snakemake-executor-plugin-slurm",
             "torchio>=0.20",
             "wheel",
         ],

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import psutil
-import pytest
 import torch
 import yaml
 
@@ -134,12 +133,10 @@ def test_a_study_on_a_cluster(workplace):
     assert "Trying to restart job" in shown
 
 
-@pytest.mark.parametrize("profile", ["slurm"])
-def test_cluster_profiles_can_be_read(workplace, profile):
-    pytest.importorskip("snakemake_executor_plugin_slurm")
+def test_the_profile_for_slurm_can_be_read(workplace):
     path = workplace.write(trainers={"stock": "nnUNetTrainer"}, budgets=[1], draws=1, device="cuda")
     assert main(["study", "plan", str(path)]) == 0
-    run = subprocess.run([*COMMAND, str(path), "--profile", profile, "--dry-run"], capture_output=True, text=True)
+    run = subprocess.run([*COMMAND, str(path), "--profile", "slurm", "--dry-run"], capture_output=True, text=True)
     shown = run.stdout + run.stderr
     assert run.returncode == 0, shown
     assert "gpu=1" in shown and "runtime=1440" in shown and not (workplace.folder / "study" / "logs").exists()
