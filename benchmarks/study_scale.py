@@ -43,7 +43,6 @@ def write_results(layout: Layout) -> None:
     for identifier, cell in layout.cells.items():
         rows = [
             {
-                "dataset": layout.plan["dataset"],
                 "case": case,
                 "Dice": float(rng.random()),
                 "Dice per class": {"1": 0.5},
@@ -56,7 +55,7 @@ def write_results(layout: Layout) -> None:
             for case in cell.fold["val"]
         ]
         layout.cell_folder(identifier).mkdir(parents=True)
-        write_json(layout.scores(identifier), {"rows": rows, **where})
+        write_json(layout.scores(identifier, layout.plan["dataset"]), {"rows": rows, **where})
         write_json(layout.trained(identifier), {"arm": cell.arm, "fold": cell.fold["id"], "reports": {}, **where})
 
 

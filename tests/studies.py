@@ -88,14 +88,15 @@ def finish(layout: Layout, gain: float = 0.1, leave: tuple[str, ...] = ()) -> No
         reports = {"transfer": {"share": {"encoder": 1.0, "decoder": 0.5, "all_but_heads": 0.8}, "warnings": []}}
         content = {"arm": cell.arm, "fold": cell.fold["id"], "reports": {} if cell.arm == names[0] else reports}
         write_json(layout.trained(identifier), {**content, **WHERE})
-        rows = []
-        for dataset, case, _, label, _ in cases_to_test(layout, cell):
-            dice = 0.4 + 0.05 * cell.fold["annotated_slices"] ** 0.5 + gain * (names.index(cell.arm) > 0)
-            rows.append(row(dataset, case, float(np.clip(dice + 0.02 * rng.standard_normal(), 0, 1))))
-            target = layout.cell_folder(identifier) / dataset / f"{case}.nii.gz"
-            target.parent.mkdir(exist_ok=True)
-            shutil.copy(label, target)
-        write_json(layout.scores(identifier), {"rows": rows, **WHERE})
+        for dataset in layout.datasets:
+            rows = []
+            for case, _, label, _ in cases_to_test(layout, cell, dataset):
+                dice = 0.4 + 0.05 * cell.fold["annotated_slices"] ** 0.5 + gain * (names.index(cell.arm) > 0)
+                rows.append(row(case, float(np.clip(dice + 0.02 * rng.standard_normal(), 0, 1))))
+                target = layout.cell_folder(identifier) / dataset / f"{case}.nii.gz"
+                target.parent.mkdir(exist_ok=True)
+                shutil.copy(label, target)
+            write_json(layout.scores(identifier, dataset), {"rows": rows, **WHERE})
 
 
 WHERE = {
@@ -106,10 +107,9 @@ WHERE = {
 }
 
 
-def row(dataset: str, case: str, dice: float | None) -> dict[str, Any]:
-    """A row of scores.json."""
+def row(case: str, dice: float | None) -> dict[str, Any]:
+    """A row of scores_DATASET.json."""
     return {
-        "dataset": dataset,
         "case": case,
         "Dice": dice,
         "Dice per class": {"1": dice},

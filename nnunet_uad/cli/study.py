@@ -87,22 +87,31 @@ def _make_plan(layout: Layout) -> dict[str, Any]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from nnunet_uad.study.run import check_snakemake, only_run, run_snakemake, snakemake_command, summary
+    from nnunet_uad.study.run import (
+        check_snakemake,
+        drop_stale_markers,
+        only_run,
+        run_snakemake,
+        snakemake_command,
+        summary,
+    )
 
     check_snakemake()
     layout = _request(arguments.study)
     command = snakemake_command(layout, arguments.cores, arguments.profile, arguments.dry_run, arguments.further)
+    local = arguments.profile is None
     with only_run(layout):
         if not _prepared(layout):
             # What the folds are is known when the data are there: the workflow first makes them, then the rest.
-            status = run_snakemake([*command, "done/preprocess/data"])
+            status = run_snakemake([*command, "done/preprocess/data"], local)
             if status or arguments.dry_run:
                 return status
         if arguments.dry_run and not layout.planned:
             raise RuntimeError(f"A dry run changes nothing; plan first: nnunet_uad study plan {arguments.study}")
         if not arguments.dry_run:
             _make_plan(layout)
-        status = run_snakemake(command)
+            drop_stale_markers(Layout(layout.folder))
+        status = run_snakemake(command, local)
     if arguments.dry_run:
         return status
     text, complete = summary(Layout(layout.folder))

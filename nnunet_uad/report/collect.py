@@ -40,7 +40,7 @@ class Group:
     whole_foreground: bool = False
 
     def add(self, training: Any, row: dict[str, Any]) -> None:
-        """A row of ``scores.json``."""
+        """A row of ``scores_DATASET.json``."""
         self.dice.append((training, row["case"], row["Dice"]))
         self.precision.append((training, row["case"], row["AP"]))
         self.lesions += LesionCounts(**row["lesions"])
@@ -68,7 +68,7 @@ class Results:
         groups: test results.
         trainings: cell → what its training left (``training.json``).
         pretrainings: pretraining → what it left.
-        missing: cells without scores.
+        missing: cells that lack scores.
         seconds: by stage.
     """
 
@@ -97,7 +97,7 @@ class Results:
     @property
     def datasets(self) -> list[str]:
         """The study's own first, then the further ones."""
-        return [self.layout.plan["dataset"], *(t["dataset"] for t in self.layout.plan["tests"])]
+        return self.layout.datasets
 
     @cached_property
     def _amounts(self) -> dict[str, float]:
@@ -138,14 +138,17 @@ def collect(layout: Layout) -> Results:
         if layout.trained(identifier).is_file():
             trainings[identifier] = _read(layout.trained(identifier))
             seconds["train"] += trainings[identifier]["seconds"]
-        if not layout.scores(identifier).is_file():
+        if not layout.finished("test", identifier):
             missing.append(cell)
-            continue
-        scores = _read(layout.scores(identifier))
-        seconds["test"] += scores["seconds"]
         training = (cell.fold["outer"], cell.fold["draw"])
-        for row in scores["rows"]:
-            groups[row["dataset"], cell.fold["budget"], cell.arm].add(training, row)
+        for dataset in layout.datasets:
+            path = layout.scores(identifier, dataset)
+            if not path.is_file():
+                continue
+            scores = _read(path)
+            seconds["test"] += scores["seconds"]
+            for row in scores["rows"]:
+                groups[dataset, cell.fold["budget"], cell.arm].add(training, row)
     if not groups:
         raise ValueError(f"No cell of the study in {layout.folder} is finished yet: nnunet_uad study run STUDY.yaml")
     pretrainings = dict(_pretrainings(layout))

@@ -106,8 +106,8 @@ def _segmentation(results: Results, cell: Cell, dataset: str, case: str) -> Path
 def _files(results: Results, cell: Cell, dataset: str, case: str) -> tuple[Path, Path] | None:
     """First channel and label."""
     try:
-        for name, identifier, images, label, _ in cases_to_test(results.layout, cell):
-            if (name, identifier) == (dataset, case):
+        for identifier, images, label, _ in cases_to_test(results.layout, cell, dataset):
+            if identifier == case:
                 return (images[0], label) if images[0].exists() and label.exists() else None
     except (OSError, ValueError):
         # Data that moved since cost a picture, not the report.

@@ -26,6 +26,7 @@ from nnunet_uad.study.commands import (
     pretraining_command,
     training_command,
 )
+from nnunet_uad.study.gpus import own_gpu
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.study.revision import revision
 from nnunet_uad.training.atomic import write_json
@@ -40,7 +41,9 @@ def run_job(layout: Layout, stage: str, identifier: str) -> None:
         if stage == "preprocess":
             _preprocess(layout)
         elif not layout.finished(stage, identifier):
-            {"pretrain": _pretrain, "train": _train, "test": _test}[stage](layout, identifier)
+            # Before anything imports torch: it looks at the visible GPUs once.
+            with own_gpu(layout.folder / "locks"):
+                {"pretrain": _pretrain, "train": _train, "test": _test}[stage](layout, identifier)
     marker = layout.folder / layout.marker(stage, identifier)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
@@ -160,9 +163,12 @@ def die_with_parent() -> None:
 def _test(layout: Layout, identifier: str) -> None:
     from nnunet_uad.study.testing import score_cell
 
-    started = time.time()
-    rows = score_cell(layout, layout.cells[identifier])
-    write_json(layout.scores(identifier), {"rows": rows, **_where(time.time() - started)})
+    # A dataset that joined the study later is all that is left to do.
+    for dataset in layout.datasets:
+        if not layout.scores(identifier, dataset).is_file():
+            started = time.time()
+            rows = score_cell(layout, layout.cells[identifier], dataset)
+            write_json(layout.scores(identifier, dataset), {"rows": rows, **_where(time.time() - started)})
 
 
 def _where(seconds: float) -> dict[str, Any]:

@@ -44,8 +44,8 @@ class Layout:
         folder: its output folder.
 
     ``study.json``: the plan. ``models/ARM``, ``models/pretrained``: used as ``nnUNet_results``. ``cells/ARM/FOLD``:
-    segmentations and scores. ``tests``: links to the images of the test datasets. ``done``: a file per finished job.
-    ``logs``: a file per job.
+    segmentations and scores by dataset. ``tests``: links to the images of the test datasets. ``done``: a file per
+    finished job. ``logs``: a file per job.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -108,9 +108,14 @@ class Layout:
         """Written when a cell is trained: how long, on what, from which weights."""
         return self.cell_folder(identifier) / "training.json"
 
-    def scores(self, identifier: str) -> Path:
-        """Written when a cell is scored."""
-        return self.cell_folder(identifier) / "scores.json"
+    @property
+    def datasets(self) -> list[str]:
+        """That every cell is tested on: the study's own first."""
+        return [self.plan["dataset"], *(test["dataset"] for test in self.plan["tests"])]
+
+    def scores(self, identifier: str, dataset: str) -> Path:
+        """Written when a cell is scored on a dataset."""
+        return self.cell_folder(identifier) / f"scores_{dataset}.json"
 
     def pretrained(self, identifier: str) -> Path:
         """Written when a pretraining is finished: how long, on what, which file."""
@@ -142,5 +147,6 @@ class Layout:
 
     def finished(self, stage: str, identifier: str) -> bool:
         """The job's result is there."""
-        result = {"pretrain": self.pretrained, "train": self.trained, "test": self.scores}[stage]
-        return result(identifier).is_file()
+        if stage == "test":
+            return all(self.scores(identifier, dataset).is_file() for dataset in self.datasets)
+        return {"pretrain": self.pretrained, "train": self.trained}[stage](identifier).is_file()

@@ -19,7 +19,7 @@ from nnunet_uad.study.labels import SEG_ENDING, Annotation, fingerprint, read_an
 from nnunet_uad.study.layout import FORMAT, PLAN_FILE, REQUEST_FILE, Layout
 from nnunet_uad.study.ordering import spread_order
 from nnunet_uad.study.pretrainings import check_leakage, plan_pretrainings
-from nnunet_uad.study.settings import Budget, Study
+from nnunet_uad.study.settings import Budget, Study, slug
 from nnunet_uad.study.slices import choose_slices, free_number, labelled_name, write_slice_dataset
 from nnunet_uad.training.atomic import write_json
 
@@ -148,6 +148,8 @@ def plan_study(
         fold["dataset"] = slices if fold["slices"] else source.folder.name
     needs, pretrainings = plan_pretrainings(study, list(outer), pretraining_folder.name)
     check_leakage(pretraining_folder, outer, bool(pretrainings))
+    arms = {name: _arm_content(study, name, needs[name], pretrainings) for name in study.arms}
+    _refuse_changes(layout, earlier, {"arms": arms, "pretrainings": pretrainings})
     # What an earlier plan had and this one has not is kept: its results are not lost, its folds stay where they are.
     plan = {
         "format": FORMAT,
@@ -157,6 +159,7 @@ def plan_study(
         "seed": study.seed,
         "outer": outer,
         "volumes_mm3": {case: round(a.volume, 3) for case, a in annotations.items()},
+        "arms": arms | {name: old for name, old in earlier.get("arms", {}).items() if name not in arms},
         "needs": needs,
         "pretrainings": pretrainings,
         "tests": _plan_tests(study, layout, raw, source),
@@ -172,6 +175,46 @@ def plan_study(
         write_slice_dataset(source.folder, target, study.plans, study.configuration, slice_folds)
         append_splits(target / SPLITS_FILE, _splits_of(target), slice_folds)
     return plan
+
+
+def _arm_content(study: Study, name: str, needs: dict[str, Any], pretrainings: dict[str, Any]) -> dict[str, Any]:
+    """All that a trained cell of an arm depends on, besides its fold."""
+    length, arm = study.fine_tuning, study.arms[name]
+    wanted = {identifier for fold in needs.values() for identifier in fold.values()}
+    stage_one = {(pretrainings[i]["trainer"], pretrainings[i]["dataset"]) for i in wanted}
+    return {
+        "trainer": arm.trainer + length.suffix,
+        "settings": f"{length.settings} {arm.settings}".strip(),
+        "pretraining": [[*entry, study.pretraining_of(arm).settings] for entry in sorted(stage_one)],
+        "mirroring": study.mirroring,
+        "seed": study.seed,
+    }
+
+
+def _refuse_changes(layout: Layout, earlier: dict[str, Any], now: dict[str, Any]) -> None:
+    """Results of an arm or a pretraining that meant something else must not pass for results of this one.
+
+    Args:
+        layout: of the study.
+        earlier: the plan so far.
+        now: ``arms`` and ``pretrainings`` of the new one.
+
+    Raises:
+        ValueError: naming what changed and the folders of the old results.
+    """
+    for kind, entries in now.items():
+        for name, content in entries.items():
+            old = earlier.get(kind, {}).get(name, content)
+            places = [layout.folder / "cells" / slug(name), layout.results(slug(name))]
+            if kind == "pretrainings":
+                places = [layout.pretrained(name), layout.results() / name]
+            there = [str(place) for place in places if place.exists()]
+            if old != content and there:
+                changed = [f"{k}: {old.get(k)!r}, now {content[k]!r}" for k in content if old.get(k) != content[k]]
+                raise ValueError(
+                    f"{name} has results from when it was something else ({'; '.join(changed)}). Give what is new "
+                    f"another name or another output; or remove {', '.join(there)}."
+                )
 
 
 def _splits_of(folder: Path) -> list[Split]:

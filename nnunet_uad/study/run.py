@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from nnunet_uad.study.gpus import GPUS_VARIABLE, visible_gpus
 from nnunet_uad.study.layout import Layout
 
 WORKFLOW = Path(__file__).resolve().parent / "workflow"
@@ -66,14 +68,33 @@ def snakemake_command(
         words += ["--profile", str(ours) if ours.is_dir() and not Path(profile).is_dir() else profile]
     if cores or not profile:
         words += ["--cores", str(cores or "all")]
+    if not profile and layout.study.device == "cuda":
+        words += ["--resources", f"gpu={max(1, len(visible_gpus(os.environ)))}"]
     return [*words, *(["--dry-run"] if dry_run else []), *further]
 
 
-def run_snakemake(command: Sequence[str]) -> int:
-    """Run it; it ends when this process ends. Returns the exit status."""
+def drop_stale_markers(layout: Layout) -> None:
+    """Remove markers of jobs whose results are not there (any more), so that the workflow does them again."""
+    for stage, identifier in layout.jobs():
+        marker = layout.folder / layout.marker(stage, identifier)
+        if marker.is_file() and not layout.finished(stage, identifier):
+            marker.unlink()
+
+
+def run_snakemake(command: Sequence[str], local: bool) -> int:
+    """Run it; it ends when this process ends.
+
+    Args:
+        command: of :func:`snakemake_command`.
+        local: jobs run on this machine and share its GPUs.
+
+    Returns:
+        The exit status.
+    """
     from nnunet_uad.study.job import die_with_parent
 
-    return subprocess.run(command, preexec_fn=die_with_parent, check=False).returncode
+    environment = {**os.environ, GPUS_VARIABLE: ",".join(visible_gpus(os.environ))} if local else None
+    return subprocess.run(command, preexec_fn=die_with_parent, env=environment, check=False).returncode
 
 
 def unfinished(layout: Layout) -> dict[tuple[str, str], str]:

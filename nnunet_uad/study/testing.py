@@ -18,13 +18,13 @@ from nnunet_uad.study.scoring import score_segmentation
 CHECKPOINT = "checkpoint_final.pth"
 
 
-def score_cell(layout: Layout, cell: Cell) -> list[dict[str, Any]]:
-    """Segment the fold's validation cases and all cases of the further datasets, and score them.
+def score_cell(layout: Layout, cell: Cell, dataset: str) -> list[dict[str, Any]]:
+    """Segment and score the fold's validation cases, or all cases of a further dataset.
 
     Segmentations are left in ``cells/ARM/FOLD/DATASET``; probabilities are only scored.
 
     Returns:
-        A row per case: dataset, case and what :func:`score_segmentation` returns.
+        A row per case: its identifier and what :func:`score_segmentation` returns.
     """
     import os
 
@@ -40,28 +40,31 @@ def score_cell(layout: Layout, cell: Cell) -> list[dict[str, Any]]:
     )
     ending = predictor.dataset_json["file_ending"]
     rows = []
-    for dataset, case, images, label, classes in tqdm(list(cases_to_test(layout, cell)), desc="testing"):
+    for case, images, label, classes in tqdm(list(cases_to_test(layout, cell, dataset)), desc=dataset):
         output = layout.cell_folder(cell.identifier) / dataset / f"{case}{ending}"
         output.parent.mkdir(parents=True, exist_ok=True)
         probabilities = segment(predictor, images, output)
         scores = score_segmentation(output, probabilities, label, predictor, classes)
-        rows.append({"dataset": dataset, "case": case, **scores})
+        rows.append({"case": case, **scores})
     return rows
 
 
-def cases_to_test(layout: Layout, cell: Cell) -> Iterator[tuple[str, str, list[Path], Path, dict[str, Any]]]:
-    """Dataset, case, images by channel, label, classes of every test case of a cell."""
-    own = layout.plan["dataset"]
-    raw, preprocessed = (Path(layout.request["paths"][f"nnUNet_{kind}"]) / own for kind in ("raw", "preprocessed"))
-    description = json.loads((preprocessed / "dataset.json").read_text(encoding="utf-8"))
-    images = raw_images(raw, description)
-    for case in cell.fold["val"]:
-        label = preprocessed / "gt_segmentations" / f"{case}{description['file_ending']}"
-        yield own, case, images[case], label, description["labels"]
-    for test in layout.plan["tests"]:
-        there = channels_in(layout.images(test["dataset"]))
-        for case, label in test["labels"].items():
-            yield test["dataset"], case, [p for _, p in sorted(there[case].items())], Path(label), test["classes"]
+def cases_to_test(layout: Layout, cell: Cell, dataset: str) -> Iterator[tuple[str, list[Path], Path, dict[str, Any]]]:
+    """Case, images by channel, label, classes of a cell's test cases on a dataset."""
+    if dataset == layout.plan["dataset"]:
+        raw, preprocessed = (
+            Path(layout.request["paths"][f"nnUNet_{kind}"]) / dataset for kind in ("raw", "preprocessed")
+        )
+        description = json.loads((preprocessed / "dataset.json").read_text(encoding="utf-8"))
+        images = raw_images(raw, description)
+        for case in cell.fold["val"]:
+            label = preprocessed / "gt_segmentations" / f"{case}{description['file_ending']}"
+            yield case, images[case], label, description["labels"]
+        return
+    there = channels_in(layout.images(dataset))
+    (test,) = (t for t in layout.plan["tests"] if t["dataset"] == dataset)
+    for case, label in test["labels"].items():
+        yield case, [p for _, p in sorted(there[case].items())], Path(label), test["classes"]
 
 
 def raw_images(raw: Path, description: dict[str, Any]) -> dict[str, list[Path]]:

@@ -56,7 +56,7 @@ def test_a_study_survives_a_power_cut(workplace, capsys):
     assert 0 < done < 20 == final["current_epoch"]
     training = json.loads(layout.trained("DAE/fold0_2s_draw0").read_text())
     assert training["reports"]["transfer"]["share"]["encoder"] == 1 and training["seconds"] > 0
-    rows = json.loads(layout.scores("DAE/fold0_2s_draw0").read_text())["rows"]
+    rows = json.loads(layout.scores("DAE/fold0_2s_draw0", layout.plan["dataset"]).read_text())["rows"]
     assert [r["case"] for r in rows] == layout.plan["folds"][0]["val"]
     # Nothing left to do: no job is started.
     once_more = subprocess.run([*COMMAND, str(path), "--cores", "2"], capture_output=True, text=True)

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 import studies
+import tiny
 
 from nnunet_uad.cli.main import main
 from nnunet_uad.report.analysis import analyse
@@ -139,7 +140,7 @@ def test_undefined_scores_are_left_out(workplace):
     layout = workplace.plan(budgets=[1, 3])
     studies.finish(layout)
     for identifier in layout.cells:
-        path = layout.scores(identifier)
+        path = layout.scores(identifier, tiny.DATASET)
         content = json.loads(path.read_text())
         content["rows"][0] |= {"Dice": None, "AP": None}
         path.write_text(json.dumps(content))
@@ -152,8 +153,6 @@ def test_other_datasets_have_their_own_tables(workplace, tmp_path, monkeypatch):
     import json
     import os
     import shutil
-
-    import tiny
 
     raw = tmp_path / "raw"
     shutil.copytree(os.environ["nnUNet_raw"] + "/" + tiny.DATASET, raw / tiny.DATASET)

@@ -2,6 +2,7 @@ import json
 import shutil
 
 import pytest
+import studies
 import tiny
 
 from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
@@ -115,6 +116,25 @@ def test_other_data_of_stage_one_must_not_hold_the_test_cases(workplace):
     (target / "splits_final.json").write_text("[]")
     with pytest.raises(ValueError, match="none numbered 0"):
         workplace.plan("without", **changes)
+
+
+def test_an_arm_with_results_keeps_its_meaning(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
+    other = {"trainer": "nnUNetTrainerDAEPretrained", "settings": "a=1"}
+    changed = {"scratch": "nnUNetTrainer", "DAE": other}
+    # Nothing is trained yet: it may still be anything.
+    workplace.plan(budgets=[1], draws=1, trainers=changed)
+    workplace.plan(budgets=[1], draws=1)
+    studies.finish(layout)
+    with pytest.raises(ValueError, match="DAE has results from when it was something else .settings: '', now 'a=1'"):
+        workplace.plan(budgets=[1], draws=1, trainers=changed)
+    with pytest.raises(ValueError, match="trainer: 'nnUNetTrainer_1epochs_2iters', now 'nnUNetTrainer_3epochs'"):
+        workplace.plan(budgets=[1], draws=1, fine_tuning={"epochs": 3})
+    with pytest.raises(ValueError, match="DAE.* has results from when it was something else .*sampling=healthy"):
+        workplace.plan(budgets=[1], draws=1, pretraining={"epochs": 1, "iterations": 2, "settings": "sampling=healthy"})
+    # Under another name, and with more budgets, it may.
+    grown = workplace.plan(budgets=[1, 3], draws=1, trainers={**studies.SMALL["trainers"], "DAE, a": other})
+    assert len(grown.cells) == 6 and grown.finished("test", "DAE/fold0_1_draw0")
 
 
 def test_the_first_case_has_foreground():

@@ -5,8 +5,8 @@ from nnunet_uad.study import run
 from nnunet_uad.study.layout import Layout
 
 
-def test_profiles_of_ours_and_of_others(workplace, tmp_path):
-    layout = Layout(tmp_path)
+def test_profiles_of_ours_and_of_others(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
     local = run.snakemake_command(layout, 2, None, False)
     assert local[-2:] == ["--cores", "2"] and "--keep-going" in local and "--rerun-incomplete" in local
     assert run.snakemake_command(layout, None, None, True)[-3:] == ["--cores", "all", "--dry-run"]
@@ -44,3 +44,25 @@ def test_what_failed_is_listed_with_its_log(workplace):
     )
     # Its test was never started: it waits, it did not fail.
     assert "not finished: test" not in text
+
+
+def test_markers_without_results_are_dropped(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
+    studies.finish(layout)
+    markers = [layout.folder / layout.marker(*job) for job in layout.jobs()]
+    for marker in markers:
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()
+    run.drop_stale_markers(layout)
+    assert all(m.exists() for m in markers)
+    layout.scores("DAE/fold0_1_draw0", layout.plan["dataset"]).unlink()
+    run.drop_stale_markers(layout)
+    gone = layout.folder / layout.marker("test", "DAE/fold0_1_draw0")
+    assert [m for m in markers if not m.exists()] == [gone]
+
+
+def test_no_more_jobs_than_gpus(workplace, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    layout = workplace.plan(budgets=[1], draws=1, device="cuda")
+    assert run.snakemake_command(layout, 8, None, False)[-2:] == ["--resources", "gpu=3"]
+    assert "--resources" not in run.snakemake_command(layout, None, "slurm", False)
