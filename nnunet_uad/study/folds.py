@@ -23,7 +23,7 @@ def outer_splits(folder: Path, identifiers: list[str]) -> list[Split]:
         keys = list(np.sort(identifiers))
         splits = generate_crossval_split(keys, seed=12345, n_splits=NUM_FOLDS)
         write_json(path, [{k: [str(i) for i in v] for k, v in s.items()} for s in splits])
-    return json.loads(path.read_text(encoding="utf-8"))
+    return splits_of(folder)
 
 
 def assign_indices(splits: list[Split], wanted: list[dict[str, Any]], known: dict[str, dict[str, Any]]) -> None:
@@ -70,3 +70,9 @@ def append_splits(path: Path, splits: list[Split], folds: list[dict[str, Any]]) 
             "it was planned. Restore the file, or plan anew under another output."
         )
     write_json(path, [*splits, *(new[index] for index in sorted(new))])
+
+
+def splits_of(folder: Path) -> list[Split]:
+    """The splits of a dataset in nnUNet_preprocessed; none if there is no file."""
+    path = folder / SPLITS_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

@@ -6,9 +6,9 @@ import studies
 import tiny
 
 from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
+from nnunet_uad.study.budgets import case_order
 from nnunet_uad.study.labels import Annotation
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.plan import case_order
 
 
 def content(folder):
@@ -56,10 +56,10 @@ def test_a_study_may_grow_and_shrink(workplace):
     assert all(indices[name][1] == index for name, index in first.items())
     assert len(set(indices.values())) == 8
     shrunk = workplace.plan(draws=1, budgets=[1])
-    assert len(shrunk.plan["folds"]) == 1 and len(shrunk.plan["dropped"]) == 7
+    assert len(shrunk.plan["folds"]) == 1 and len(shrunk.plan["dropped"]["folds"]) == 7
     # What was dropped comes back to its old place.
     again = workplace.plan(draws=2, budgets=[1, 2, "2s", 3]).plan
-    assert {f["id"]: (f["dataset"], f["index"]) for f in again["folds"]} == indices and not again["dropped"]
+    assert {f["id"]: (f["dataset"], f["index"]) for f in again["folds"]} == indices and not again["dropped"]["folds"]
 
 
 def test_two_studies_share_a_dataset(workplace):
