@@ -63,8 +63,10 @@ def _preprocess(layout: Layout) -> None:
     """Plan (small configurations) and preprocess with nnU-Net's commands, unless the data are there."""
     from nnunet_uad.study.preparation import STARTED, preparation_commands
 
+    # nnU-Net's planner hands this number to torch, which wants at least one thread.
+    environment = {**nnunet_environment(layout), "nnUNet_n_proc_DA": str(max(1, layout.study.processes or 1))}
     for words in preparation_commands(layout):
-        _run(Command(tuple(words), nnunet_environment(layout), layout.folder))
+        _run(Command(tuple(words), environment, layout.folder))
     (layout.folder / STARTED).unlink(missing_ok=True)
 
 

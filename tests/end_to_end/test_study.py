@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from nnunet_uad.cli.main import main
 from nnunet_uad.study.layout import Layout
 
 COMMAND = [str(Path(sys.executable).with_name("nnunet_uad")), "study", "run"]
-THREADS = {stage: {"threads": 1, "mem_mb": 1000} for stage in ("pretrain", "train", "test")}
+THREADS = {stage: {"threads": 1, "mem_mb": 1000} for stage in ("preprocess", "pretrain", "train", "test")}
 
 
 def wait_for(condition, process):
@@ -102,7 +103,8 @@ print(next(({{"success": "success", "failed": "failed"}}[p.split(".")[1]] for p 
 
 
 def test_a_study_on_a_cluster(workplace):
-    """Snakemake's generic cluster executor: two jobs at once, one is killed and tried again."""
+    """From raw data through Snakemake's generic cluster executor: two jobs at once, one is killed and tried again."""
+    shutil.rmtree(workplace.source)
     jobs = workplace.folder / "jobs"
     jobs.mkdir()
     scripts = {}
@@ -123,13 +125,16 @@ def test_a_study_on_a_cluster(workplace):
     }
     (profile / "config.yaml").write_text(yaml.safe_dump(content))
     trainers = {"stock": "nnUNetTrainer", "scratch": "nnUNetTrainerFromScratch"}
-    path = workplace.write(trainers=trainers, budgets=[1], draws=1, retries=1, resources=THREADS)
+    small = {"base": "2d", "spacing": 2, "patch": [32, 32], "features": [8, 16, 16], "batch": 4}
+    path = workplace.write(
+        trainers=trainers, budgets=[1], draws=1, retries=1, resources=THREADS, small_plan=small, configuration="2d_mini"
+    )
     run = subprocess.run([*COMMAND, str(path), "--profile", str(profile)], capture_output=True, text=True)
     shown = run.stdout + run.stderr
     assert run.returncode == 0, shown
     assert "test: 2 of 2 finished" in run.stdout
     ended = [p.name.split(".") for p in jobs.iterdir()]
-    assert sorted(state for _, state in ended) == ["failed", *["success"] * 4]
+    assert sorted(state for _, state in ended) == ["failed", *["success"] * 5]
     assert "Trying to restart job" in shown
 
 
