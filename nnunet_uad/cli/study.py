@@ -99,11 +99,11 @@ def _run(arguments: argparse.Namespace) -> int:
     check_snakemake()
     layout = _request(arguments.study)
     command = snakemake_command(layout, arguments.cores, arguments.profile, arguments.dry_run, arguments.further)
-    local = arguments.profile is None
+    share_gpus = arguments.profile is None and layout.study.device == "cuda"
     with only_run(layout):
         if not _prepared(layout):
             # What the folds are is known when the data are there: the workflow first makes them, then the rest.
-            status = run_snakemake([*command, "done/preprocess/data"], local)
+            status = run_snakemake([*command, "done/preprocess/data"], share_gpus)
             if status or arguments.dry_run:
                 return status
         if arguments.dry_run and not layout.planned:
@@ -111,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if not arguments.dry_run:
             _make_plan(layout)
             drop_stale_markers(Layout(layout.folder))
-        status = run_snakemake(command, local)
+        status = run_snakemake(command, share_gpus)
     if arguments.dry_run:
         return status
     text, complete = summary(Layout(layout.folder))

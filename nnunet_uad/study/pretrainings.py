@@ -7,33 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.data.splits import SPLITS_FILE
+from nnunet_uad.study.needs import needs_of
 from nnunet_uad.study.settings import Arm, Study, slug
-from nnunet_uad.training.variants import base_name
-
-
-def trainer_class(name: str) -> type:
-    """The trainer of that name, as nnU-Net finds it; of the arm's plain name, without a length.
-
-    Raises:
-        ValueError: there is none, or the name carries a length, which belongs into the study's settings.
-    """
-    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
-
-    from nnunet_uad.plugin import nnunet_uad_trainers
-
-    if base_name(name) != name:
-        raise ValueError(f"trainers: {name} carries a length; say it with fine_tuning: epochs, iterations.")
-    try:
-        return getattr(nnunet_uad_trainers, name)
-    except AttributeError:
-        pass
-    try:
-        found = recursive_find_trainer_class_by_name(name)
-    except RuntimeError as error:
-        raise ValueError(f"trainers: {error}") from error
-    if found is None:
-        raise ValueError(f"trainers: there is no trainer {name!r}. (nnunet_uad doctor lists those of nnunet_uad)")
-    return found
+from nnunet_uad.training.names import base_name
 
 
 def plan_pretrainings(study: Study, outer: list[str], dataset: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -46,21 +22,23 @@ def plan_pretrainings(study: Study, outer: list[str], dataset: str) -> tuple[dic
     needs: dict[str, Any] = {}
     pretrainings: dict[str, Any] = {}
     for name, arm in study.arms.items():
-        found = trainer_class(arm.trainer)
-        if not arm.trainer.startswith("nnUNetTrainer"):
-            raise ValueError(
-                f"trainers: {arm.trainer} learns no segmentation; a study pretrains by itself what its trainers need."
-            )
-        wanted = {
-            "weights": getattr(found, "pretrainer", None),
-            "restorer": getattr(found, "restorer_pretrainer", None),
-        }
+        _check_name(arm.trainer)
+        wanted = needs_of(arm.trainer)
         needs[name] = {fold: {} for fold in outer}
         for kind, pretrainer in wanted.items():
-            for fold in outer if pretrainer else ():
-                entry = _pretraining(study, arm, str(pretrainer), dataset, fold)
+            for fold in outer:
+                entry = _pretraining(study, arm, pretrainer, dataset, fold)
                 needs[name][fold][kind] = _register(pretrainings, entry)
     return needs, pretrainings
+
+
+def _check_name(trainer: str) -> None:
+    if base_name(trainer) != trainer:
+        raise ValueError(f"trainers: {trainer} carries a length; say it with fine_tuning: epochs, iterations.")
+    if trainer.startswith("nnUNetPretrainer"):
+        raise ValueError(
+            f"trainers: {trainer} learns no segmentation; a study pretrains by itself what its trainers need."
+        )
 
 
 def _pretraining(study: Study, arm: Arm, pretrainer: str, dataset: str, fold: str) -> dict[str, Any]:

@@ -81,19 +81,19 @@ def drop_stale_markers(layout: Layout) -> None:
             marker.unlink()
 
 
-def run_snakemake(command: Sequence[str], local: bool) -> int:
+def run_snakemake(command: Sequence[str], share_gpus: bool) -> int:
     """Run it; it ends when this process ends.
 
     Args:
         command: of :func:`snakemake_command`.
-        local: jobs run on this machine and share its GPUs.
+        share_gpus: jobs run on this machine and share its GPUs.
 
     Returns:
         The exit status.
     """
     from nnunet_uad.study.job import die_with_parent
 
-    environment = {**os.environ, GPUS_VARIABLE: ",".join(visible_gpus(os.environ))} if local else None
+    environment = {**os.environ, GPUS_VARIABLE: ",".join(visible_gpus(os.environ))} if share_gpus else None
     return subprocess.run(command, preexec_fn=die_with_parent, env=environment, check=False).returncode
 
 

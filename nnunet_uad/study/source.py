@@ -49,8 +49,6 @@ def open_source(folder: Path, study: Study) -> Source:
         FileNotFoundError: it is not planned or not preprocessed with the configuration.
         ValueError: the plans do not have the configuration.
     """
-    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-
     number = study.dataset
     path = folder / f"{study.plans}.json"
     if not path.is_file():
@@ -61,14 +59,14 @@ def open_source(folder: Path, study: Study) -> Source:
             f"The plans {study.plans} of {folder.name} have no configuration {study.configuration!r}; they have: "
             f"{', '.join(plans['configurations'])}. Say in the study how to make it (small_plan), or choose one."
         )
-    configuration = PlansManager(plans).get_configuration(study.configuration)
-    data = folder / configuration.data_identifier
+    configuration = resolved_configuration(plans, study.configuration)
+    data = folder / configuration["data_identifier"]
     source = Source(
         folder,
         plans,
         json.loads((folder / "dataset.json").read_text(encoding="utf-8")),
         data,
-        float(np.prod(configuration.spacing)),
+        float(np.prod(configuration["spacing"])),
     )
     if not source.cases:
         raise FileNotFoundError(
@@ -76,3 +74,10 @@ def open_source(folder: Path, study: Study) -> Source:
             f"-plans_name {study.plans}; or let the study do it: nnunet_uad study run"
         )
     return source
+
+
+def resolved_configuration(plans: dict[str, Any], name: str) -> dict[str, Any]:
+    """A configuration with what it inherits; as nnU-Net's PlansManager, which would load PyTorch."""
+    own = plans["configurations"][name]
+    parent = own.get("inherits_from")
+    return {**(resolved_configuration(plans, parent) if parent else {}), **own}

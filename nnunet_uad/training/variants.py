@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Mapping
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-_PATTERN = re.compile(r"^(?P<base>.+?)_(?P<epochs>[1-9]\d*)epochs(?:_(?P<iters>[1-9]\d*)iters)?$")
+from nnunet_uad.training.names import base_name, length_suffix, split_variant
+
 _cache: dict[str, type[nnUNetTrainer]] = {}
-
-
-def split_variant(name: str) -> tuple[str, int | None, int | None]:
-    """Split a trainer name into base name, epochs and iterations per epoch (``None`` where not given)."""
-    match = _PATTERN.match(name)
-    if match is None:
-        return name, None, None
-    iters = match["iters"]
-    return match["base"], int(match["epochs"]), int(iters) if iters else None
-
-
-def base_name(name: str) -> str:
-    """The trainer's name without the suffix for its length."""
-    return split_variant(name)[0]
-
-
-def length_suffix(name: str) -> str:
-    """The suffix for the training length, ``""`` if the name has none."""
-    return name[len(base_name(name)) :]
 
 
 def resolve(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -> type[nnUNetTrainer] | None:

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import studies
@@ -9,6 +11,7 @@ from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
 from nnunet_uad.study.budgets import case_order
 from nnunet_uad.study.labels import Annotation
 from nnunet_uad.study.layout import Layout
+from nnunet_uad.study.source import resolved_configuration
 
 
 def content(folder):
@@ -170,3 +173,26 @@ def test_layout_knows_where_things_are(workplace):
     (layout.folder / "study.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(ValueError, match="has format 99"):
         Layout(layout.folder).plan  # noqa: B018
+
+
+def test_a_configuration_inherits_as_in_nnunet(workplace):
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    plans = json.loads((workplace.source / "nnUNetPlans.json").read_text())
+    plans["configurations"]["deeper"] = {"inherits_from": "2d_tiny", "batch_size": 3}
+    theirs = PlansManager(plans).get_configuration("deeper").configuration
+    ours = resolved_configuration(plans, "deeper")
+    assert {k: ours[k] for k in theirs if k != "inherits_from"} == {
+        k: v for k, v in theirs.items() if k != "inherits_from"
+    }
+
+
+def test_planning_cases_does_not_load_pytorch(workplace):
+    """10,000 cells are planned in little memory (benchmarks/study_scale.py), of which PyTorch alone would take most."""
+    path = workplace.write(budgets=[1], draws=1)
+    script = (
+        "import sys\nfrom nnunet_uad.cli.main import main\n"
+        f"assert main(['study', 'plan', {str(path)!r}]) == 0\nprint('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "False", done.stderr

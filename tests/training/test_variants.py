@@ -1,19 +1,10 @@
 import pickle
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 from nnunet_uad.training import variants
-
-
-@given(st.sampled_from(plugin.__all__), st.integers(1, 10**5), st.none() | st.integers(1, 10**4))
-def test_names_split_and_join(base, epochs, iters):
-    name = f"{base}_{epochs}epochs" + (f"_{iters}iters" if iters else "")
-    assert variants.split_variant(name) == (base, epochs, iters)
-    assert variants.base_name(name) + variants.length_suffix(name) == name
 
 
 def test_a_name_gives_the_same_class_every_time():

@@ -1,0 +1,56 @@
+"""What the trainers of stage two need from stage one, without importing any: a plan of a study must be light."""
+
+from __future__ import annotations
+
+import difflib
+
+#: Trainer → what it needs → pretrainer. A test compares it with the classes.
+NEEDS: dict[str, dict[str, str]] = {
+    "nnUNetTrainer": {},
+    "nnUNetTrainerFromScratch": {},
+    "nnUNetTrainerAuxReconstruction": {},
+    "nnUNetTrainerDAEPretrained": {"weights": "nnUNetPretrainerDAE"},
+    "nnUNetTrainerMAEPretrained": {"weights": "nnUNetPretrainerMAE"},
+    "nnUNetTrainerTAEPretrained": {"weights": "nnUNetPretrainerTAE"},
+    "nnUNetTrainerTAEPretrainedAuxReconstruction": {"weights": "nnUNetPretrainerTAE"},
+    "nnUNetTrainerVAEPretrained": {"weights": "nnUNetPretrainerVAE"},
+    "nnUNetTrainerSyntheticAnomalyPretrained": {"weights": "nnUNetPretrainerSyntheticAnomaly"},
+    "nnUNetTrainerDAEResidual": {"restorer": "nnUNetPretrainerDAE"},
+    "nnUNetTrainerVAEResidual": {"restorer": "nnUNetPretrainerVAE"},
+    "nnUNetTrainerPatchGANScore": {"restorer": "nnUNetPretrainerPatchGAN"},
+    "nnUNetTrainerDiffusionResidual": {"restorer": "nnUNetPretrainerDDPM"},
+    "nnUNetTrainerDiffusionResidualSynthetic": {"restorer": "nnUNetPretrainerDDPM"},
+    "nnUNetTrainerDAEPretrainedDiffusionResidual": {
+        "weights": "nnUNetPretrainerDAE",
+        "restorer": "nnUNetPretrainerDDPM",
+    },
+}
+
+
+def needs_of(trainer: str) -> dict[str, str]:
+    """``weights`` and ``restorer`` → pretrainer.
+
+    Trainers of others are looked up as nnU-Net does, which takes its time; subclasses of ours need what ours need.
+
+    Raises:
+        ValueError: there is no such trainer; the nearest are named.
+    """
+    if trainer in NEEDS:
+        return NEEDS[trainer]
+    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+    try:
+        found = recursive_find_trainer_class_by_name(trainer)
+    except RuntimeError as error:
+        raise ValueError(f"trainers: {error}") from error
+    if found is None:
+        near = difflib.get_close_matches(trainer, NEEDS, n=2)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise ValueError(f"trainers: there is no trainer {trainer!r}.{hint} (nnunet_uad doctor lists all of ours)")
+    return needs_of_class(found)
+
+
+def needs_of_class(found: type) -> dict[str, str]:
+    """The same, of the class."""
+    attributes = {"weights": "pretrainer", "restorer": "restorer_pretrainer"}
+    return {kind: getattr(found, name) for kind, name in attributes.items() if getattr(found, name, None)}

@@ -1,0 +1,26 @@
+"""``<trainer>_<N>epochs_<M>iters``: trainers' names and lengths; importing this loads nothing heavy."""
+
+from __future__ import annotations
+
+import re
+
+_PATTERN = re.compile(r"^(?P<base>.+?)_(?P<epochs>[1-9]\d*)epochs(?:_(?P<iters>[1-9]\d*)iters)?$")
+
+
+def split_variant(name: str) -> tuple[str, int | None, int | None]:
+    """Split a trainer name into base name, epochs and iterations per epoch (``None`` where not given)."""
+    match = _PATTERN.match(name)
+    if match is None:
+        return name, None, None
+    iters = match["iters"]
+    return match["base"], int(match["epochs"]), int(iters) if iters else None
+
+
+def base_name(name: str) -> str:
+    """The trainer's name without the suffix for its length."""
+    return split_variant(name)[0]
+
+
+def length_suffix(name: str) -> str:
+    """The suffix for the training length, ``""`` if the name has none."""
+    return name[len(base_name(name)) :]
