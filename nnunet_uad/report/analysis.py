@@ -133,23 +133,24 @@ def _differences(results: Results, dataset: str) -> list[DifferenceRow]:
 
 
 def _savings(results: Results, dataset: str, arm: str) -> list[SavingRow]:
-    """At the budgets that both arms have."""
+    """At the budgets that both arms have, on the trainings that all of these have."""
     mine, base = dict(results.of(dataset, arm)), dict(results.of(dataset, results.baseline))
     budgets = [b for b in base if b in mine]
-    if len(budgets) < 2:
+    matrices = [group[b].dice_matrix for group in (base, mine) for b in budgets]
+    common = set.intersection(*(set(m.trainings) for m in matrices)) if matrices else set()
+    if len(budgets) < 2 or not common:
         return []
-    found = label_saving(
-        [results.amount(b.text) for b in budgets],
-        [base[b].dice_matrix for b in budgets],
-        [mine[b].dice_matrix for b in budgets],
-    )
+    matrices = [m.restricted(common) for m in matrices]
+    amounts = [results.amount(b.text) for b in budgets]
+    found = label_saving(amounts, matrices[: len(budgets)], matrices[len(budgets) :])
     return [SavingRow(dataset, b, arm, s) for b, s in zip(budgets, found, strict=True)]
 
 
 def _enough(results: Results, dataset: str) -> dict[str, float]:
     """Arm → labels for :data:`ENOUGH` of what the baseline reaches with its largest budget."""
     base = results.of(dataset, results.baseline)
-    if not base:
+    # With gaps the means of arms and budgets are those of different trainings.
+    if not base or results.missing:
         return {}
     wanted = ENOUGH * base[-1][1].dice_matrix.mean
     found = {}

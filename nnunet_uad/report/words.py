@@ -36,8 +36,15 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def interval_words(interval: Interval | None, signed: bool = False) -> str:
+    """``95 % interval 0.7 to 0.8``."""
+    return f"95 % interval {span(interval, signed=signed)}" if interval else "no interval known"
+
+
 def p_words(p: float) -> str:
     """``p = 0.031`` or ``p < 0.001``."""
+    if math.isnan(p):
+        return "no test"
     return f"p {p_value(p)}" if p < 0.001 else f"p = {p_value(p)}"
 
 
@@ -52,6 +59,8 @@ def labels(amount: float, results: Results, largest: float) -> str:
 
 def factor(value: float) -> str:
     """A label-saving factor; the ends of the baseline's curve are ends of what is known."""
+    if math.isnan(value):
+        return "–"
     if value == 0:
         return "below the curve"
     return "beyond the curve" if math.isinf(value) else f"× {value:.2f}"
@@ -96,7 +105,7 @@ def _curve_words(results: Results, analysis: Analysis) -> str:
 
 
 def _value(cell: CellRow) -> str:
-    return f"{number(cell.dice)} (95 % interval {span(cell.interval)})"
+    return f"{number(cell.dice)} ({interval_words(cell.interval)})"
 
 
 def _difference_words(results: Results, analysis: Analysis) -> list[str]:
@@ -111,7 +120,7 @@ def _difference_words(results: Results, analysis: Analysis) -> list[str]:
         lines.append(
             f"{start}: the largest, {best.arm} with {best.budget.words}, is "
             f"{number(best.comparison.difference, signed=True)} "
-            f"(95 % interval {span(best.comparison.interval, signed=True)}, {p_words(best.corrected_p)})."
+            f"({interval_words(best.comparison.interval, signed=True)}, {p_words(best.corrected_p)})."
         )
     return lines
 
@@ -122,7 +131,7 @@ def _sentence(row: DifferenceRow, results: Results) -> str:
     verb = "raises" if found.difference > 0 else "lowers"
     return (
         f"With {row.budget.words}, {row.arm} {verb} the mean Dice by {number(abs(found.difference))} against "
-        f"{results.baseline} (95 % interval {span(found.interval, signed=True)}, {p_words(row.corrected_p)} after "
+        f"{results.baseline} ({interval_words(found.interval, signed=True)}, {p_words(row.corrected_p)} after "
         f"Holm's correction, {found.better:.0%} of the cases better)."
     )
 
@@ -131,7 +140,7 @@ def _enough_words(results: Results, analysis: Analysis) -> str:
     found = analysis.enough.get(results.datasets[0], {})
     largest = results.amount(results.budgets[-1].text)
     if results.baseline not in found:
-        return "There are too few budgets to say how many labels are enough."
+        return "There are gaps, or too few budgets, so it is not said how many labels are enough."
     words = [f"{arm} {labels(amount, results, largest)}" for arm, amount in found.items()]
     return (
         f"For {ENOUGH:.0%} of what {results.baseline} reaches with its largest finished budget, the curves of the "

@@ -12,6 +12,7 @@ from nnunet_uad.metrics.bootstrap import LEVEL, resamples
 from nnunet_uad.statistics.matrix import ScoreMatrix
 
 DRAWS = 1000
+LEAST_TRAININGS = 3
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class LabelSaving:
     Attributes:
         factor: labels that the baseline needs for the arm's score, divided by the arm's; 0 if fewer than the smallest
             budget of the baseline would do, infinite if its largest does not suffice.
-        low: lower end of the 95 % interval, in the same way.
+        low: lower end of the 95 % interval, in the same way; NaN with fewer than three trainings, whose resamples say
+            nothing.
         high: upper end.
     """
 
@@ -55,12 +57,13 @@ def label_saving(
     resampled = _resampled_means(matrices, draws, seed)
     budgets = len(amounts)
     found = []
+    enough = len({training for matrix in matrices for training in matrix.trainings}) >= LEAST_TRAININGS
     tail = (1 - LEVEL) / 2
     for k, amount in enumerate(amounts):
         factor = labels_needed(amounts, means[:budgets], means[budgets + k]) / amount
         each = [labels_needed(amounts, row[:budgets], row[budgets + k]) / amount for row in resampled]
         # Of the values themselves: between 0 and infinity nothing can be interpolated.
-        low, high = np.quantile(each, [tail, 1 - tail], method="inverted_cdf")
+        low, high = np.quantile(each, [tail, 1 - tail], method="inverted_cdf") if enough else (np.nan, np.nan)
         found.append(LabelSaving(float(factor), float(low), float(high)))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +43,15 @@ class ScoreMatrix:
     def per_case(self) -> np.ndarray:
         """(cases,) means over trainings."""
         return np.nanmean(self.values, axis=0)
+
+    def restricted(self, trainings: Collection[Hashable]) -> ScoreMatrix:
+        """Some of the trainings, with the cases that they were tested on."""
+        rows = [k for k, training in enumerate(self.trainings) if training in trainings]
+        values = self.values[rows]
+        columns = [int(k) for k in np.flatnonzero(~np.isnan(values).all(0))] if rows else []
+        return ScoreMatrix(
+            tuple(self.trainings[k] for k in rows), tuple(self.cases[k] for k in columns), values[:, columns]
+        )
 
     def minus(self, other: ScoreMatrix) -> ScoreMatrix:
         """Differences where both have the same training and case."""

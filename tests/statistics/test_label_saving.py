@@ -51,3 +51,4 @@ def test_single_training_and_missing_cases():
     base = [matrix(np.array([[0.4, np.nan, 0.5]])), matrix(np.array([[0.6, 0.7, np.nan]]))]
     found = label_saving((1, 2), base, base[::-1])
     assert found[0].factor == pytest.approx(2) and found[1].factor == pytest.approx(0.5)
+    assert np.isnan([found[0].low, found[0].high]).all()

@@ -17,4 +17,7 @@ def test_difference_on_what_both_have():
     found = a.minus(b)
     assert found.trainings == (0, 1) and found.cases == ("x",)
     np.testing.assert_allclose(found.values, [[0.4], [0.2]])
+    some = a.restricted({1, 2})
+    assert some.trainings == (1, 2) and some.cases == ("x",) and some.values.tolist() == [[0.7], [0.1]]
+    assert a.restricted({9}).values.shape == (0, 0)
     assert a.minus(ScoreMatrix.of([(7, "x", 0.5)])).values.size == 0
