@@ -1,17 +1,9 @@
-import json
 import shutil
 import subprocess
 import sys
 
 import pytest
-import studies
 import tiny
-
-from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
-from nnunet_uad.study.budgets import case_order
-from nnunet_uad.study.labels import Annotation
-from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.source import resolved_configuration
 
 
 def content(folder):
@@ -101,90 +93,6 @@ def test_a_changed_dataset_is_refused(workplace):
     shutil.copy(data / f"{tiny.LESION[0]}_seg.b2nd", data / f"{tiny.LESION[1]}_seg.b2nd")
     with pytest.raises(ValueError, match="Dataset991_Tiny changed since the study was planned"):
         workplace.plan()
-
-
-def test_other_data_of_stage_one_must_not_hold_the_test_cases(workplace):
-    target = workplace.preprocessed / "Dataset993_Unlabelled"
-    preprocess_cohort(
-        CohortRequest([workplace.raw / tiny.DATASET], workplace.source, "nnUNetPlans", ["2d_tiny"], target)
-    )
-    changes = {"pretraining": {"epochs": 1, "dataset": "Dataset993_Unlabelled"}, "budgets": [1], "draws": 1}
-    plan = workplace.plan("kept_apart", **changes).plan
-    assert {p["dataset"] for p in plan["pretrainings"].values()} == {"Dataset993_Unlabelled"}
-    splits = json.loads((target / "splits_final.json").read_text())
-    splits[0]["train"].append(tiny.LESION[3])
-    (target / "splits_final.json").write_text(json.dumps(splits))
-    with pytest.raises(ValueError, match=f"LEAKAGE: fold 0 .* trains stage one on {tiny.LESION[3]}"):
-        workplace.plan("leaking", **changes)
-    (target / "splits_final.json").write_text("[]")
-    with pytest.raises(ValueError, match="none numbered 0"):
-        workplace.plan("without", **changes)
-
-
-def test_an_arm_with_results_keeps_its_meaning(workplace):
-    layout = workplace.plan(budgets=[1], draws=1)
-    other = {"trainer": "nnUNetTrainerDAEPretrained", "settings": "a=1"}
-    changed = {"scratch": "nnUNetTrainer", "DAE": other}
-    # Nothing is trained yet: it may still be anything.
-    workplace.plan(budgets=[1], draws=1, trainers=changed)
-    workplace.plan(budgets=[1], draws=1)
-    studies.finish(layout)
-    with pytest.raises(ValueError, match="DAE has results from when it was something else .settings: '', now 'a=1'"):
-        workplace.plan(budgets=[1], draws=1, trainers=changed)
-    with pytest.raises(ValueError, match="trainer: 'nnUNetTrainer_1epochs_2iters', now 'nnUNetTrainer_3epochs'"):
-        workplace.plan(budgets=[1], draws=1, fine_tuning={"epochs": 3})
-    with pytest.raises(ValueError, match="DAE.* has results from when it was something else .*sampling=healthy"):
-        workplace.plan(budgets=[1], draws=1, pretraining={"epochs": 1, "iterations": 2, "settings": "sampling=healthy"})
-    # Under another name, and with more budgets, it may.
-    grown = workplace.plan(budgets=[1, 3], draws=1, trainers={**studies.SMALL["trainers"], "DAE, a": other})
-    assert len(grown.cells) == 6 and grown.finished("test", "DAE/fold0_1_draw0")
-
-
-def test_the_first_case_has_foreground():
-    volumes = {f"c{i}": Annotation(max(0.0, i - 6.0), (), (), "") for i in range(9)}
-    for seed in map(str, range(20)):
-        order = case_order(list(volumes), volumes, seed)
-        assert volumes[order[0]].volume > 0 and sorted(order) == sorted(volumes)
-    nothing = {f"c{i}": Annotation(0.0, (), (), "") for i in range(3)}
-    assert sorted(case_order(list(nothing), nothing, "0")) == sorted(nothing)
-
-
-def test_arms_share_a_pretraining_if_it_is_the_same(workplace):
-    trainers = {
-        "scratch": "nnUNetTrainerFromScratch",
-        "a": "nnUNetTrainerDAEPretrained",
-        "b": {"trainer": "nnUNetTrainerDAEPretrained", "settings": "encoder_only=true"},
-        "c": {"trainer": "nnUNetTrainerDAEPretrained", "pretraining": {"settings": "noise_std=[1,1]"}},
-        "d": "nnUNetTrainerDAEPretrainedDiffusionResidual",
-    }
-    plan = workplace.plan(trainers=trainers, budgets=[1], draws=1).plan
-    needs = {arm: fold["0"] for arm, fold in plan["needs"].items()}
-    assert needs["a"] == needs["b"] != needs["c"]
-    assert set(needs["d"]) == {"weights", "restorer"} and needs["d"]["weights"] == needs["a"]["weights"]
-    assert len(plan["pretrainings"]) == 3
-    assert plan["pretrainings"][needs["c"]["weights"]]["settings"].startswith("noise_std=[1,1] seed=")
-
-
-def test_layout_knows_where_things_are(workplace):
-    layout = workplace.plan(draws=1, budgets=[1])
-    jobs = list(layout.jobs())
-    assert [stage for stage, _ in jobs] == ["pretrain", "train", "train", "test", "test"]
-    assert not any(layout.finished(*job) for job in jobs)
-    (layout.folder / "study.json").write_text(json.dumps({"format": 99}))
-    with pytest.raises(ValueError, match="has format 99"):
-        Layout(layout.folder).plan  # noqa: B018
-
-
-def test_a_configuration_inherits_as_in_nnunet(workplace):
-    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-
-    plans = json.loads((workplace.source / "nnUNetPlans.json").read_text())
-    plans["configurations"]["deeper"] = {"inherits_from": "2d_tiny", "batch_size": 3}
-    theirs = PlansManager(plans).get_configuration("deeper").configuration
-    ours = resolved_configuration(plans, "deeper")
-    assert {k: ours[k] for k in theirs if k != "inherits_from"} == {
-        k: v for k, v in theirs.items() if k != "inherits_from"
-    }
 
 
 def test_planning_cases_does_not_load_pytorch(workplace):

@@ -76,3 +76,18 @@ def test_few_cases_get_splits_that_the_stock_trainer_reads_too(tiny_dataset, res
     assert len(train) == 2 and len(val) == 1
     assert len(json.loads((folder / "splits_final.json").read_text())) == 3
     assert tiny.make_trainer("nnUNetTrainer").do_split() == (train, val)
+
+
+def test_without_mirroring_the_model_is_not_mirrored_anywhere(tiny_dataset, results, monkeypatch):
+    """nnU-Net's predictor reads the axes from the checkpoint; training mirrors either way."""
+    trainer = "nnUNetTrainerFromScratch_1epochs_2iters"
+    monkeypatch.setenv("nnUNet_uad_settings", "mirroring=false")
+    made = tiny.make_trainer(trainer)
+    assert made.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[3] == (0, 1)
+    fold = tiny.run_training(trainer)
+    stored = torch.load(fold / "checkpoint_final.pth", weights_only=True)
+    assert stored["inference_allowed_mirroring_axes"] is None
+    monkeypatch.setenv("nnUNet_uad_settings", "")
+    other = tiny.make_trainer(trainer)
+    other.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+    assert other.inference_allowed_mirroring_axes == (0, 1)

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 from weights_helpers import make_record
 
-from nnunet_uad.weights.safe_file import canonical_tensors, read_pretrained, write_pretrained
+from nnunet_uad.weights.safe_file import canonical_tensors, read_pretrained, read_record, write_pretrained
 
 
 def test_round_trip_with_record(tmp_path):
@@ -87,3 +87,14 @@ def test_killed_writer_never_leaves_half_a_file(tmp_path):
         process.wait()
         tensors, record = read_pretrained(path)
         assert tensors["a"].unique().numel() == 1 and record == make_record()
+
+
+def test_the_record_alone(dae_fold, tmp_path):
+    path = dae_fold / "pretrained.safetensors"
+    assert read_record(path) == read_pretrained(path)[1]
+    save_file({"a": torch.zeros(1)}, tmp_path / "plain.safetensors")
+    with pytest.raises(ValueError, match="carries no pretraining record"):
+        read_record(tmp_path / "plain.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="not a readable safetensors file"):
+        read_record(tmp_path / "broken.safetensors")

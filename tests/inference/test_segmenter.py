@@ -1,0 +1,28 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+import tiny
+
+from nnunet_uad.inference.segmenter import load_segmenter, segment
+
+TRAINER = "nnUNetTrainerFromScratch_1epochs_2iters"
+
+
+def test_as_nnunet_predicts(tiny_dataset, results, tmp_path):
+    """The segmentations that nnU-Net's own validation wrote, in the geometry of the image, and their probabilities."""
+    fold = tiny.run_training(TRAINER)
+    predictor = load_segmenter(fold.parent, "0", "checkpoint_final.pth", True, "cpu")
+    case = tiny.LESION[2]
+    images = [Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTr" / f"{case}_{k:04d}.nii.gz" for k in (0, 1)]
+    output = tmp_path / f"{case}.nii.gz"
+    probabilities = segment(predictor, images, output)
+    mine, theirs = (SimpleITK.ReadImage(str(p)) for p in (output, fold / "validation" / f"{case}.nii.gz"))
+    assert mine.GetOrigin() == theirs.GetOrigin() and mine.GetDirection() == theirs.GetDirection()
+    mine, theirs = SimpleITK.GetArrayFromImage(mine), SimpleITK.GetArrayFromImage(theirs)
+    np.testing.assert_array_equal(mine, theirs)
+    np.testing.assert_array_equal(probabilities.argmax(0), mine)
+    with pytest.raises(ValueError, match="none of the endings"):
+        segment(predictor, images, tmp_path / "case.jpg")

@@ -1,0 +1,21 @@
+import pytest
+import studies
+
+
+def test_an_arm_with_results_keeps_its_meaning(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
+    other = {"trainer": "nnUNetTrainerDAEPretrained", "settings": "a=1"}
+    changed = {"scratch": "nnUNetTrainer", "DAE": other}
+    # Nothing is trained yet: it may still be anything.
+    workplace.plan(budgets=[1], draws=1, trainers=changed)
+    workplace.plan(budgets=[1], draws=1)
+    studies.finish(layout)
+    with pytest.raises(ValueError, match="DAE has results from when it was something else .settings: '', now 'a=1'"):
+        workplace.plan(budgets=[1], draws=1, trainers=changed)
+    with pytest.raises(ValueError, match="trainer: 'nnUNetTrainer_1epochs_2iters', now 'nnUNetTrainer_3epochs'"):
+        workplace.plan(budgets=[1], draws=1, fine_tuning={"epochs": 3})
+    with pytest.raises(ValueError, match="DAE.* has results from when it was something else .*sampling=healthy"):
+        workplace.plan(budgets=[1], draws=1, pretraining={"epochs": 1, "iterations": 2, "settings": "sampling=healthy"})
+    # Under another name, and with more budgets, it may.
+    grown = workplace.plan(budgets=[1, 3], draws=1, trainers={**studies.SMALL["trainers"], "DAE, a": other})
+    assert len(grown.cells) == 6 and grown.finished("test", "DAE/fold0_1_draw0")

@@ -1,0 +1,40 @@
+import json
+
+import pytest
+import tiny
+
+from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
+
+
+def test_arms_share_a_pretraining_if_it_is_the_same(workplace):
+    trainers = {
+        "scratch": "nnUNetTrainerFromScratch",
+        "a": "nnUNetTrainerDAEPretrained",
+        "b": {"trainer": "nnUNetTrainerDAEPretrained", "settings": "encoder_only=true"},
+        "c": {"trainer": "nnUNetTrainerDAEPretrained", "pretraining": {"settings": "noise_std=[1,1]"}},
+        "d": "nnUNetTrainerDAEPretrainedDiffusionResidual",
+    }
+    plan = workplace.plan(trainers=trainers, budgets=[1], draws=1).plan
+    needs = {arm: fold["0"] for arm, fold in plan["needs"].items()}
+    assert needs["a"] == needs["b"] != needs["c"]
+    assert set(needs["d"]) == {"weights", "restorer"} and needs["d"]["weights"] == needs["a"]["weights"]
+    assert len(plan["pretrainings"]) == 3
+    assert plan["pretrainings"][needs["c"]["weights"]]["settings"].startswith("noise_std=[1,1] seed=")
+
+
+def test_other_data_of_stage_one_must_not_hold_the_test_cases(workplace):
+    target = workplace.preprocessed / "Dataset993_Unlabelled"
+    preprocess_cohort(
+        CohortRequest([workplace.raw / tiny.DATASET], workplace.source, "nnUNetPlans", ["2d_tiny"], target)
+    )
+    changes = {"pretraining": {"epochs": 1, "dataset": "Dataset993_Unlabelled"}, "budgets": [1], "draws": 1}
+    plan = workplace.plan("kept_apart", **changes).plan
+    assert {p["dataset"] for p in plan["pretrainings"].values()} == {"Dataset993_Unlabelled"}
+    splits = json.loads((target / "splits_final.json").read_text())
+    splits[0]["train"].append(tiny.LESION[3])
+    (target / "splits_final.json").write_text(json.dumps(splits))
+    with pytest.raises(ValueError, match=f"LEAKAGE: fold 0 .* trains stage one on {tiny.LESION[3]}"):
+        workplace.plan("leaking", **changes)
+    (target / "splits_final.json").write_text("[]")
+    with pytest.raises(ValueError, match="none numbered 0"):
+        workplace.plan("without", **changes)
