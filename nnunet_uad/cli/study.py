@@ -5,13 +5,13 @@
   status   what is finished, what failed, where the logs are
   example  print a small study to start from
 
-What follows -- is handed to Snakemake. Extra: pip install 'nnunet_uad[study]'
+What follows --snakemake is handed to it. Extra: pip install 'nnunet_uad[study]'
 
 Examples:
     nnunet_uad study example > study.yaml
     nnunet_uad study plan study.yaml
     nnunet_uad study run study.yaml --cores 2
-    nnunet_uad study run study.yaml --profile slurm -- --default-resources slurm_partition=gpu
+    nnunet_uad study run study.yaml --profile slurm --snakemake --default-resources slurm_partition=gpu
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cores", type=int, metavar="N", help="run: cores of this machine (default: all)")
     add("--profile", metavar="NAME", help="run: slurm, lsf, kubernetes, or a profile of Snakemake's")
     add("--dry-run", action="store_true", help="run: list the jobs, do nothing")
-    add("further", nargs="*", metavar="-- ARGUMENTS", help="run: further arguments of Snakemake")
+    add("--snakemake", nargs=argparse.REMAINDER, default=[], metavar="ARGUMENT", help="run: the rest is Snakemake's")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -98,7 +98,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     check_snakemake()
     layout = _request(arguments.study)
-    command = snakemake_command(layout, arguments.cores, arguments.profile, arguments.dry_run, arguments.further)
+    command = snakemake_command(layout, arguments.cores, arguments.profile, arguments.dry_run, arguments.snakemake)
     share_gpus = arguments.profile is None and layout.study.device == "cuda"
     with only_run(layout):
         if not _prepared(layout):

@@ -1,6 +1,9 @@
+import argparse
+
 import pytest
 import studies
 
+from nnunet_uad.cli import study
 from nnunet_uad.cli.main import main
 from nnunet_uad.study.settings import read_study
 
@@ -35,6 +38,14 @@ def test_plan_says_what_every_index_means(workplace, capsys):
 def test_errors(arguments, message, capsys):
     assert main(["study", *arguments]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_the_rest_is_snakemakes(capsys):
+    parser = argparse.ArgumentParser()
+    study.add_arguments(parser)
+    found = parser.parse_args(["run", "s.yaml", "--profile", "slurm", "--snakemake", "--retries", "2", "--cores", "1"])
+    assert found.snakemake == ["--retries", "2", "--cores", "1"] and found.cores is None and found.profile == "slurm"
+    assert parser.parse_args(["run", "s.yaml"]).snakemake == []
 
 
 def test_status_of_an_unplanned_study(workplace, capsys):

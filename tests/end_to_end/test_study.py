@@ -30,7 +30,7 @@ def wait_for(condition, process):
 
 def test_a_study_survives_a_power_cut(workplace, capsys):
     trainers = {"scratch": "nnUNetTrainerFromScratch", "DAE": "nnUNetTrainerDAEPretrained"}
-    length = {"epochs": 20, "iterations": 2}
+    length = {"epochs": 10, "iterations": 2}
     path = workplace.write(trainers=trainers, budgets=["2s"], draws=1, fine_tuning=length, resources=THREADS)
     log = (workplace.folder / "run.log").open("w")
     run = subprocess.Popen([*COMMAND, str(path), "--cores", "2"], stdout=log, stderr=log)
@@ -54,7 +54,7 @@ def test_a_study_survives_a_power_cut(workplace, capsys):
     log_text = layout.log("train", "scratch/fold0_2s_draw0").read_text()
     assert log_text.count("$ nnUNet_raw") == 2 and log_text.count("--c\n") == 1
     final = torch.load(checkpoint.with_name("checkpoint_final.pth"), weights_only=True)
-    assert 0 < done < 20 == final["current_epoch"]
+    assert 0 < done < 10 == final["current_epoch"]
     training = json.loads(layout.trained("DAE/fold0_2s_draw0").read_text())
     assert training["reports"]["transfer"]["share"]["encoder"] == 1 and training["seconds"] > 0
     rows = json.loads(layout.scores("DAE/fold0_2s_draw0", layout.plan["dataset"]).read_text())["rows"]

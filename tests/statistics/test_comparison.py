@@ -51,12 +51,12 @@ def test_clear_needs_both():
 
 
 def test_false_positives_where_trainings_have_no_luck():
-    plain, family, clear, _ = false_positives(300, 3, 40, 0.0)
-    # 5 % of 300 studies has a standard deviation of 1.3 %.
-    assert plain <= 0.075 and family <= 0.085 and clear <= 0.02
+    plain, family, clear, _ = false_positives(120, 3, 40, 0.0)
+    # 5 % of 120 studies has a standard deviation of 2 %.
+    assert plain <= 0.09 and family <= 0.11 and clear <= 0.02
 
 
 def test_false_positives_where_trainings_have_luck():
     """The rank test over cases calls the luck of three trainings a difference; the verdict does not."""
-    _, family, clear, _ = false_positives(200, 3, 40, 0.03)
-    assert family > 0.5 and clear <= 0.075
+    _, family, clear, _ = false_positives(80, 3, 40, 0.03)
+    assert family > 0.5 and clear <= 0.1

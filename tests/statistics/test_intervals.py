@@ -106,7 +106,7 @@ def test_few_cases_get_longer_intervals_than_plain_percentiles():
 
 @pytest.mark.parametrize(("trainings", "cases", "spread"), [(3, 40, 0.03), (3, 50, 0.08), (5, 40, 0.0), (10, 30, 0.05)])
 def test_intervals_cover_the_truth(trainings, cases, spread):
-    """Of 250 synthetic studies about 95 % hold the truth; the benchmark does 1,000 of more shapes."""
-    held, held_by_cases, _ = coverage(250, trainings, cases, spread)
-    # Of 250 studies 95 % has a standard deviation of 1.4 %.
-    assert 0.91 <= held <= 0.995 and 0.91 <= held_by_cases <= 0.985
+    """Of 120 synthetic studies about 95 % hold the truth; the benchmark does 1,000 of more shapes."""
+    held, held_by_cases, _ = coverage(120, trainings, cases, spread)
+    # Of 120 studies 95 % has a standard deviation of 2 %.
+    assert 0.9 <= held and 0.88 <= held_by_cases <= 0.99
