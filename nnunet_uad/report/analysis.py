@@ -101,7 +101,7 @@ def _cell(results: Results, dataset: str, budget: Budget, arm: str) -> CellRow:
         planned=planned,
         cases=len(scores.cases),
         dice=scores.mean,
-        interval=_of_a_share(interval(scores)) if scores.values.size else None,
+        interval=_clipped(interval(scores), 0.0) if scores.values.size else None,
         case_interval=case_interval(scores) if scores.values.size else None,
         precision=group.precision_matrix.mean,
         lesion_recall=lesions["lesion_recall"],
@@ -111,9 +111,9 @@ def _cell(results: Results, dataset: str, budget: Budget, arm: str) -> CellRow:
     )
 
 
-def _of_a_share(found: Interval | None) -> Interval | None:
-    """Dice is between 0 and 1, and so is its mean."""
-    return found and replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+def _clipped(found: Interval | None, lowest: float) -> Interval | None:
+    """Dice is between 0 and 1, and so is its mean; a difference between −1 and 1."""
+    return found and replace(found, low=max(found.low, lowest), high=min(found.high, 1.0))
 
 
 def _differences(results: Results, dataset: str) -> list[DifferenceRow]:
@@ -124,7 +124,7 @@ def _differences(results: Results, dataset: str) -> list[DifferenceRow]:
         for arm in results.arms[1:]:
             mine = results.groups.get((dataset, budget.text, arm))
             found = compare(mine.dice_matrix, base.dice_matrix) if mine and base else None
-            rows.append((budget, arm, found))
+            rows.append((budget, arm, found and replace(found, interval=_clipped(found.interval, -1.0))))
     corrected = holm([c.p if c else float("nan") for _, _, c in rows])
     return [
         DifferenceRow(dataset, budget, arm, c, p, c is not None and is_clear(c, p))
