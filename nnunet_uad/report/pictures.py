@@ -127,20 +127,31 @@ def _png(image: np.ndarray, truth: np.ndarray, masks: dict[str, np.ndarray]) -> 
     from matplotlib.figure import Figure
 
     index = int(truth.sum((1, 2)).argmax())
-    shown = image[index].astype(float)
+    window = _window(image[index])
+    shown = image[index][window].astype(float)
     inside = shown[shown != 0] if (shown != 0).any() else shown
     low, high = np.quantile(inside, [0.01, 0.995])
     panels: list[tuple[str, np.ndarray | None]] = [("image", None), ("ground truth", truth), *masks.items()]
-    figure = Figure(figsize=(2.2 * len(panels), 2.5), dpi=100, facecolor="black")
+    height = 2.1 * shown.shape[0] / shown.shape[1] + 0.4
+    figure = Figure(figsize=(2.2 * len(panels), height), dpi=100, facecolor="black")
     axes = figure.subplots(1, len(panels), squeeze=False)[0]
     for axis, (title, mask) in zip(axes, panels, strict=True):
         axis.imshow(shown, "gray", vmin=low, vmax=max(high, low + 1e-6))
-        if mask is not None and mask[index].any():
+        if mask is not None and mask[index][window].any():
             colour = TRUTH if title == "ground truth" else PREDICTION
-            axis.contour(mask[index], [0.5], colors=colour, linewidths=1.2)
+            axis.contour(mask[index][window], [0.5], colors=colour, linewidths=1.2)
         axis.set_title(title, color="white", fontsize=9)
         axis.set_axis_off()
-    figure.tight_layout(pad=0.4)
+    figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.05 / height))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", facecolor="black", metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _window(picture: np.ndarray, margin: int = 4) -> tuple[slice, slice]:
+    """The part of a slice that shows anything; all of it where nothing is 0."""
+    rows, columns = (np.flatnonzero((picture != 0).any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(None), slice(None)
+    first, second = (slice(max(0, int(k[0]) - margin), int(k[-1]) + margin + 1) for k in (rows, columns))
+    return first, second

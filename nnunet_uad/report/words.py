@@ -155,7 +155,8 @@ def _unseen_words(results: Results, analysis: Analysis) -> list[str]:
         if cells:
             best = max(cells, key=lambda c: c.dice)
             base = [c for c in cells if c.arm == results.baseline and c.budget.text == best.budget.text]
-            against = f"; {results.baseline} with as many labels: {number(base[0].dice)}" if base else ""
+            other = bool(base) and best.arm != results.baseline
+            against = f"; {results.baseline} with as many labels: {number(base[0].dice)}" if other else ""
             lines.append(
                 f"On {dataset}, which no model was trained on, the highest mean Dice is {_value(best)} "
                 f"({best.arm}, {best.budget.words}{against})."
