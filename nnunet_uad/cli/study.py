@@ -22,6 +22,7 @@ from typing import Any
 
 from nnunet_uad.cli.common import dataset_folder, required_folder
 from nnunet_uad.study.layout import Layout
+from nnunet_uad.study.settings import Study
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "study" / "example.yaml"
 
@@ -48,10 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    layout = _request(arguments.study)
-    plan = _make_plan(layout)
-    new = Layout(layout.folder)
-    print(f"{new.folder / 'study.json'}: {len(new.cells)} cells, {len(plan['pretrainings'])} pretrainings.")
+    layout, plan = _make_plan(*_open(arguments.study))
+    print(f"{layout.folder / 'study.json'}: {len(layout.cells)} cells, {len(plan['pretrainings'])} pretrainings.")
     for fold in plan["folds"]:
         cases = ", ".join(fold["train"][:3]) + (f" and {len(fold['train']) - 3} more" if len(fold["train"]) > 3 else "")
         print(f"  fold {fold['index']} of {fold['dataset']}: {fold['id']}: {cases}")
@@ -59,31 +58,32 @@ def _plan(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _request(path: Path) -> Layout:
-    """Read the study and write down what was asked for."""
+def _open(path: Path) -> tuple[Layout, Study]:
+    """Read the study; before its first plan, write down what was asked for, for the job that preprocesses."""
     from nnunet_uad.study.plan import write_request
     from nnunet_uad.study.settings import output_folder, read_study
 
     study = read_study(path)
-    paths = {name: str(required_folder(name).resolve()) for name in ("nnUNet_raw", "nnUNet_preprocessed")}
     layout = Layout(output_folder(path, study))
-    write_request(layout, study, paths)
-    return layout
+    if not layout.planned:
+        write_request(layout, study, _paths())
+    return layout, study
 
 
-def _make_plan(layout: Layout) -> dict[str, Any]:
-    from nnunet_uad.study.plan import plan_study
+def _paths() -> dict[str, str]:
+    return {name: str(required_folder(name).resolve()) for name in ("nnUNet_raw", "nnUNet_preprocessed")}
 
-    study = layout.study
+
+def _make_plan(layout: Layout, study: Study) -> tuple[Layout, dict[str, Any]]:
+    """Plan; what was asked for replaces the earlier request only if the plan is not refused."""
+    from nnunet_uad.study.plan import plan_study, write_request
+
     source = dataset_folder("nnUNet_preprocessed", study.dataset)
-    pretraining = study.pretraining.dataset
-    return plan_study(
-        study,
-        layout,
-        required_folder("nnUNet_raw"),
-        source,
-        dataset_folder("nnUNet_preprocessed", pretraining) if pretraining else source,
-    )
+    other = study.pretraining.dataset
+    pretraining = dataset_folder("nnUNet_preprocessed", other) if other else source
+    plan = plan_study(study, layout, required_folder("nnUNet_raw"), source, pretraining)
+    write_request(layout, study, _paths())
+    return Layout(layout.folder), plan
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -97,20 +97,21 @@ def _run(arguments: argparse.Namespace) -> int:
     )
 
     check_snakemake()
-    layout = _request(arguments.study)
+    layout, study = _open(arguments.study)
     command = snakemake_command(layout, arguments.cores, arguments.profile, arguments.dry_run, arguments.snakemake)
-    share_gpus = arguments.profile is None and layout.study.device == "cuda"
+    share_gpus = arguments.profile is None and study.device == "cuda"
     with only_run(layout):
-        if not _prepared(layout):
+        if not _prepared(layout, study):
             # What the folds are is known when the data are there: the workflow first makes them, then the rest.
+            (layout.folder / layout.marker("preprocess", "data")).unlink(missing_ok=True)
             status = run_snakemake([*command, "done/preprocess/data"], share_gpus)
             if status or arguments.dry_run:
                 return status
         if arguments.dry_run and not layout.planned:
             raise RuntimeError(f"A dry run changes nothing; plan first: nnunet_uad study plan {arguments.study}")
         if not arguments.dry_run:
-            _make_plan(layout)
-            drop_stale_markers(Layout(layout.folder))
+            layout, _ = _make_plan(layout, study)
+            drop_stale_markers(layout)
         status = run_snakemake(command, share_gpus)
     if arguments.dry_run:
         return status
@@ -121,14 +122,14 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0 if complete and not status else 1
 
 
-def _prepared(layout: Layout) -> bool:
+def _prepared(layout: Layout, study: Study) -> bool:
     from nnunet_uad.study.preparation import is_prepared
 
     try:
-        folder = dataset_folder("nnUNet_preprocessed", layout.study.dataset)
+        folder = dataset_folder("nnUNet_preprocessed", study.dataset)
     except ValueError:
         return False
-    return is_prepared(folder, layout.study, layout.folder)
+    return is_prepared(folder, study, layout.folder)
 
 
 def _status(arguments: argparse.Namespace) -> int:

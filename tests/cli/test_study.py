@@ -60,3 +60,14 @@ def test_unprepared_data(workplace, capsys):
     assert main(["study", "plan", str(workplace.write())]) == 1
     shown = capsys.readouterr().err
     assert "holds no preprocessed case" in shown and "nnunet_uad study run" in shown
+
+
+def test_a_refused_plan_leaves_the_request_as_it_was(workplace, capsys):
+    path = workplace.write(budgets=[1], draws=1)
+    assert main(["study", "plan", str(path)]) == 0
+    request = workplace.folder / "study" / "request.json"
+    before = request.read_bytes()
+    assert main(["study", "plan", str(workplace.write(budgets=[99], draws=1))]) == 1
+    assert "99 cases are more than" in capsys.readouterr().err and request.read_bytes() == before
+    assert main(["study", "plan", str(workplace.write(budgets=[1, 2], draws=1))]) == 0
+    assert request.read_bytes() != before
