@@ -18,7 +18,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tqdm import tqdm
 
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
-from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE
+from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
 from nnunet_uad.training.atomic import atomic_path, write_json
 
 
@@ -72,7 +72,7 @@ def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
     _copy_labels(done, request.target, dataset_json["file_ending"])
     unlabelled = [case.identifier for case in done if case.label is None]
     write_json(request.target / UNLABELLED_FILE, unlabelled)
-    splits = make_splits([c.identifier for c in done if c.label], unlabelled, _splits_of(request.like))
+    splits = make_splits([c.identifier for c in done if c.label], unlabelled, splits_of(request.like))
     if splits:
         write_json(request.target / SPLITS_FILE, splits)
     return failed
@@ -240,8 +240,3 @@ def _copy_labels(cases: Sequence[RawCase], target: Path, ending: str) -> None:
         if case.label is not None and not path.exists():
             with atomic_path(path) as temporary:
                 shutil.copy(case.label, temporary)
-
-
-def _splits_of(folder: Path) -> list[dict[str, list[str]]]:
-    path = folder / SPLITS_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from nnunet_uad.training.atomic import write_json
 
 SPLITS_FILE = "splits_final.json"
 NUM_FOLDS = 5
+
+Split = dict[str, list[str]]
 
 
 def ensure_splits(folder: str | Path, identifiers: Sequence[str]) -> int | None:
@@ -40,3 +43,9 @@ def ensure_splits(folder: str | Path, identifiers: Sequence[str]) -> int | None:
     splits = generate_crossval_split(sorted(identifiers), seed=12345, n_splits=len(identifiers))
     write_json(path, [{k: [str(i) for i in v] for k, v in s.items()} for s in splits])
     return len(identifiers)
+
+
+def splits_of(folder: str | Path) -> list[Split]:
+    """The splits of a dataset in ``nnUNet_preprocessed``; none if there is no file."""
+    path = Path(folder) / SPLITS_FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

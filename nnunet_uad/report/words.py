@@ -6,6 +6,7 @@ import math
 
 from nnunet_uad.report.analysis import ENOUGH, Analysis, CellRow, DifferenceRow
 from nnunet_uad.report.collect import Results
+from nnunet_uad.statistics.comparison import Comparison
 from nnunet_uad.statistics.intervals import Interval
 
 GAP = "not finished"
@@ -113,7 +114,7 @@ def _difference_words(results: Results, analysis: Analysis) -> list[str]:
     if not rows:
         return []
     clear = [r for r in rows if r.clear]
-    lines = [_sentence(r, results) for r in clear]
+    lines = [_sentence(r, r.comparison, results) for r in clear if r.comparison]
     if len(clear) < len(rows):
         best = max((r for r in rows if not r.clear), key=lambda r: r.comparison.difference)
         start = "The other differences are not clear" if clear else f"No arm differs clearly from {results.baseline}"
@@ -125,9 +126,7 @@ def _difference_words(results: Results, analysis: Analysis) -> list[str]:
     return lines
 
 
-def _sentence(row: DifferenceRow, results: Results) -> str:
-    found = row.comparison
-    assert found is not None
+def _sentence(row: DifferenceRow, found: Comparison, results: Results) -> str:
     verb = "raises" if found.difference > 0 else "lowers"
     return (
         f"With {row.budget.words}, {row.arm} {verb} the mean Dice by {number(abs(found.difference))} against "

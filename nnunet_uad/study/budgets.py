@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from nnunet_uad.study.folds import Split
+from nnunet_uad.data.splits import Split
 from nnunet_uad.study.labels import Annotation
 from nnunet_uad.study.ordering import spread_order
 from nnunet_uad.study.settings import Budget, Study

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 
-from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, ensure_splits
+from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, Split, ensure_splits, splits_of
 from nnunet_uad.training.atomic import write_json
-
-Split = dict[str, list[str]]
 
 
 def outer_splits(folder: Path, identifiers: list[str]) -> list[Split]:
@@ -70,9 +67,3 @@ def append_splits(path: Path, splits: list[Split], folds: list[dict[str, Any]]) 
             "it was planned. Restore the file, or plan anew under another output."
         )
     write_json(path, [*splits, *(new[index] for index in sorted(new))])
-
-
-def splits_of(folder: Path) -> list[Split]:
-    """The splits of a dataset in nnUNet_preprocessed; none if there is no file."""
-    path = folder / SPLITS_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

@@ -163,13 +163,15 @@ def die_with_parent() -> None:
 
 
 def _test(layout: Layout, identifier: str) -> None:
-    from nnunet_uad.study.testing import score_cell
+    from nnunet_uad.study.testing import load_cell, score_cell
 
+    cell = layout.cells[identifier]
+    predictor = load_cell(layout, cell)
     # A dataset that joined the study later is all that is left to do.
     for dataset in layout.datasets:
         if not layout.scores(identifier, dataset).is_file():
             started = time.time()
-            rows = score_cell(layout, layout.cells[identifier], dataset)
+            rows = score_cell(layout, cell, predictor, dataset)
             write_json(layout.scores(identifier, dataset), {"rows": rows, **_where(time.time() - started)})
 
 
@@ -182,8 +184,7 @@ def _where(seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "device": gpu or f"{os.cpu_count()} CPU cores ({platform.processor() or platform.machine()})",
         "revision": revision() or "installed package",
-        "versions": {n: version(n) for n in ("nnunet_uad", "nnunetv2", "torch")}
-        | {"python": platform.python_version()},
+        "versions": {n: version(n) for n in PACKAGES} | {"python": platform.python_version()},
     }
 
 

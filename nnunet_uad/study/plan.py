@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.data.cohort import unlabelled_cases
-from nnunet_uad.data.splits import SPLITS_FILE
+from nnunet_uad.data.splits import SPLITS_FILE, splits_of
 from nnunet_uad.study.budgets import outer_folds, plan_folds
 from nnunet_uad.study.changes import arm_content, refuse_changes
-from nnunet_uad.study.folds import append_splits, assign_indices, outer_splits, splits_of
+from nnunet_uad.study.folds import append_splits, assign_indices, outer_splits
 from nnunet_uad.study.labels import Annotation, fingerprint, read_annotations
 from nnunet_uad.study.layout import FORMAT, PLAN_FILE, REQUEST_FILE, Layout
 from nnunet_uad.study.pretrainings import check_leakage, plan_pretrainings

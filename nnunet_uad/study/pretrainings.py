@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.data.splits import SPLITS_FILE
+from nnunet_uad.data.splits import SPLITS_FILE, splits_of
 from nnunet_uad.study.needs import needs_of
 from nnunet_uad.study.settings import Arm, Study, slug
 from nnunet_uad.training.names import base_name
@@ -78,8 +77,7 @@ def check_leakage(folder: Path, outer: dict[str, dict[str, list[str]]], pretrain
     """
     if not pretrained:
         return
-    path = folder / SPLITS_FILE
-    splits = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    splits = splits_of(folder)
     for number, split in outer.items():
         if int(number) >= len(splits):
             raise ValueError(
@@ -91,5 +89,5 @@ def check_leakage(folder: Path, outer: dict[str, dict[str, list[str]]], pretrain
             raise ValueError(
                 f"LEAKAGE: fold {number} of {folder.name} trains stage one on {', '.join(shared[:10])}, which the "
                 "study tests on. Scores on images that pretraining has seen do not count; correct the folds in "
-                f"{path}."
+                f"{folder / SPLITS_FILE}."
             )

@@ -18,14 +18,8 @@ from nnunet_uad.study.scoring import score_segmentation
 CHECKPOINT = "checkpoint_final.pth"
 
 
-def score_cell(layout: Layout, cell: Cell, dataset: str) -> list[dict[str, Any]]:
-    """Segment and score the fold's validation cases, or all cases of a further dataset.
-
-    Segmentations are left in ``cells/ARM/FOLD/DATASET``; probabilities are only scored.
-
-    Returns:
-        A row per case: its identifier and what :func:`score_segmentation` returns.
-    """
+def load_cell(layout: Layout, cell: Cell) -> Any:
+    """nnU-Net's predictor of a trained cell."""
     import os
 
     import torch
@@ -35,9 +29,19 @@ def score_cell(layout: Layout, cell: Cell, dataset: str) -> list[dict[str, Any]]
     if layout.study.device == "cpu":
         torch.set_num_threads(layout.study.resources_of("test").threads)
     folder = training_command(layout, cell).folder
-    predictor = load_segmenter(
+    return load_segmenter(
         folder.parent, folder.name.removeprefix("fold_"), CHECKPOINT, layout.study.mirroring, layout.study.device
     )
+
+
+def score_cell(layout: Layout, cell: Cell, predictor: Any, dataset: str) -> list[dict[str, Any]]:
+    """Segment and score the fold's validation cases, or all cases of a further dataset.
+
+    Segmentations are left in ``cells/ARM/FOLD/DATASET``; probabilities are only scored.
+
+    Returns:
+        A row per case: its identifier and what :func:`score_segmentation` returns.
+    """
     ending = predictor.dataset_json["file_ending"]
     rows = []
     for case, images, label, classes in tqdm(list(cases_to_test(layout, cell, dataset)), desc=dataset):
