@@ -8,7 +8,9 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "nnunet_uad" / "__init__.py").read_text())
 
-CORE = find_packages(include=["nnunet_uad", "nnunet_uad.*"])
+# Beside the package's own folders lie links to the wings, for type checkers and editors; what is installed is the
+# wings themselves, so that a checkout without links is as good.
+CORE = find_packages(include=["nnunet_uad", "nnunet_uad.*"], exclude=["nnunet_uad.pretrain", "nnunet_uad.trainers"])
 
 setup(
     name="nnunet_uad",
@@ -28,7 +30,8 @@ setup(
         "nnunet_uad.trainers": "trainers",
     },
     package_data={
-        "nnunet_uad.study": ["example.yaml", "workflow/Snakefile", "workflow/profiles/*/config.yaml"],
+        "nnunet_uad.study": ["example.yaml"],
+        "nnunet_uad.study.running": ["workflow/Snakefile", "workflow/profiles/*/config.yaml"],
         "nnunet_uad.report": ["templates/*"],
     },
     install_requires=[

@@ -21,13 +21,13 @@ from pathlib import Path
 
 import numpy as np
 
+from nnunet_uad.common.files import write_json
 from nnunet_uad.metrics.baseline import equalised_intensity
 from nnunet_uad.metrics.curves import Curve, average_precision
 from nnunet_uad.metrics.histogram import ScoreHistogram
 from nnunet_uad.scoring.ensemble import rank_ensemble
 from nnunet_uad.scoring.filters import smoothed
-from nnunet_uad.scoring.settings import ScoreSettings
-from nnunet_uad.training.atomic import write_json
+from nnunet_uad.scoring.score_settings import ScoreSettings
 
 DATASET, PLANS = "Dataset901_Tumour", "nnUNetPlans"
 EPOCHS = 10

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from nnunet_uad.training.atomic import write_json
+from nnunet_uad.common.files import write_json
 
 
 @dataclass(frozen=True)

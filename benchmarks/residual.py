@@ -27,7 +27,7 @@ from cells import Cell, run_cells
 from label_efficiency import interval
 from probabilities import map_scorer, score_cases
 
-from nnunet_uad.training.atomic import write_json
+from nnunet_uad.common.files import write_json
 
 DRAWS, BUDGETS = (0, 1, 2), ("4s", "16s", "1", "3")
 STEPS = 120
@@ -144,7 +144,7 @@ def score_maps(folder: Path, model: Path) -> list[dict]:
 
     from nnunet_uad.inference.model import load_restorer, training_cases
     from nnunet_uad.plugin import nnunet_uad_trainers
-    from nnunet_uad.scoring.settings import score_settings
+    from nnunet_uad.scoring.score_settings import score_settings
 
     trainer_class = getattr(nnunet_uad_trainers, model.name.split("__")[0])
     data = Path(os.environ["nnUNet_preprocessed"])

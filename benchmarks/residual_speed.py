@@ -99,12 +99,12 @@ def measure_noise(arguments: argparse.Namespace) -> dict:
 
 def measure_volume(arguments: argparse.Namespace) -> dict:
     """Seconds to restore a random volume, and to segment it with nnU-Net's predictor; no mirroring."""
-    from nnunet_uad.pretrain.ddpm import DDPMSettings, nnUNetPretrainerDDPM
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
     from nnunet_uad.inference.sliding_window import reconstruct_volume
     from nnunet_uad.networks.reconstruction import build_plan_network
+    from nnunet_uad.pretrain.ddpm import DDPMSettings, nnUNetPretrainerDDPM
 
     folder = next(Path(os.environ["nnUNet_preprocessed"]).glob(f"Dataset{int(arguments.d):03d}_*"))
     plans = PlansManager(json.loads((folder / "nnUNetPlans.json").read_text()))

@@ -140,9 +140,8 @@ def median_times(functions: dict[str, Callable], rounds: int, device: torch.devi
 
 def measure_steps(plans: dict, dataset_json: dict, sizes: dict, rounds: int, device: torch.device) -> dict:
     """Step ratios and the corruption's share, per configuration."""
-    from nnunet_uad.pretrain.dae import DAESettings
-
     from nnunet_uad.corruption.coarse_noise import CoarseNoise
+    from nnunet_uad.pretrain.dae import DAESettings
 
     result = {}
     for name, (patch, spacing, _, batch) in sizes.items():
@@ -169,9 +168,10 @@ def measure_steps(plans: dict, dataset_json: dict, sizes: dict, rounds: int, dev
 
 def measure_prediction(plans: dict, dataset_json: dict, sizes: dict, rounds: int, device: torch.device) -> dict:
     """Forward passes as ``nnUNetv2_predict`` makes them, auxiliary reconstruction against the plan's network."""
-    from nnunet_uad.trainers.aux_reconstruction import nnUNetTrainerAuxReconstruction
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    from nnunet_uad.trainers.aux_reconstruction import nnUNetTrainerAuxReconstruction
 
     manager, result = PlansManager(plans), {}
     for name, (patch, _, _, batch) in sizes.items():

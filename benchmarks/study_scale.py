@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from nnunet_uad.common.files import write_json
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.training.atomic import write_json
 
 ARMS, BUDGETS, DRAWS = 5, 10, 200
 
@@ -73,7 +73,7 @@ def main() -> None:
     parser.add_argument("configuration")
     parser.add_argument("-o", type=Path, required=True)
     arguments = parser.parse_args()
-    from nnunet_uad.cli.common import dataset_folder
+    from nnunet_uad.common.nnunet import dataset_folder
 
     splits = dataset_folder("nnUNet_preprocessed", arguments.dataset) / "splits_final.json"
     before = splits.read_bytes()

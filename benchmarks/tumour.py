@@ -19,8 +19,8 @@ import numpy as np
 from batchgenerators.utilities.file_and_folder_operations import write_pickle
 from cells import Cell
 
+from nnunet_uad.common.files import write_json
 from nnunet_uad.data.cohort import UNLABELLED_FILE
-from nnunet_uad.training.atomic import write_json
 
 CONFIGURATION = "2d_small"
 BUDGETS, DRAWS, LABELS = ("4s", "16s", "1", "3"), (0, 1, 2), ("binary", "multiclass")

@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from anomaly_maps import DATASET, VARIANTS, model_folder, trainer_name
 
+from nnunet_uad.common.files import write_json
+from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
 from nnunet_uad.inference.export import Exporter
 from nnunet_uad.inference.model import load_restorer
 from nnunet_uad.inference.predict import list_cases, prepare, restore
-from nnunet_uad.metrics.folders import EvaluationRequest, evaluate_folders
-from nnunet_uad.scoring.settings import ScoreSettings, score_settings
-from nnunet_uad.training.atomic import write_json
+from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
 
 UNSEEN = "Dataset902_MS"
 METHODS = {

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from nnunet_uad.pretrain.autoencoder import AutoencoderSettings
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
 from nnunet_uad.networks.autoencoder_training import Judgement
 from nnunet_uad.networks.discriminator import PatchwiseDiscriminator, choose_layers, receptive_field
-from nnunet_uad.training.settings import SETTINGS_VARIABLE, check_choices
+from nnunet_uad.pretrain.autoencoder import AutoencoderSettings
 
 CRITERIA = ("least_squares", "hinge")
 STABILISERS = ("spectral", "r1", "both")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from nnunet_uad.pretrain.adversary import Adversary, AdversarySettings, make_discriminator, two_optimizers
-from nnunet_uad.pretrain.vae import VAESettings, VAETask, nnUNetPretrainerVAE
 
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
+from nnunet_uad.pretrain.adversary import Adversary, AdversarySettings, make_discriminator, two_optimizers
+from nnunet_uad.pretrain.vae import VAESettings, VAETask, nnUNetPretrainerVAE
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask, masked_l1, masked_mse
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
 from nnunet_uad.networks.discriminator import PatchwiseDiscriminator
 from nnunet_uad.networks.spatial_autoencoder import AutoencoderShape, SpatialAutoencoder, autoencoder_shape
+from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.task import ReconstructionTask, masked_l1, masked_mse
 from nnunet_uad.restoration.direct import DirectRestoration
 from nnunet_uad.restoration.frozen import describe_autoencoder
 from nnunet_uad.training.memory import device_bytes, training_bytes
-from nnunet_uad.training.settings import SETTINGS_VARIABLE, check_choices
 
 LOSSES = {"l1": masked_l1, "l2": masked_mse}
 VIEWS = ("auto", "patch", "image")

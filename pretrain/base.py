@@ -11,19 +11,19 @@ import torch
 import torch.distributed as dist
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
-from nnunet_uad.pretrain.report import write_validation_report
-from nnunet_uad.pretrain.task import ReconstructionTask
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import autocast, nn
 
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, settings_to_json
 from nnunet_uad.data.centres import foreground_centres, healthy_box_centres, healthy_slice_centres
 from nnunet_uad.data.sampling import CentredDataset, find_locations
 from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.networks.reconstruction import build_plan_network
-from nnunet_uad.scoring.settings import ScoreSettings, channel_weights
-from nnunet_uad.training.settings import SETTINGS_VARIABLE, settings_to_json
+from nnunet_uad.pretrain.task import ReconstructionTask
+from nnunet_uad.pretrain.validation import write_validation_report
+from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.provenance import installed_versions
 from nnunet_uad.weights.record import PretrainRecord

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
+from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.task import ReconstructionTask
 from nnunet_uad.restoration.direct import DirectRestoration
 from nnunet_uad.restoration.frozen import describe_plan_network
 

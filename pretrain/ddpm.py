@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask, masked_l1
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
+from nnunet_uad.common.settings import ANY_LENGTH, SETTINGS_VARIABLE
 from nnunet_uad.networks.averaged import AveragedNetwork
 from nnunet_uad.networks.diffusion import DiffusionNetwork, DiffusionShape, diffusion_shape
+from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.task import ReconstructionTask, masked_l1
 from nnunet_uad.restoration.diffusion import DiffusionProcess, noise_count
 from nnunet_uad.restoration.frozen import describe_diffusion
-from nnunet_uad.training.settings import ANY_LENGTH, SETTINGS_VARIABLE
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask
 from torch import nn
 
 from nnunet_uad.corruption.blocks import RandomBlocks
+from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.task import ReconstructionTask
 
 
 @dataclass(frozen=True)

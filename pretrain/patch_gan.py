@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
+from torch import nn
+
+from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
 from nnunet_uad.pretrain.adversary import (
     Adversary,
     AdversarySettings,
@@ -15,10 +19,6 @@ from nnunet_uad.pretrain.adversary import (
     two_optimizers,
 )
 from nnunet_uad.pretrain.autoencoder import AutoencoderTask, nnUNetPretrainerAE
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
-from torch import nn
-
-from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
 from nnunet_uad.restoration.direct import DirectRestoration
 from nnunet_uad.restoration.frozen import describe_discriminator
 

@@ -7,17 +7,17 @@ from typing import Any
 
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask
 from nnunetv2.training.loss.compound_losses import DC_and_BCE_loss
 from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
-from nnunet_uad.anomalies.settings import AnomalySettings
+from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
 from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
 from nnunet_uad.data.centres import LEAST_EDGE
 from nnunet_uad.networks.reconstruction import build_plan_network
+from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.task import ReconstructionTask
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask, masked_mse
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.networks.reconstruction import build_plan_network
 from nnunet_uad.networks.tile_autoencoder import TileAutoencoder
 from nnunet_uad.networks.tiles import check_grid, choose_grid
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.task import ReconstructionTask, masked_mse
 
 AUTO = "auto"
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from nnunet_uad.pretrain.autoencoder import AutoencoderSettings, AutoencoderTask, nnUNetPretrainerAE
 
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.pretrain.autoencoder import AutoencoderSettings, AutoencoderTask, nnUNetPretrainerAE
 
 
 @dataclass(frozen=True)

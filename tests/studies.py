@@ -14,11 +14,11 @@ import pytest
 import tiny
 import yaml
 
+from nnunet_uad.common.files import write_json
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.plan import plan_study, write_request
-from nnunet_uad.study.settings import output_folder, read_study
-from nnunet_uad.study.testing import cases_to_test
-from nnunet_uad.training.atomic import write_json
+from nnunet_uad.study.planning.plan import plan_study, write_request
+from nnunet_uad.study.running.predict_cell import cases_to_test
+from nnunet_uad.study.study_file import output_folder, read_study
 
 SMALL = {
     "dataset": 991,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.networks.reconstruction import build_plan_network
 from nnunet_uad.networks.reconstruction_branch import AuxiliaryLoss, ReconstructionBranchNetwork
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.data.cohort import unlabelled_cases
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery
 from nnunet_uad.weights.transfer import HEAD_MARK

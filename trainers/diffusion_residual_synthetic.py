@@ -8,17 +8,17 @@ from typing import Any
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
+from nnunet_uad.anomalies.mixing import HEALTHY_MARKER, HealthyPatches, MixedDataset
+from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
+from nnunet_uad.data.centres import LEAST_EDGE, healthy_box_centres, healthy_slice_centres
+from nnunet_uad.data.sampling import find_locations
 from nnunet_uad.trainers.base import FineTuneTrainer
 from nnunet_uad.trainers.diffusion_residual import nnUNetTrainerDiffusionResidual
 from nnunet_uad.trainers.residual import ResidualSettings
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-
-from nnunet_uad.anomalies.settings import AnomalySettings
-from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
-from nnunet_uad.data.centres import LEAST_EDGE, healthy_box_centres, healthy_slice_centres
-from nnunet_uad.data.mixing import HEALTHY_MARKER, HealthyPatches, MixedDataset
-from nnunet_uad.data.sampling import find_locations
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nnunet_uad.restoration.residual_channels import SCORE
 from nnunet_uad.trainers.base import FineTuneSettings
 from nnunet_uad.trainers.residual import nnUNetTrainerResidual
-
-from nnunet_uad.networks.residual_channels import SCORE
 
 
 @dataclass(frozen=True)

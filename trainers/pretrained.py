@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_uad.common.files import write_json
 from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
-
-from nnunet_uad.training.atomic import write_json
 from nnunet_uad.weights.leakage import leakage_warning
 from nnunet_uad.weights.locate import locate_pretrained
 from nnunet_uad.weights.readers import SourceWeights, read_weights
 from nnunet_uad.weights.safe_file import canonical_tensors
-from nnunet_uad.weights.target import TransferTarget, check_suits
+from nnunet_uad.weights.suitability import TransferTarget, check_suits
 from nnunet_uad.weights.transfer import TransferReport, first_convolution, transfer
 
 

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
-from nnunet_uad.networks.residual_channels import build_residual_network, check_channel_choice
+from nnunet_uad.common.files import write_json
 from nnunet_uad.restoration.frozen import weights_hash
-from nnunet_uad.training.atomic import write_json
+from nnunet_uad.restoration.residual_channels import build_residual_network, check_channel_choice
+from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
 from nnunet_uad.weights.leakage import leakage_warning
 from nnunet_uad.weights.locate import RESTORER_VARIABLE, locate_pretrained
 from nnunet_uad.weights.readers import SourceWeights, read_weights
 from nnunet_uad.weights.record import PretrainRecord
-from nnunet_uad.weights.target import TransferTarget, check_restorer_suits
+from nnunet_uad.weights.suitability import TransferTarget, check_restorer_suits
 from nnunet_uad.weights.transfer import load_all
 
 #: Of the noise at inference; the same for all folds, which share one description.

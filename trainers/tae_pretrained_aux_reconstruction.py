@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from nnunet_uad.networks.reconstruction_branch import BRANCH
 from nnunet_uad.trainers.aux_reconstruction import AuxReconstructionSettings, nnUNetTrainerAuxReconstruction
 from nnunet_uad.trainers.pretrained import PretrainedSettings, nnUNetTrainerPretrained
-
-from nnunet_uad.networks.reconstruction_branch import BRANCH
 from nnunet_uad.weights.readers import SourceWeights
 
 

@@ -11,8 +11,8 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 
 from nnunet_uad.anomalies import blends
+from nnunet_uad.anomalies.anomaly_settings import AnomalySettings, brighter_channels
 from nnunet_uad.anomalies.randomness import Random, numpy_random
-from nnunet_uad.anomalies.settings import AnomalySettings, brighter_channels
 from nnunet_uad.anomalies.shapes import LesionShapes, perlin_mask, random_blob, random_box
 
 #: Patches of other places that a worker remembers, to take foreign texture from: so many, or so many bytes.

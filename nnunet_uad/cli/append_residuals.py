@@ -18,13 +18,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.cli.common import dataset_name, report_failures, required_folder
+from nnunet_uad.cli.common import report_failures
 from nnunet_uad.cli.model import add_model_arguments, find_model
+from nnunet_uad.common.nnunet import dataset_name, required_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    from nnunet_uad.networks.residual_channels import CHANNEL_KINDS
+    from nnunet_uad.restoration.residual_channels import CHANNEL_KINDS
 
     add = parser.add_argument
     add("-o", required=True, metavar="DATASET", help="dataset to write, number or DatasetXXX_Name")
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the dataset; exit status 1 if a case failed."""
     import torch
 
+    from nnunet_uad.common.files import write_json
     from nnunet_uad.inference.channels import (
         CHANNELS_RECORD,
         check_ending,
@@ -47,7 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
         place_file,
     )
     from nnunet_uad.inference.predict import list_cases
-    from nnunet_uad.training.atomic import write_json
 
     raw = required_folder("nnUNet_raw")
     source = raw / dataset_name(raw, arguments.d)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from nnunet_uad.diagnosis.checks import run_checks
+from nnunet_uad.cli.checks import run_checks
 
 _MARKS = {"ok": "ok  ", "warning": "WARN", "failed": "FAIL"}
 

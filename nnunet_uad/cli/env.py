@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from nnunet_uad.cli.common import PLUGIN_FOLDER
+from nnunet_uad.common.nnunet import PLUGIN_FOLDER
 
 VARIABLE = "nnUNet_extTrainer"
 _LINES = {

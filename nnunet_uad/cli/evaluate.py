@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate; exit status 1 if a case was left out."""
-    from nnunet_uad.metrics.folders import FIXED, EvaluationRequest, evaluate_folders, write_evaluation
+    from nnunet_uad.evaluation.folders import FIXED, EvaluationRequest, evaluate_folders, write_evaluation
 
     if arguments.baseline and arguments.i is None:
         raise ValueError("--baseline scores the raw images: name their folder with -i.")

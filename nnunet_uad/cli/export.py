@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nnunet_uad.cli.common import dataset_name, required_folder
+from nnunet_uad.common.nnunet import dataset_name, required_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.cli.common import dataset_name, default_processes, required_folder
+from nnunet_uad.cli.common import default_processes
+from nnunet_uad.common.nnunet import dataset_name, required_folder
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

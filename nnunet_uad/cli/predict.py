@@ -23,7 +23,7 @@ from nnunet_uad.cli.model import add_model_arguments, find_model
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     from nnunet_uad.inference.export import KINDS
-    from nnunet_uad.networks.residual_channels import CHANNEL_KINDS
+    from nnunet_uad.restoration.residual_channels import CHANNEL_KINDS
     from nnunet_uad.scoring.thresholds import DEFAULT
 
     add = parser.add_argument
@@ -48,14 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Predict; exit status 1 if a case failed."""
     import torch
 
+    from nnunet_uad.common.files import write_json
+    from nnunet_uad.common.settings import read_settings, settings_to_json
+    from nnunet_uad.evaluation.folders import MAPS_RECORD
     from nnunet_uad.inference.export import Exporter
     from nnunet_uad.inference.model import load_restorer, training_cases
     from nnunet_uad.inference.predict import list_cases, predict_cases
-    from nnunet_uad.metrics.folders import MAPS_RECORD
-    from nnunet_uad.scoring.settings import channel_weights, score_settings
+    from nnunet_uad.scoring.score_settings import channel_weights, score_settings
     from nnunet_uad.scoring.thresholds import resolve_threshold, stored_thresholds
-    from nnunet_uad.training.atomic import write_json
-    from nnunet_uad.training.settings import read_settings, settings_to_json
 
     trainer_class, folds = find_model(arguments)
     model = folds[0].parent

@@ -15,7 +15,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nnunet_uad.cli.common import dataset_folder, default_processes, report_failures, required_folder
+from nnunet_uad.cli.common import default_processes, report_failures
+from nnunet_uad.common.nnunet import dataset_folder, required_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the report; exit status 0 also for an unfinished study."""
     from nnunet_uad.report.page import write_report
     from nnunet_uad.study.layout import Layout
-    from nnunet_uad.study.settings import output_folder, read_study
+    from nnunet_uad.study.study_file import output_folder, read_study
 
     layout = Layout(output_folder(arguments.study, read_study(arguments.study)))
     page = write_report(layout, arguments.study.read_text(encoding="utf-8"), arguments.o)

@@ -15,7 +15,7 @@ import importlib.util
 import json
 from pathlib import Path
 
-from nnunet_uad.cli.common import dataset_folder, dataset_name, required_folder
+from nnunet_uad.common.nnunet import dataset_folder, dataset_name, required_folder
 from nnunet_uad.robustness.artefacts import ARTEFACTS, SEVERITIES
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from nnunet_uad.cli.common import dataset_folder, load_json
+from nnunet_uad.common.nnunet import dataset_folder, load_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,8 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the configuration into the plans file, atomically."""
-    from nnunet_uad.planning.small_plan import small_configuration
-    from nnunet_uad.training.atomic import write_json
+    from nnunet_uad.common.files import write_json
+    from nnunet_uad.data.small_plan import small_configuration
 
     folder = dataset_folder("nnUNet_preprocessed", arguments.d)
     path = folder / f"{arguments.p}.json"

@@ -20,9 +20,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.cli.common import dataset_folder, required_folder
+from nnunet_uad.common.nnunet import dataset_folder, required_folder
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.settings import Study
+from nnunet_uad.study.study_file import Study
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "study" / "example.yaml"
 
@@ -60,8 +60,8 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _open(path: Path) -> tuple[Layout, Study]:
     """Read the study; before its first plan, write down what was asked for, for the job that preprocesses."""
-    from nnunet_uad.study.plan import write_request
-    from nnunet_uad.study.settings import output_folder, read_study
+    from nnunet_uad.study.planning.plan import write_request
+    from nnunet_uad.study.study_file import output_folder, read_study
 
     study = read_study(path)
     layout = Layout(output_folder(path, study))
@@ -76,7 +76,7 @@ def _paths() -> dict[str, str]:
 
 def _make_plan(layout: Layout, study: Study) -> tuple[Layout, dict[str, Any]]:
     """Plan; what was asked for replaces the earlier request only if the plan is not refused."""
-    from nnunet_uad.study.plan import plan_study, write_request
+    from nnunet_uad.study.planning.plan import plan_study, write_request
 
     source = dataset_folder("nnUNet_preprocessed", study.dataset)
     other = study.pretraining.dataset
@@ -87,7 +87,7 @@ def _make_plan(layout: Layout, study: Study) -> tuple[Layout, dict[str, Any]]:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from nnunet_uad.study.run import (
+    from nnunet_uad.study.running.run import (
         check_snakemake,
         drop_stale_markers,
         only_run,
@@ -123,7 +123,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _prepared(layout: Layout, study: Study) -> bool:
-    from nnunet_uad.study.preparation import is_prepared
+    from nnunet_uad.study.running.preparation import is_prepared
 
     try:
         folder = dataset_folder("nnUNet_preprocessed", study.dataset)
@@ -133,8 +133,8 @@ def _prepared(layout: Layout, study: Study) -> bool:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from nnunet_uad.study.run import summary
-    from nnunet_uad.study.settings import output_folder, read_study
+    from nnunet_uad.study.running.run import summary
+    from nnunet_uad.study.study_file import output_folder, read_study
 
     layout = Layout(output_folder(arguments.study, read_study(arguments.study)))
     if not layout.planned:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from nnunet_uad.cli.common import dataset_folder, load_json
+from nnunet_uad.common.nnunet import dataset_folder, load_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
     from nnunet_uad.weights.readers import read_weights
-    from nnunet_uad.weights.target import TransferTarget, check_suits
+    from nnunet_uad.weights.suitability import TransferTarget, check_suits
     from nnunet_uad.weights.transfer import transfer
 
     folder = dataset_folder("nnUNet_preprocessed", arguments.d)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nnunet_uad.common.files import write_json
 from nnunet_uad.data.splits import SPLITS_FILE
-from nnunet_uad.training.atomic import write_json
 
 
 def link_preprocessed(source: str | Path, root: str | Path, splits: list[dict[str, list[str]]]) -> Path:

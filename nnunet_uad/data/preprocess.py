@@ -17,9 +17,9 @@ from nnunetv2.utilities.crossval_split import generate_crossval_split
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tqdm import tqdm
 
+from nnunet_uad.common.files import atomic_path, write_json
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
-from nnunet_uad.training.atomic import atomic_path, write_json
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 
-from nnunet_uad.training.atomic import write_json
+from nnunet_uad.common.files import write_json
 
 SPLITS_FILE = "splits_final.json"
 NUM_FOLDS = 5

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nnunet_uad.cli.common import PLUGIN_FOLDER
-from nnunet_uad.training.names import split_variant
+from nnunet_uad.common.nnunet import PLUGIN_FOLDER
+from nnunet_uad.common.trainer_names import split_variant
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE
 
 PRETRAIN_FOLD, FINE_TUNE_FOLD = 0, 1

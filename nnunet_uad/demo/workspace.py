@@ -7,12 +7,12 @@ from pathlib import Path
 
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 
-from nnunet_uad.cli.common import dataset_folder, required_folder
+from nnunet_uad.common.files import write_json
+from nnunet_uad.common.nnunet import dataset_folder, required_folder
 from nnunet_uad.data.linked import link_preprocessed
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE
 from nnunet_uad.demo.phantom import DATASET, write_dataset
 from nnunet_uad.demo.story import Workspace, command, run_step
-from nnunet_uad.training.atomic import write_json
 
 _SMALL_PLAN = [
     "-c",

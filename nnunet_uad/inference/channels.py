@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
-from nnunet_uad.inference.export import RestoredCase
+from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.inference.case import RestoredCase
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.networks.residual_channels import CHANNEL_KINDS
+from nnunet_uad.restoration.residual_channels import CHANNEL_KINDS
 from nnunet_uad.scoring.geometry import map_ending, to_original_geometry, write_volume
-from nnunet_uad.scoring.settings import ScoreSettings
-from nnunet_uad.training.atomic import atomic_path, write_json
+from nnunet_uad.scoring.score_settings import ScoreSettings
 
 #: Beside the images: which restorer made the channels.
 CHANNELS_RECORD = "residual_channels.json"

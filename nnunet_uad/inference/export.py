@@ -10,37 +10,13 @@ from typing import Any
 import numpy as np
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
+from nnunet_uad.inference.case import RestoredCase
 from nnunet_uad.inference.montage import write_montage
 from nnunet_uad.scoring.geometry import is_natural_image, map_ending, to_original_geometry, write_volume
 from nnunet_uad.scoring.score import anomaly_mask
-from nnunet_uad.scoring.settings import ScoreSettings, main_channel
+from nnunet_uad.scoring.score_settings import ScoreSettings, main_channel
 
 KINDS = ("map", "reconstruction", "residual", "mask", "png")
-
-
-@dataclass(frozen=True)
-class RestoredCase:
-    """A case on the preprocessed grid.
-
-    Attributes:
-        identifier: of the case.
-        image: (C, z, y, x).
-        reconstruction: (C, z, y, x), ``None`` of a model that detects without restoring.
-        foreground: boolean (z, y, x).
-        score: (z, y, x).
-        spacing: mm per axis.
-        properties: what nnU-Net stored when it preprocessed the case.
-        detection: (z, y, x), ``None`` of a model that only restores.
-    """
-
-    identifier: str
-    image: np.ndarray
-    reconstruction: np.ndarray | None
-    foreground: np.ndarray
-    score: np.ndarray
-    spacing: tuple[float, ...]
-    properties: dict[str, Any]
-    detection: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

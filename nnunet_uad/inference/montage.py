@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nnunet_uad.training.atomic import atomic_path
+from nnunet_uad.common.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nnunet_uad.inference.export import RestoredCase
+    from nnunet_uad.inference.case import RestoredCase
 
 ROWS = 3
 _INPUT, _RESTORED, _MAP, _OVERLAY = "input", "reconstruction", "anomaly map", "overlay"

@@ -15,9 +15,9 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from tqdm import tqdm
 
 from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
-from nnunet_uad.inference.export import RestoredCase
+from nnunet_uad.inference.case import RestoredCase
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.scoring.settings import ScoreSettings
+from nnunet_uad.scoring.score_settings import ScoreSettings
 
 #: Image (C, z, y, x), foreground (z, y, x), properties.
 Prepared = tuple[np.ndarray, np.ndarray, dict[str, Any]]

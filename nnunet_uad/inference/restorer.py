@@ -12,9 +12,10 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
+from nnunet_uad.common.channels import AUTO
 from nnunet_uad.inference.sliding_window import reconstruct_volume
 from nnunet_uad.scoring.score import anomaly_map, detection_map
-from nnunet_uad.scoring.settings import AUTO, ScoreSettings
+from nnunet_uad.scoring.score_settings import ScoreSettings
 
 
 class RestorationTask(Protocol):

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnunet_uad.common.files import atomic_path
 from nnunet_uad.data.image_files import ENDINGS
-from nnunet_uad.training.atomic import atomic_path
 
 
 def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, device: str) -> Any:

@@ -13,7 +13,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 from torch.nn import functional
 
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
 
 #: Channels per level as multiples of the width (Behrendt et al., MIDL 2024: 1, 2, 2).
 MULTIPLIERS = (1, 2, 2, 2)

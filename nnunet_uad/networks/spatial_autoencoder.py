@@ -17,7 +17,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 from torch.nn import functional
 
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
 
 #: Positions per axis of the code (Baur et al.: 16 x 16), at most this share of the image's.
 CODE_SIZE, LARGEST_SHARE = 16, 0.25

@@ -11,7 +11,7 @@ from nnunet_uad.report.collect import Group, Results
 from nnunet_uad.statistics.comparison import Comparison, compare, holm, is_clear
 from nnunet_uad.statistics.intervals import Interval, case_interval, interval
 from nnunet_uad.statistics.label_saving import LabelSaving, label_saving, labels_needed
-from nnunet_uad.study.settings import Budget
+from nnunet_uad.study.study_file import Budget
 
 #: Of the baseline's score with all its labels: "how many labels are enough" means this share of it.
 ENOUGH = 0.95
@@ -166,7 +166,7 @@ def reliability_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     """Mean probability, share of foreground and voxels of every bin that holds a voxel.
 
     Args:
-        counts: (voxels, probability, positives) x bins of :data:`~nnunet_uad.study.scoring.RELIABILITY_EDGES`.
+        counts: (voxels, probability, positives) x bins of :data:`~nnunet_uad.study.running.scoring.RELIABILITY_EDGES`.
     """
     voxels, probability, positives = counts
     held = voxels > 0

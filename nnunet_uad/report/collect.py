@@ -15,7 +15,7 @@ from tqdm import tqdm
 from nnunet_uad.metrics.lesions import LesionCounts
 from nnunet_uad.statistics.matrix import ScoreMatrix
 from nnunet_uad.study.layout import Cell, Layout
-from nnunet_uad.study.settings import Budget
+from nnunet_uad.study.study_file import Budget
 
 #: Dataset, budget, arm.
 Key = tuple[str, str, str]

@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from nnunet_uad.common.files import atomic_path
 from nnunet_uad.report.analysis import Analysis, analyse
 from nnunet_uad.report.collect import Results, collect
 from nnunet_uad.report.figures import efficiency_figure, reliability_figure
@@ -27,7 +28,6 @@ from nnunet_uad.report.tables import (
 )
 from nnunet_uad.report.words import answer, question
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.training.atomic import atomic_path
 
 PAGE = "index.html"
 TEMPLATES = Path(__file__).resolve().parent / "templates"

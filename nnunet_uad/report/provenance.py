@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nnunet_uad.report.collect import Results
-from nnunet_uad.study.revision import revision
+from nnunet_uad.study.running.revision import revision
 
 NNUNET = (
     "Isensee F, Jaeger PF, Kohl SAA, Petersen J, Maier-Hein KH. nnU-Net: a self-configuring method for deep "

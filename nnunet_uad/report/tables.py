@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.files import atomic_path
 from nnunet_uad.report.analysis import Analysis, CellRow, reliability_curve
 from nnunet_uad.report.collect import Results
 from nnunet_uad.report.words import GAP, factor, factor_span, number, p_value, span
 from nnunet_uad.statistics.intervals import Interval
-from nnunet_uad.training.atomic import atomic_path
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
 from nnunet_uad.corruption.simplex_noise import SimplexNoise
-from nnunet_uad.training.settings import SETTINGS_VARIABLE
 
 #: Time steps of the process.
 TRAIN_STEPS = 1000

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
+from nnunet_uad.common.files import atomic_path
 from nnunet_uad.robustness.artefacts import corrupt
-from nnunet_uad.training.atomic import atomic_path
 
 
 @dataclass(frozen=True, order=True)

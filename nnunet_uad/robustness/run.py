@@ -11,12 +11,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from nnunet_uad.common.files import write_json
 from nnunet_uad.data.image_files import channels_in, ending_of
+from nnunet_uad.evaluation.segmentation import score_case
 from nnunet_uad.inference.segmenter import load_segmenter, segment
-from nnunet_uad.metrics.segmentation import score_case
 from nnunet_uad.robustness.artefacts import SEVERITIES, check_artefacts
 from nnunet_uad.robustness.images import CLEAN, Condition, corrupted_files
-from nnunet_uad.training.atomic import write_json
 
 RECORD = "request.json"
 

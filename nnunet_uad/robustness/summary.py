@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.files import atomic_path, write_json
 from nnunet_uad.metrics.bootstrap import intervals
 from nnunet_uad.robustness.images import CLEAN
-from nnunet_uad.training.atomic import atomic_path, write_json
 
 COLUMNS = ("trainer", "fold", "artefact", "severity", "case", "Dice", "AP")
 

@@ -11,7 +11,7 @@ import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import insert_crop_into_image
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
-from nnunet_uad.training.atomic import atomic_path
+from nnunet_uad.common.files import atomic_path
 
 
 def to_original_geometry(

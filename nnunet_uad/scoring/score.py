@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from nnunet_uad.common.channels import residual_kind
 from nnunet_uad.scoring.filters import eroded, median_filtered, smoothed, without_small_components
 from nnunet_uad.scoring.residual import absolute_residual, signed_residual, ssim_residual
-from nnunet_uad.scoring.settings import ScoreSettings, channel_weights, residual_kind
+from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
 
 #: z-score units into which scores below 0 are squeezed.
 _SQUEEZED = 0.1

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.files import write_json
+from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.metrics.curves import Curve, best_dice, threshold_at_fpr
 from nnunet_uad.metrics.histogram import ScoreHistogram
-from nnunet_uad.scoring.settings import ScoreSettings
-from nnunet_uad.training.atomic import write_json
-from nnunet_uad.training.settings import settings_to_json
+from nnunet_uad.scoring.score_settings import ScoreSettings
 
 #: In a fold's folder, written by the pretrainer's validation.
 THRESHOLDS_FILE = "anomaly_thresholds.json"

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.study.schema import build
-from nnunet_uad.study.settings import STAGES, Arm, Study, slug
+from nnunet_uad.common.schema import build
+from nnunet_uad.study.study_file import STAGES, Arm, Study, slug
 
 PLAN_FILE = "study.json"
 REQUEST_FILE = "request.json"

@@ -14,11 +14,11 @@ from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
+from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, read_settings, settings_to_json
 from nnunet_uad.data.splits import ensure_splits
-from nnunet_uad.training.atomic import atomic_path
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.schedule import WarmupPolySchedule
-from nnunet_uad.training.settings import SETTINGS_VARIABLE, read_settings, settings_to_json
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunet_uad.training.names import base_name, length_suffix, split_variant
+from nnunet_uad.common.trainer_names import base_name, length_suffix, split_variant
 
 _cache: dict[str, type[nnUNetTrainer]] = {}
 

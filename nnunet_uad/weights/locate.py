@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_uad.training.names import base_name
+from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
 
 __all__ = ["RESTORER_VARIABLE", "WEIGHTS_VARIABLE", "WeightQuery", "locate_pretrained"]

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from nnunet_uad.training.atomic import atomic_path
+from nnunet_uad.common.files import atomic_path
 from nnunet_uad.weights.names import FILE_NAME
 from nnunet_uad.weights.record import PretrainRecord
 

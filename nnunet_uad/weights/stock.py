@@ -13,8 +13,8 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_uad.common.files import atomic_path
 from nnunet_uad.networks.reconstruction_branch import stock_weights
-from nnunet_uad.training.atomic import atomic_path
 
 STOCK_TRAINER = "nnUNetTrainer"
 

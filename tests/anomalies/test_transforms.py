@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunet_uad.anomalies.settings import ANOMALY_KINDS, AnomalySettings, brighter_channels
+from nnunet_uad.anomalies.anomaly_settings import ANOMALY_KINDS, AnomalySettings, brighter_channels
 from nnunet_uad.anomalies.transforms import KINDS, PatchMemory, RandomAnomalyTransform
 
 NAMES = ["FLAIR", "T1c"]

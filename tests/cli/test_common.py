@@ -1,6 +1,6 @@
 import pytest
 
-from nnunet_uad.cli.common import dataset_folder, load_json, required_folder
+from nnunet_uad.common.nnunet import dataset_folder, load_json, required_folder
 
 
 def test_datasets_by_number_and_name(tmp_path, monkeypatch):

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from nnunet_uad.cli.common import PLUGIN_FOLDER
 from nnunet_uad.cli.env import export_line
+from nnunet_uad.common.nnunet import PLUGIN_FOLDER
 
 
 def test_other_folders_are_kept_and_ours_is_named_once():

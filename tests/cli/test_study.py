@@ -5,7 +5,7 @@ import studies
 
 from nnunet_uad.cli import study
 from nnunet_uad.cli.main import main
-from nnunet_uad.study.settings import read_study
+from nnunet_uad.study.study_file import read_study
 
 
 def test_example_can_be_read(tmp_path, capsys):

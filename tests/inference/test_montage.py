@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from nnunet_uad.inference.export import RestoredCase
+from nnunet_uad.inference.case import RestoredCase
 from nnunet_uad.inference.montage import anomalous_slices, write_montage
 
 

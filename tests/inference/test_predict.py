@@ -42,9 +42,10 @@ def test_natural_images_through_preprocessing_and_export(tmp_path, tiny_dataset)
     """A marked pixel of a PNG is where it was, in the float map and in the mask."""
     import SimpleITK
 
-    from nnunet_uad.inference.export import Exporter, RestoredCase
+    from nnunet_uad.inference.case import RestoredCase
+    from nnunet_uad.inference.export import Exporter
     from nnunet_uad.inference.predict import prepare
-    from nnunet_uad.scoring.settings import ScoreSettings
+    from nnunet_uad.scoring.score_settings import ScoreSettings
 
     plans = json.loads((tiny_dataset / "nnUNetPlans.json").read_text())
     plans["image_reader_writer"] = "NaturalImage2DIO"

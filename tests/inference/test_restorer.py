@@ -8,7 +8,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.scoring.settings import ScoreSettings
+from nnunet_uad.scoring.score_settings import ScoreSettings
 
 
 class Times(nn.Module):

@@ -2,11 +2,11 @@ import json
 
 import pytest
 import torch
-from nnunet_uad.trainers.aux_reconstruction import nnUNetTrainerAuxReconstruction
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.networks.reconstruction_branch import AuxiliaryLoss, SegmentationAndError, stock_weights
+from nnunet_uad.trainers.aux_reconstruction import nnUNetTrainerAuxReconstruction
 
 
 @pytest.fixture(params=["2d_tiny", "3d_tiny"])

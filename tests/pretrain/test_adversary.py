@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
-from nnunet_uad.pretrain.adversary import Adversary, AdversarySettings
 
 from nnunet_uad.networks.autoencoder_training import Judgement
+from nnunet_uad.pretrain.adversary import Adversary, AdversarySettings
 
 
 def judgement(real, fake, fooled, penalty=0.0):

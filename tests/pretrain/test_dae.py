@@ -1,5 +1,6 @@
 import numpy as np
 import torch
+
 from nnunet_uad.pretrain.dae import DAESettings, DAETask
 
 

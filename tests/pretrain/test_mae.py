@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from nnunet_uad.pretrain.mae import MAESettings, MAETask
 
 

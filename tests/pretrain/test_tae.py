@@ -1,5 +1,6 @@
 import pytest
 import tiny
+
 from nnunet_uad.pretrain.tae import TAESettings
 
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from nnunet_uad.pretrain.task import masked_mse
 
 

@@ -3,8 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
-from nnunet_uad.pretrain.task import masked_l1
 
+from nnunet_uad.pretrain.task import masked_l1
 from nnunet_uad.restoration.diffusion import DiffusionProcess, noise_count
 
 

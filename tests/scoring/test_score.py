@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnunet_uad.scoring.score import anomaly_map, anomaly_mask, detection_map, positive
-from nnunet_uad.scoring.settings import ScoreSettings
+from nnunet_uad.scoring.score_settings import ScoreSettings
 
 NAMES = ["FLAIR", "T1"]
 PLAIN = {"intensity_weight": 0, "smoothing_mm": 0}

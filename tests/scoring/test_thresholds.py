@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from nnunet_uad.scoring.settings import ScoreSettings
+from nnunet_uad.common.settings import settings_to_json
+from nnunet_uad.scoring.score_settings import ScoreSettings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, resolve_threshold, stored_thresholds, write_thresholds
-from nnunet_uad.training.settings import settings_to_json
 
 
 @pytest.fixture

@@ -1,0 +1,70 @@
+"""Settings of the synthetic anomalies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnunet_uad.common.channels import residual_kind
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
+
+ANOMALY_KINDS = ("perlin", "cutpaste", "foreign", "poisson", "shift")
+SIGNS = ("auto", "any", "brighter", "darker")
+
+
+@dataclass(frozen=True)
+class AnomalySettings:
+    """Settings of the synthetic anomalies.
+
+    Attributes:
+        anomalies: some of ``perlin``, ``cutpaste``, ``foreign``, ``poisson``, ``shift``, separated by commas.
+        anomaly_probability: share of the healthy patches that get one.
+        anomaly_size_mm: range of a box's or blob's edge length, mm.
+        anomaly_opacity: range of β (Perlin texture) and α (foreign patches).
+        anomaly_shift: range of the intensity shift, z-score units.
+        anomaly_sign: of the shift: ``any``, ``brighter``, ``darker``; ``auto``: brighter in channels called FLAIR or
+            T2, any in the others.
+        lesion_masks: folder of masks whose lesions give the intensity shift its shapes; random blobs if empty.
+    """
+
+    anomalies: str = ",".join(ANOMALY_KINDS)
+    anomaly_probability: float = 0.8
+    anomaly_size_mm: tuple[float, float] = (6.0, 60.0)
+    anomaly_opacity: tuple[float, float] = (0.2, 1.0)
+    anomaly_shift: tuple[float, float] = (0.5, 3.0)
+    anomaly_sign: str = "auto"
+    lesion_masks: str = ""
+
+    def __post_init__(self) -> None:
+        unknown = [k for k in self.anomaly_kinds if k not in ANOMALY_KINDS]
+        if unknown:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: anomalies expects some of {', '.join(ANOMALY_KINDS)}, separated by commas, "
+                f"found {self.anomalies!r}."
+            )
+        if self.anomaly_sign not in SIGNS:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: anomaly_sign expects {', '.join(SIGNS)}, found {self.anomaly_sign!r}."
+            )
+        if not 0 < self.anomaly_probability <= 1:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: anomaly_probability expects a share in (0, 1], found {self.anomaly_probability}."
+            )
+        for name in ("anomaly_size_mm", "anomaly_opacity", "anomaly_shift"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects 0 < low <= high, found [{low}, {high}].")
+
+    @property
+    def anomaly_kinds(self) -> list[str]:
+        """Names of the anomalies."""
+        return self.anomalies.split(",")
+
+
+def brighter_channels(sign: str, channel_names: Sequence[str]) -> np.ndarray:
+    """Which channels an intensity shift must make brighter."""
+    if sign == "auto":
+        return np.array([residual_kind("auto", [name]) == "signed" for name in channel_names])
+    return np.full(len(channel_names), sign == "brighter")

@@ -1,0 +1,1 @@
+"""The ground floor: files, names, settings, nnU-Net's folders; nothing here imports PyTorch."""

@@ -1,1 +1,0 @@
-"""Is everything there that nnU-Net and the trainers need?"""

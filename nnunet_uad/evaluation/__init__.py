@@ -1,0 +1,1 @@
+"""Files against labels: folders of anomaly maps, segmented cases."""

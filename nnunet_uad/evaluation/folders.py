@@ -1,0 +1,303 @@
+"""Folders of anomaly maps against folders of labels: two streaming passes, failures collected."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK
+from tqdm import tqdm
+
+from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.data.image_files import channels_in, images_in, maps_in, read_image, read_on_grid
+from nnunet_uad.data.probability_files import lesion_probability, probabilities_in
+from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases
+from nnunet_uad.metrics.baseline import equalised_intensity
+
+#: What ``predict`` and the pretrainers write beside their maps.
+MAPS_RECORD = "anomaly_maps.json"
+ORACLE = "oracle"
+FIXED = "fixed"
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What is compared with what.
+
+    Attributes:
+        maps: folders with ``<case>_map.*`` (or plain ``<case>.*``); with ``probabilities`` those of ``<case>.npz``.
+        labels: folder with ``<case>.*``.
+        lesion_labels: label values that count as lesion; values 0 and 1 are expected if empty.
+        ignore_label: label value whose voxels do not count.
+        masks: folder with foregrounds ``<case>.*``; scores outside count as the lowest.
+        images: folder with ``<case>_0000.*``, for baselines.
+        baselines: channel index per name of the baseline.
+        thresholds: fixed thresholds by name.
+        resample: resample maps that lie on another grid.
+        healthy_cases: accept cases without lesion.
+        only: restrict to these cases.
+        probabilities: score what ``nnUNetv2_predict --save_probabilities`` wrote.
+    """
+
+    maps: Sequence[Path]
+    labels: Path
+    lesion_labels: Sequence[int] = ()
+    ignore_label: int | None = None
+    masks: Path | None = None
+    images: Path | None = None
+    baselines: dict[str, int] = field(default_factory=dict)
+    thresholds: dict[str, float] = field(default_factory=dict)
+    resample: bool = False
+    healthy_cases: bool = False
+    only: Sequence[str] = ()
+    probabilities: bool = False
+
+
+@dataclass(frozen=True)
+class _Case:
+    identifier: str
+    scores: dict[str, np.ndarray]
+    positive: np.ndarray
+    valid: np.ndarray
+
+
+def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
+    """Evaluate all cases that can be evaluated.
+
+    Returns:
+        A summary for JSON: per score (``map`` and the baselines) pooled values, means over cases and masks, each
+        with intervals; per case the same; ``failed`` lists the cases left out and why.
+
+    Raises:
+        ValueError: nothing at all could be evaluated.
+        FileNotFoundError: a folder is missing.
+    """
+    files, failed = _pair(request)
+    ranking: dict[str, RankingScores] = {}
+    for case in _read_all(request, files, failed, "ranking"):
+        for name, scores in case.scores.items():
+            ranking.setdefault(name, RankingScores()).add(case.identifier, scores, case.positive, case.valid)
+    if not ranking:
+        reasons = "\n  ".join(f"{k}: {v}" for k, v in failed.items())
+        raise ValueError(f"No case could be evaluated:\n  {reasons}")
+    pooled = {name: r.pooled_scores() for name, r in ranking.items()}
+    thresholds = _Thresholds(request, {name: p["best_dice_oracle_threshold"] for name, p in pooled.items()})
+    masks: dict[str, dict[str, MaskScores]] = {name: {} for name in ranking}
+    for case in _read_all(request, {c: f for c, f in files.items() if c not in failed}, failed, "masks"):
+        for name, scores in case.scores.items():
+            for kind, threshold in thresholds.of(name, case.identifier, files[case.identifier]["map"]).items():
+                collected = masks[name].setdefault(kind, MaskScores())
+                collected.add(case.identifier, scores >= threshold, case.positive, case.valid)
+    return {
+        "scores": {
+            name: {
+                "pooled": _with_intervals(pooled[name], ranking[name].pooled_intervals()),
+                "mean_over_cases": mean_over_cases(ranking[name].cases),
+                "masks": {
+                    kind: {
+                        "threshold": thresholds.described(name, kind),
+                        "pooled": _with_intervals(m.pooled_scores(), m.pooled_intervals()),
+                        "mean_over_cases": mean_over_cases(m.cases),
+                    }
+                    for kind, m in masks[name].items()
+                },
+            }
+            for name in ranking
+        },
+        "metric_per_case": [
+            {
+                "identifier": identifier,
+                "map": str(files[identifier]["map"]),
+                "label": str(files[identifier]["label"]),
+                "metrics": {
+                    name: {
+                        **_json_numbers(ranking[name].cases[identifier]),
+                        **{f"masks/{k}": _json_numbers(m.cases[identifier]) for k, m in masks[name].items()},
+                    }
+                    for name in ranking
+                },
+            }
+            for identifier in sorted(next(iter(ranking.values())).cases)
+        ],
+        "warnings": thresholds.warnings,
+        "failed": failed,
+    }
+
+
+def write_evaluation(summary: dict[str, Any], path: Path) -> Path:
+    """Write ``summary`` as JSON to ``path`` and as a table beside it; returns the path of the table."""
+    write_json(path, summary)
+    rows = []
+    for score, content in summary["scores"].items():
+        rows += _rows(score, "pooled", "", content["pooled"])
+        rows += _rows(score, "mean over cases", "", content["mean_over_cases"])
+        for kind, mask in content["masks"].items():
+            rows += _rows(score, "pooled", kind, mask["pooled"])
+            rows += _rows(score, "mean over cases", kind, mask["mean_over_cases"])
+    for case in summary["metric_per_case"]:
+        for score, metrics in case["metrics"].items():
+            for name, value in metrics.items():
+                group = {name: value} if not isinstance(value, dict) else value
+                kind = name.removeprefix("masks/") if isinstance(value, dict) else ""
+                rows += [(score, case["identifier"], kind, k, v, None, None) for k, v in group.items()]
+    table = path.with_suffix(".csv")
+    with atomic_path(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(["score", "case", "mask", "metric", "value", "low_95", "high_95"])
+        writer.writerows(["" if v is None else v for v in row] for row in rows)
+    return table
+
+
+def _rows(score: str, case: str, mask: str, group: dict[str, dict[str, Any]]) -> list[tuple]:
+    return [
+        (score, case, mask, metric, entry["value"], *(entry["interval_95"] or (None, None)))
+        for metric, entry in group.items()
+    ]
+
+
+def _pair(request: EvaluationRequest) -> tuple[dict[str, dict[str, Path]], dict[str, str]]:
+    """Files of each case, and what is missing."""
+    maps = probabilities_in(request.maps) if request.probabilities else maps_in(request.maps)
+    labels = images_in(request.labels)
+    masks = images_in(request.masks) if request.masks else {}
+    images = channels_in(request.images) if request.images else {}
+    files: dict[str, dict[str, Path]] = {}
+    failed: dict[str, str] = {}
+    for case in sorted(request.only or {*maps, *labels}):
+        missing = [what for what, there in {"map": maps, "label": labels}.items() if case not in there]
+        if request.masks and case not in masks:
+            missing.append("mask")
+        absent = [str(k) for k in request.baselines.values() if k not in images.get(case, {})]
+        missing += [f"image of channel {k}" for k in absent]
+        if missing:
+            failed[case] = f"there is no {' and no '.join(missing)} of this case"
+            continue
+        files[case] = {"map": maps[case], "label": labels[case]}
+        if request.masks:
+            files[case]["mask"] = masks[case]
+        for name, channel in request.baselines.items():
+            files[case][name] = images[case][channel]
+    return files, failed
+
+
+def _read_all(
+    request: EvaluationRequest, files: dict[str, dict[str, Path]], failed: dict[str, str], what: str
+) -> Iterator[_Case]:
+    """Cases one by one; those that cannot be read are noted in ``failed``."""
+    for identifier, paths in tqdm(files.items(), desc=what):
+        try:
+            case = _read(request, identifier, paths)
+        except ValueError as error:
+            failed[identifier] = str(error)
+            continue
+        yield case
+
+
+def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path]) -> _Case:
+    reference = read_image(paths["label"])
+    labels = SimpleITK.GetArrayFromImage(reference)
+    valid = np.ones(labels.shape, bool) if request.ignore_label is None else labels != request.ignore_label
+    positive = _lesions(labels, valid, request)
+    foreground = None
+    if "mask" in paths:
+        foreground = read_on_grid(paths["mask"], reference, request.resample) > 0.5
+    if request.probabilities:
+        values = lesion_probability(paths["map"], reference, request.lesion_labels)
+    else:
+        values = read_on_grid(paths["map"], reference, request.resample)
+    if values.min() == values.max():
+        raise ValueError(f"{paths['map'].name} is {values.max():g} everywhere: an empty map ranks nothing.")
+    scores = {"map": _inside(values, foreground)}
+    for name in request.baselines:
+        image = read_on_grid(paths[name], reference, request.resample)
+        scores[name] = equalised_intensity(image, image != 0 if foreground is None else foreground)
+    return _Case(identifier, scores, positive, valid)
+
+
+def _lesions(labels: np.ndarray, valid: np.ndarray, request: EvaluationRequest) -> np.ndarray:
+    found = sorted({int(v) for v in np.unique(labels[valid])} - {0})
+    if not request.lesion_labels and set(found) - {1}:
+        raise ValueError(
+            f"the labels hold the values {found}, where 0 and 1 were expected. Say which are lesions: "
+            f"--labels {' '.join(map(str, found))}"
+        )
+    positive = np.isin(labels, list(request.lesion_labels or (1,))) & valid
+    if not positive.any() and not request.healthy_cases:
+        raise ValueError("the labels hold no lesion voxel. If healthy cases belong to the test: --healthy-cases")
+    return positive
+
+
+def _inside(scores: np.ndarray, foreground: np.ndarray | None) -> np.ndarray:
+    """Voxels outside the foreground count as score 0, or as the lowest score where there are negative ones."""
+    if foreground is None:
+        return scores
+    return np.where(foreground, scores, min(0.0, float(scores.min()))).astype(np.float32)
+
+
+class _Thresholds:
+    """Thresholds of each case: fixed ones, those stored with the model that made its map, and the oracle's."""
+
+    def __init__(self, request: EvaluationRequest, oracle: dict[str, float]) -> None:
+        self.fixed = request.thresholds
+        self.oracle = oracle
+        self.records = {folder: _record(folder) for folder in request.maps}
+        self._chosen_on_itself: dict[str, set[str]] = {}
+
+    def of(self, score: str, identifier: str, path: Path) -> dict[str, float]:
+        """Name → threshold for the map of one case."""
+        result = {} if math.isnan(self.oracle[score]) else {ORACLE: self.oracle[score]}
+        if score != "map":
+            return result
+        record = self.records.get(path.parent, {})
+        for name, entry in record.get("thresholds", {}).items():
+            result[name] = float(entry["value"])
+            if identifier in entry.get("cases", []):
+                self._chosen_on_itself.setdefault(name, set()).add(identifier)
+        return result | self.fixed
+
+    def described(self, score: str, kind: str) -> dict[str, Any]:
+        """Where a threshold comes from, for the reader of the summary."""
+        if kind == ORACLE:
+            return {"value": self.oracle[score], "origin": "oracle: the best Dice on the very cases of this table"}
+        if kind in self.fixed:
+            return {"value": self.fixed[kind], "origin": "given"}
+        stored = [r["thresholds"][kind] for r in self.records.values() if kind in r.get("thresholds", {})]
+        return {
+            "value": [entry["value"] for entry in stored],
+            "origin": "stored with the model",
+            "chosen_on": sorted({case for entry in stored for case in entry.get("cases", [])}),
+        }
+
+    @property
+    def warnings(self) -> list[str]:
+        """What makes a mask score too good."""
+        return [
+            f"The threshold {name} was chosen on {', '.join(sorted(cases))} itself; the mask scores are too good there."
+            for name, cases in self._chosen_on_itself.items()
+        ]
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / MAPS_RECORD
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _with_intervals(
+    values: dict[str, float], intervals: dict[str, tuple[float, float] | None]
+) -> dict[str, dict[str, Any]]:
+    return {name: {"value": _number(v), "interval_95": intervals.get(name)} for name, v in values.items()}
+
+
+def _json_numbers(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: float) -> float | None:
+    """JSON knows neither NaN nor infinity."""
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""All methods and trainers; importing this loads nothing heavy."""

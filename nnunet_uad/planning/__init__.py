@@ -1,1 +1,0 @@
-"""Configurations added to nnU-Net's plans."""

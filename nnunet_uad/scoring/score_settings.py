@@ -1,0 +1,89 @@
+"""How an anomaly score is made of an image and its reconstruction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from nnunet_uad.common.channels import AUTO, bright_channels
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
+
+RESIDUALS = (AUTO, "absolute", "signed", "ssim")
+SOURCES = (AUTO, "residual", "detection", "product")
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """Settings of the anomaly score; sizes in mm (pixels for images without a spacing).
+
+    Attributes:
+        score_from: ``residual`` of the reconstruction; ``detection``, of models that score the image itself; their
+            ``product``; ``auto``: the detection if there is one.
+        residual: ``signed`` x − f(x), bright lesions; ``absolute`` |x − f(x)|; ``ssim`` 1 − local structural
+            similarity; ``auto`` signed where there is a FLAIR or T2 channel, else absolute.
+        channel_weights: ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual look for dark lesions.
+            ``auto``: FLAIR and T2 channels if there are any, else all, equally.
+        intensity_weight: share of the image itself in a signed residual, x − (1 − w) · f(x): 0 is the plain
+            residual, 1 the plain intensity. Other residuals take none.
+        smoothing_mm: standard deviation of a Gaussian over the map, within the foreground.
+        median_mm: edge of a median filter over the map.
+        erosion_mm: how far the foreground is eroded; the score is 0 outside.
+        min_component_mm3: smaller components (mm², for 2D images) are removed from masks.
+    """
+
+    score_from: str = AUTO
+    residual: str = AUTO
+    channel_weights: str = AUTO
+    intensity_weight: float = 0.25
+    smoothing_mm: float = 2.0
+    median_mm: float = 0.0
+    erosion_mm: float = 0.0
+    min_component_mm3: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_choices(self, {"residual": RESIDUALS, "score_from": SOURCES})
+        if not 0 <= self.intensity_weight <= 1:
+            raise ValueError(
+                f"{SETTINGS_VARIABLE}: intensity_weight expects a number in [0, 1], found {self.intensity_weight}."
+            )
+        for name in ("smoothing_mm", "median_mm", "erosion_mm", "min_component_mm3"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects at least 0, found {getattr(self, name)}.")
+
+
+def score_settings(settings: ScoreSettings) -> ScoreSettings:
+    """Only the settings of the score, out of a training's."""
+    return ScoreSettings(**{f.name: getattr(settings, f.name) for f in fields(ScoreSettings)})
+
+
+def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
+    """Weights of the channels, absolute values summing to 1.
+
+    Raises:
+        ValueError: a channel that does not exist, no number, or weights that are all 0.
+    """
+    names = [name.strip().casefold() for name in channel_names]
+    if text == AUTO:
+        bright = bright_channels(channel_names)
+        weights = bright.astype(float) if bright.any() else np.ones(len(names))
+    else:
+        weights = np.zeros(len(names))
+        for entry in text.split(","):
+            name, _, value = entry.rpartition(":")
+            try:
+                weights[names.index(name.strip().casefold())] = float(value)
+            except ValueError as error:
+                raise ValueError(
+                    f"{SETTINGS_VARIABLE}: channel_weights expects NAME:WEIGHT,NAME:WEIGHT with names out of "
+                    f"{', '.join(channel_names)}, found {entry!r}."
+                ) from error
+    if not weights.any():
+        raise ValueError(f"{SETTINGS_VARIABLE}: channel_weights are all 0.")
+    return weights / np.abs(weights).sum()
+
+
+def main_channel(text: str, channel_names: Sequence[str]) -> int:
+    """Index of the channel with the largest weight: the one to show, and whose intensity is the baseline."""
+    return int(np.argmax(np.abs(channel_weights(text, channel_names))))

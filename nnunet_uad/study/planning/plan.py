@@ -1,0 +1,138 @@
+"""``study.yaml`` → ``study.json`` and the folds that its cells are trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.common.files import write_json
+from nnunet_uad.data.cohort import unlabelled_cases
+from nnunet_uad.data.splits import SPLITS_FILE, splits_of
+from nnunet_uad.study.layout import FORMAT, PLAN_FILE, REQUEST_FILE, Layout
+from nnunet_uad.study.planning.budgets import outer_folds, plan_folds
+from nnunet_uad.study.planning.changes import arm_content, refuse_changes
+from nnunet_uad.study.planning.folds import append_splits, assign_indices, outer_splits
+from nnunet_uad.study.planning.labels import Annotation, fingerprint, read_annotations
+from nnunet_uad.study.planning.pretrainings import check_leakage, plan_pretrainings
+from nnunet_uad.study.planning.slices import free_number, write_slice_dataset
+from nnunet_uad.study.planning.source import Source, open_source
+from nnunet_uad.study.planning.test_datasets import plan_tests
+from nnunet_uad.study.study_file import Study
+
+
+def write_request(layout: Layout, study: Study, paths: dict[str, str]) -> None:
+    """Write down what was asked for, for jobs that run elsewhere."""
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    content = {"study": dataclasses.asdict(study), "paths": paths}
+    path = layout.folder / REQUEST_FILE
+    if not path.is_file() or json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(content)):
+        write_json(path, content)
+
+
+def plan_study(
+    study: Study, layout: Layout, raw: Path, source_folder: Path, pretraining_folder: Path
+) -> dict[str, Any]:
+    """Plan a study: write ``study.json``, the folds, the slices' dataset, the links to test images.
+
+    Planning the same study again changes nothing; a study with more budgets, draws, folds or trainers keeps the
+    indices of the folds it had.
+
+    Args:
+        study: settings.
+        layout: its folder.
+        raw: nnUNet_raw.
+        source_folder: the dataset in nnUNet_preprocessed.
+        pretraining_folder: the dataset of stage one there.
+
+    Returns:
+        Content of ``study.json``.
+
+    Raises:
+        ValueError: budgets larger than the data, trainers that do not exist, a dataset that changed since it was
+            planned, test cases that pretraining would see.
+        FileNotFoundError: data that are not preprocessed.
+    """
+    source = open_source(source_folder, study)
+    earlier = layout.plan if layout.planned else {}
+    unlabelled = unlabelled_cases(source.folder)
+    labelled = [case for case in source.cases if case not in unlabelled]
+    annotations = read_annotations(source.data, labelled, source.ignore_label, source.voxel)
+    digest = _fingerprint(study, source, annotations, earlier)
+    splits = outer_splits(source.folder, source.cases)
+    outer = outer_folds(study, splits, set(labelled))
+    needs, pretrainings = plan_pretrainings(study, list(outer), pretraining_folder.name)
+    check_leakage(pretraining_folder, outer, bool(pretrainings))
+    arms = {name: arm_content(study, name, needs[name], pretrainings) for name in study.arms}
+    dropped = refuse_changes(layout, earlier, {"arms": arms, "pretrainings": pretrainings})
+    folds = plan_folds(study, outer, annotations)
+    known = {f["id"]: f for f in (*earlier.get("folds", []), *earlier.get("dropped", {}).get("folds", []))}
+    slice_dataset = earlier.get("slice_dataset") or _slice_dataset(folds, source, raw)
+    _index_folds(folds, known, source.folder, slice_dataset)
+    plan = {
+        "format": FORMAT,
+        "dataset": source.folder.name,
+        "slice_dataset": slice_dataset,
+        "fingerprint": digest,
+        "seed": study.seed,
+        "outer": outer,
+        "volumes_mm3": {case: round(a.volume, 3) for case, a in annotations.items()},
+        "arms": arms,
+        "needs": needs,
+        "pretrainings": pretrainings,
+        "tests": plan_tests(study, layout, raw, source),
+        "folds": folds,
+        # What an earlier plan had and this one has not: its results are not lost, its folds stay where they are.
+        "dropped": {**dropped, "folds": [f for name, f in known.items() if name not in {g["id"] for g in folds}]},
+    }
+    if earlier != json.loads(json.dumps(plan)):
+        write_json(layout.folder / PLAN_FILE, plan)
+    # After study.json: folds without a record of what they mean would be of no use.
+    _write_folds(study, source, folds)
+    return plan
+
+
+def _fingerprint(study: Study, source: Source, annotations: dict[str, Annotation], earlier: dict[str, Any]) -> str:
+    """Of the dataset as it is.
+
+    Raises:
+        ValueError: it is not what it was when the study was planned.
+    """
+    digest = fingerprint(annotations, source.plans, study.configuration, source.dataset_json)
+    if earlier and earlier["fingerprint"] != digest:
+        raise ValueError(
+            f"{source.folder.name} changed since the study was planned (labels, cases, channels or the configuration "
+            f"{study.configuration}): results of before and after do not belong together. Restore the data, or plan "
+            "anew under another output."
+        )
+    return digest
+
+
+def _slice_dataset(folds: list[dict[str, Any]], source: Source, raw: Path) -> str | None:
+    """A name for the derived dataset, if any fold needs one."""
+    if not any(fold["slices"] for fold in folds):
+        return None
+    number = free_number([raw, source.folder.parent])
+    return f"Dataset{number:03d}_{source.folder.name.split('_', 1)[1]}Slices"
+
+
+def _index_folds(folds: list[dict[str, Any]], known: dict[str, Any], source: Path, slices: str | None) -> None:
+    """Say of every fold in which dataset it is and at which index."""
+    for name in (source.name, slices):
+        mine = [fold for fold in folds if bool(fold["slices"]) == (name == slices)]
+        for fold in mine:
+            fold["dataset"] = name
+        if mine:
+            there = {k: f for k, f in known.items() if f["dataset"] == name}
+            assign_indices(splits_of(source.with_name(str(name))), mine, there)
+
+
+def _write_folds(study: Study, source: Source, folds: list[dict[str, Any]]) -> None:
+    """Append to the splits of the source and of the derived dataset, which is completed first."""
+    for dataset in dict.fromkeys(fold["dataset"] for fold in folds):
+        mine = [fold for fold in folds if fold["dataset"] == dataset]
+        target = source.folder.with_name(dataset)
+        if target != source.folder:
+            write_slice_dataset(source.folder, target, study.plans, study.configuration, mine)
+        append_splits(target / SPLITS_FILE, splits_of(target), mine)

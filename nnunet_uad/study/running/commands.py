@@ -1,0 +1,111 @@
+"""The nnU-Net commands that a study consists of, with the environment that each needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_uad.common.nnunet import PLUGIN_FOLDER
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
+from nnunet_uad.study.layout import Cell, Layout
+from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
+
+VARIABLES = {"weights": WEIGHTS_VARIABLE, "restorer": RESTORER_VARIABLE}
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, its environment on top of the present one, and the fold's folder that it fills.
+
+    Attributes:
+        words: of the command line.
+        environment: variables to set.
+        folder: where nnU-Net puts the training.
+    """
+
+    words: tuple[str, ...]
+    environment: dict[str, str]
+    folder: Path
+
+    def __str__(self) -> str:
+        import shlex
+
+        variables = " ".join(f"{k}={shlex.quote(v)}" for k, v in self.environment.items())
+        return f"{variables} {shlex.join(self.words)}"
+
+
+def pretraining_command(layout: Layout, identifier: str) -> Command:
+    """Stage one."""
+    entry = layout.pretrainings[identifier]
+    # A folder per pretraining: two that differ in their settings only would write to the same one.
+    results = layout.results() / identifier
+    return _train(layout, results, entry["dataset"], entry["fold"], entry["trainer"], entry["settings"])
+
+
+def training_command(layout: Layout, cell: Cell) -> Command:
+    """Stage two."""
+    arm, length = layout.arms[cell.arm], layout.study.fine_tuning
+    seed = layout.plan["seed"] + cell.fold["draw"]
+    # nnU-Net's own trainers have no settings and would not mind; others could read the variable, too.
+    settings = f"{length.settings} {arm.settings} seed={seed}".strip()
+    command = _train(
+        layout,
+        layout.results(cell.slug),
+        cell.fold["dataset"],
+        cell.fold["index"],
+        trainer_name(layout, cell),
+        settings,
+    )
+    weights = {VARIABLES[kind]: str(pretrained_file(layout, i)) for kind, i in layout.needed(cell).items()}
+    return Command(command.words, {**command.environment, **weights}, command.folder)
+
+
+def trainer_name(layout: Layout, cell: Cell) -> str:
+    """With the suffix for its length."""
+    return layout.arms[cell.arm].trainer + layout.study.fine_tuning.suffix
+
+
+def pretrained_file(layout: Layout, identifier: str) -> Path:
+    """The weights that a pretraining leaves."""
+    return pretraining_command(layout, identifier).folder / FILE_NAME
+
+
+def _train(layout: Layout, results: Path, dataset: str, fold: int, trainer: str, settings: str) -> Command:
+    study = layout.study
+    words = [executable("nnUNetv2_train"), dataset, study.configuration, str(fold), "-tr", trainer, "-p", study.plans]
+    words += ["-device", study.device]
+    environment = {
+        **nnunet_environment(layout),
+        "nnUNet_results": str(results),
+        SETTINGS_VARIABLE: settings if study.mirroring else f"{settings} mirroring=false",
+        WEIGHTS_VARIABLE: "",
+        RESTORER_VARIABLE: "",
+    }
+    folder = results / dataset / f"{trainer}__{study.plans}__{study.configuration}" / f"fold_{fold}"
+    return Command(tuple(words), environment, folder)
+
+
+def nnunet_environment(layout: Layout) -> dict[str, str]:
+    """nnU-Net's folders, the plugin, the number of processes."""
+    paths, processes = layout.request["paths"], layout.study.processes
+    others = [p for p in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if p and p != str(PLUGIN_FOLDER)]
+    # Unbuffered: whoever follows a log wants to see this epoch, not the last but one.
+    environment = {
+        **paths,
+        "nnUNet_extTrainer": os.pathsep.join([str(PLUGIN_FOLDER), *others]),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if processes is not None:
+        environment |= {"nnUNet_def_n_proc": str(max(1, processes)), "nnUNet_n_proc_DA": str(processes)}
+    if layout.study.device == "cpu":
+        # Several trainings share the cores: threads that wait must not keep them busy.
+        environment |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+    return environment
+
+
+def executable(name: str) -> str:
+    """A command of the environment that runs this; by its bare name if it is not beside Python."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.is_file() else name

@@ -1,0 +1,201 @@
+"""One job of a study: ``python -m nnunet_uad.study.running.job FOLDER STAGE IDENTIFIER``.
+
+Each job may be killed at any time and started again: what is finished is kept, what is not is continued. Two jobs of
+the same name do not run at once: the second waits, then finds the work done.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.common.files import write_json
+from nnunet_uad.study.layout import Cell, Layout
+from nnunet_uad.study.running.commands import (
+    Command,
+    nnunet_environment,
+    pretrained_file,
+    pretraining_command,
+    training_command,
+)
+from nnunet_uad.study.running.gpus import own_gpu
+from nnunet_uad.study.running.revision import revision
+
+PACKAGES = ("nnunet_uad", "nnunetv2", "torch")
+REPORTS = ("transfer.json", "restorer.json")
+
+
+def run_job(layout: Layout, stage: str, identifier: str) -> None:
+    """Do a job, or nothing if it is done; leaves the marker that the workflow waits for."""
+    with _only_one(layout, stage, identifier):
+        if stage == "preprocess":
+            _preprocess(layout)
+        elif not layout.finished(stage, identifier):
+            # Before anything imports torch: it looks at the visible GPUs once.
+            with own_gpu(layout.folder / "locks"):
+                {"pretrain": _pretrain, "train": _train, "test": _test}[stage](layout, identifier)
+    marker = layout.folder / layout.marker(stage, identifier)
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.touch()
+
+
+@contextmanager
+def _only_one(layout: Layout, stage: str, identifier: str) -> Iterator[None]:
+    """Hold the job's lock, which ends with this process however it ends."""
+    path = layout.folder / "locks" / f"{stage}__{identifier.replace('/', '__')}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _preprocess(layout: Layout) -> None:
+    """Plan (small configurations) and preprocess with nnU-Net's commands, unless the data are there."""
+    from nnunet_uad.study.running.preparation import STARTED, preparation_commands
+
+    # nnU-Net's planner hands this number to torch, which wants at least one thread.
+    environment = {**nnunet_environment(layout), "nnUNet_n_proc_DA": str(max(1, layout.study.processes or 1))}
+    for words in preparation_commands(layout):
+        _run(Command(tuple(words), environment, layout.folder))
+    (layout.folder / STARTED).unlink(missing_ok=True)
+
+
+def _pretrain(layout: Layout, identifier: str) -> None:
+    command = pretraining_command(layout, identifier)
+    seconds = _train_and_validate(command)
+    file = pretrained_file(layout, identifier)
+    if not file.is_file():
+        raise RuntimeError(f"{command.words[0]} ended well but left no {file}.")
+    layout.pretrained(identifier).parent.mkdir(parents=True, exist_ok=True)
+    content = {"file": str(file), "citation": _record(file).citation, "command": str(command), **_where(seconds)}
+    write_json(layout.pretrained(identifier), content)
+
+
+def _train(layout: Layout, identifier: str) -> None:
+    cell = layout.cells[identifier]
+    _refuse_leakage(layout, cell)
+    command = training_command(layout, cell)
+    seconds = _train_and_validate(command)
+    found = [command.folder / name for name in REPORTS]
+    reports = {path.stem: _without_tensors(path) for path in found if path.is_file()}
+    layout.cell_folder(identifier).mkdir(parents=True, exist_ok=True)
+    content = {"arm": cell.arm, "fold": cell.fold["id"], "command": str(command), "reports": reports, **_where(seconds)}
+    write_json(layout.trained(identifier), content)
+
+
+def _without_tensors(path: Path) -> dict[str, Any]:
+    """A report of weights; what became of each tensor stays in the training's folder."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content.pop("tensors", None)
+    return content
+
+
+def _refuse_leakage(layout: Layout, cell: Cell) -> None:
+    """Look into the records of the weights themselves: which images did they see?
+
+    Raises:
+        RuntimeError: test cases of this study are among them.
+    """
+    for identifier in layout.needed(cell).values():
+        file = pretrained_file(layout, identifier)
+        seen = set(_record(file).cases)
+        tested = {*cell.fold["val"], *(c for test in layout.plan["tests"] for c in test["labels"])}
+        if shared := sorted(seen & tested):
+            raise RuntimeError(
+                f"LEAKAGE: {file} was trained on {', '.join(shared[:10])}, which this cell is tested on. A study does "
+                "not report such scores."
+            )
+
+
+def _record(file: Path) -> Any:
+    from nnunet_uad.weights.safe_file import read_record
+
+    return read_record(file)
+
+
+def _train_and_validate(command: Command) -> float:
+    """Train, or continue; returns the seconds of this and earlier attempts."""
+    checkpoints = {name: (command.folder / f"checkpoint_{name}.pth").is_file() for name in ("final", "latest", "best")}
+    # With a final checkpoint only the validation is left to do, or to do again.
+    flag = ["--val"] if checkpoints["final"] else ["--c"] if any(checkpoints.values()) else []
+    started = time.time()
+    timing = command.folder.parent / f".{command.folder.name}_seconds"
+    timing.parent.mkdir(parents=True, exist_ok=True)
+    earlier = float(timing.read_text()) if timing.is_file() else 0.0
+    try:
+        _run(Command((*command.words, *flag), command.environment, command.folder))
+    finally:
+        timing.write_text(str(earlier + time.time() - started))
+    return earlier + time.time() - started
+
+
+def _run(command: Command) -> None:
+    """Run a command; it ends when this process ends.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    print(f"\n$ {command}", flush=True)
+    done = subprocess.run(
+        command.words, env={**os.environ, **command.environment}, preexec_fn=die_with_parent, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{Path(command.words[0]).name} failed with exit status {done.returncode}.")
+
+
+def die_with_parent() -> None:
+    """Linux: a training must not go on unseen when its job was killed, while another job starts the same."""
+    if sys.platform == "linux":
+        import ctypes
+        import signal
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _test(layout: Layout, identifier: str) -> None:
+    from nnunet_uad.study.running.predict_cell import load_cell, score_cell
+
+    cell = layout.cells[identifier]
+    predictor = load_cell(layout, cell)
+    # A dataset that joined the study later is all that is left to do.
+    for dataset in layout.datasets:
+        if not layout.scores(identifier, dataset).is_file():
+            started = time.time()
+            rows = score_cell(layout, cell, predictor, dataset)
+            write_json(layout.scores(identifier, dataset), {"rows": rows, **_where(time.time() - started)})
+
+
+def _where(seconds: float) -> dict[str, Any]:
+    """How long it took, and on what."""
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "seconds": round(seconds, 1),
+        "device": gpu or f"{os.cpu_count()} CPU cores ({platform.processor() or platform.machine()})",
+        "revision": revision() or "installed package",
+        "versions": {n: version(n) for n in PACKAGES} | {"python": platform.python_version()},
+    }
+
+
+def main() -> None:
+    """Entry point of the workflow's jobs."""
+    folder, stage, identifier = sys.argv[1:]
+    try:
+        run_job(Layout(folder), stage, identifier)
+    except (ValueError, RuntimeError, OSError) as error:
+        sys.exit(f"{stage} {identifier}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Predict and score the test cases of one cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from nnunet_uad.data.image_files import channels_in
+from nnunet_uad.inference.segmenter import load_segmenter, segment
+from nnunet_uad.study.layout import Cell, Layout
+from nnunet_uad.study.running.commands import nnunet_environment, training_command
+from nnunet_uad.study.running.scoring import score_segmentation
+
+CHECKPOINT = "checkpoint_final.pth"
+
+
+def load_cell(layout: Layout, cell: Cell) -> Any:
+    """nnU-Net's predictor of a trained cell."""
+    import os
+
+    import torch
+
+    # Before nnU-Net is imported: it reads its folders then.
+    os.environ.update(nnunet_environment(layout))
+    if layout.study.device == "cpu":
+        torch.set_num_threads(layout.study.resources_of("test").threads)
+    folder = training_command(layout, cell).folder
+    return load_segmenter(
+        folder.parent, folder.name.removeprefix("fold_"), CHECKPOINT, layout.study.mirroring, layout.study.device
+    )
+
+
+def score_cell(layout: Layout, cell: Cell, predictor: Any, dataset: str) -> list[dict[str, Any]]:
+    """Segment and score the fold's validation cases, or all cases of a further dataset.
+
+    Segmentations are left in ``cells/ARM/FOLD/DATASET``; probabilities are only scored.
+
+    Returns:
+        A row per case: its identifier and what :func:`score_segmentation` returns.
+    """
+    ending = predictor.dataset_json["file_ending"]
+    rows = []
+    for case, images, label, classes in tqdm(list(cases_to_test(layout, cell, dataset)), desc=dataset):
+        output = layout.cell_folder(cell.identifier) / dataset / f"{case}{ending}"
+        output.parent.mkdir(parents=True, exist_ok=True)
+        probabilities = segment(predictor, images, output)
+        scores = score_segmentation(output, probabilities, label, predictor, classes)
+        rows.append({"case": case, **scores})
+    return rows
+
+
+def cases_to_test(layout: Layout, cell: Cell, dataset: str) -> Iterator[tuple[str, list[Path], Path, dict[str, Any]]]:
+    """Case, images by channel, label, classes of a cell's test cases on a dataset."""
+    if dataset == layout.plan["dataset"]:
+        raw, preprocessed = (
+            Path(layout.request["paths"][f"nnUNet_{kind}"]) / dataset for kind in ("raw", "preprocessed")
+        )
+        description = json.loads((preprocessed / "dataset.json").read_text(encoding="utf-8"))
+        images = raw_images(raw, description)
+        for case in cell.fold["val"]:
+            label = preprocessed / "gt_segmentations" / f"{case}{description['file_ending']}"
+            yield case, images[case], label, description["labels"]
+        return
+    there = channels_in(layout.images(dataset))
+    (test,) = (t for t in layout.plan["tests"] if t["dataset"] == dataset)
+    for case, label in test["labels"].items():
+        yield case, [p for _, p in sorted(there[case].items())], Path(label), test["classes"]
+
+
+def raw_images(raw: Path, description: dict[str, Any]) -> dict[str, list[Path]]:
+    """The raw images of the study's dataset, channels in the order of the plans."""
+    from nnunet_uad.data.cohort import raw_cases
+
+    channels = list(description["channel_names"].values())
+    return {case.identifier: [Path(p) for p in case.images] for case in raw_cases(raw, channels)[0]}

@@ -1,0 +1,124 @@
+"""Run a study's workflow with Snakemake, and say what is finished, what failed and where its log is."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from nnunet_uad.study.layout import Layout
+from nnunet_uad.study.running.gpus import GPUS_VARIABLE, visible_gpus
+
+WORKFLOW = Path(__file__).resolve().parent / "workflow"
+PROFILES = WORKFLOW / "profiles"
+_TAIL = 3
+
+
+def check_snakemake() -> None:
+    """Refuse to start without Snakemake.
+
+    Raises:
+        RuntimeError: naming the extra.
+    """
+    if importlib.util.find_spec("snakemake") is None:
+        raise RuntimeError("Studies are run by Snakemake, which is not installed: pip install 'nnunet_uad[study]'")
+
+
+@contextmanager
+def only_run(layout: Layout) -> Iterator[None]:
+    """Refuse a second run of the same study; the lock ends with this process, however it ends.
+
+    Raises:
+        RuntimeError: it is running.
+    """
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    with (layout.folder / ".running").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RuntimeError(f"This study is being run already (folder {layout.folder}).") from error
+        yield
+
+
+def snakemake_command(
+    layout: Layout, cores: int | None, profile: str | None, dry_run: bool, further: Sequence[str] = ()
+) -> list[str]:
+    """The command line of Snakemake.
+
+    Args:
+        layout: of the study.
+        cores: on this machine.
+        profile: of Snakemake, or one of ours (slurm, lsf, kubernetes).
+        dry_run: list the jobs only.
+        further: arguments for Snakemake.
+    """
+    words = [sys.executable, "-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile")]
+    words += ["--directory", str(layout.folder), "--config", f"folder={layout.folder}"]
+    # A failed cell must not stop the others. Finished work is finished, also when the workflow's text has changed.
+    words += ["--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime"]
+    # Of a run that was killed; that none is going on is known from a lock that dies with its process.
+    words += ["--nolock"]
+    if profile:
+        ours = PROFILES / profile
+        words += ["--profile", str(ours) if ours.is_dir() and not Path(profile).is_dir() else profile]
+    if cores or not profile:
+        words += ["--cores", str(cores or "all")]
+    if not profile and layout.study.device == "cuda":
+        words += ["--resources", f"gpu={max(1, len(visible_gpus(os.environ)))}"]
+    return [*words, *(["--dry-run"] if dry_run else []), *further]
+
+
+def drop_stale_markers(layout: Layout) -> None:
+    """Remove markers of jobs whose results are not there (any more), so that the workflow does them again."""
+    for stage, identifier in layout.jobs():
+        marker = layout.folder / layout.marker(stage, identifier)
+        if marker.is_file() and not layout.finished(stage, identifier):
+            marker.unlink()
+
+
+def run_snakemake(command: Sequence[str], share_gpus: bool) -> int:
+    """Run it; it ends when this process ends.
+
+    Args:
+        command: of :func:`snakemake_command`.
+        share_gpus: jobs run on this machine and share its GPUs.
+
+    Returns:
+        The exit status.
+    """
+    from nnunet_uad.study.running.job import die_with_parent
+
+    environment = {**os.environ, GPUS_VARIABLE: ",".join(visible_gpus(os.environ))} if share_gpus else None
+    return subprocess.run(command, preexec_fn=die_with_parent, env=environment, check=False).returncode
+
+
+def unfinished(layout: Layout) -> dict[tuple[str, str], str]:
+    """Jobs without a result that were started → the last lines of their log; jobs that wait for them are left out."""
+    found = {}
+    for stage, identifier in layout.jobs():
+        log = layout.log(stage, identifier)
+        if not layout.finished(stage, identifier) and log.is_file():
+            lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+            found[stage, identifier] = "\n    ".join(lines[-_TAIL:])
+    return found
+
+
+def summary(layout: Layout) -> tuple[str, bool]:
+    """What is finished and what is not, in words; and whether all is."""
+    lines = []
+    for stage in ("pretrain", "train", "test"):
+        mine = [i for s, i in layout.jobs() if s == stage]
+        done = sum(layout.finished(stage, i) for i in mine)
+        lines.append(f"{stage}: {done} of {len(mine)} finished")
+    failed = unfinished(layout)
+    for (stage, identifier), text in failed.items():
+        lines.append(f"not finished: {stage} {identifier}\n    {text}\n    log: {layout.log(stage, identifier)}")
+    complete = all(layout.finished(stage, i) for stage, i in layout.jobs())
+    if not complete:
+        lines.append("Run the same command again to continue; finished work is not repeated.")
+    return "\n".join(lines), complete

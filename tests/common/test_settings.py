@@ -1,0 +1,55 @@
+from dataclasses import dataclass
+
+import pytest
+
+from nnunet_uad.common.settings import parse_assignments, read_settings, settings_to_json
+
+
+@dataclass(frozen=True)
+class Example:
+    rate: float = 0.1
+    count: int = 3
+    flag: bool = False
+    span: tuple[float, float] = (0.5, 1.0)
+    kind: str = "a"
+
+
+def test_values_take_the_type_of_the_default():
+    settings = read_settings(Example, "rate=1 count=5 flag=true span=[1,2] kind=b")
+    assert settings == Example(1.0, 5, True, (1.0, 2.0), "b")
+    assert isinstance(settings.rate, float)
+
+
+def test_environment_is_the_default_source(monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_settings", "count=9")
+    assert read_settings(Example).count == 9
+    monkeypatch.delenv("nnUNet_uad_settings")
+    assert read_settings(Example) == Example()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rte=1", "no setting 'rte'. Did you mean 'rate'"),
+        ("zzz=1", "It has: rate, count"),
+        ("rate", "key=value pairs"),
+        ("rate=fast", "rate expects a value like 0.1, found 'fast'"),
+        ("count=1.5", "count expects"),
+        ("flag=1", "flag expects"),
+        ("span=[1]", "span expects"),
+        ("span=1", "span expects"),
+        ("kind=3", "kind expects"),
+        ("rate=true", "rate expects"),
+    ],
+)
+def test_bad_settings_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        read_settings(Example, text)
+
+
+def test_strings_may_be_quoted_json():
+    assert parse_assignments('a="x" b=[1,2]') == {"a": "x", "b": [1, 2]}
+
+
+def test_json_form_turns_tuples_into_lists():
+    assert settings_to_json(Example())["span"] == [0.5, 1.0]

@@ -1,0 +1,165 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import SimpleITK
+from sklearn.metrics import average_precision_score
+
+from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders, write_evaluation
+
+SHAPE = (6, 24, 24)
+
+
+def write(path, volume, spacing=(1.0, 1.0, 2.0), origin=(0.0, 0.0, 0.0), direction=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = SimpleITK.GetImageFromArray(volume)
+    image.SetSpacing(spacing)
+    image.SetOrigin(origin)
+    if direction:
+        image.SetDirection(direction)
+    SimpleITK.WriteImage(image, str(path))
+
+
+def scan(seed):
+    rng = np.random.default_rng(seed)
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2:4, 4 : 8 + seed, 4:10] = 1
+    return (np.abs(rng.standard_normal(SHAPE)) + 2 * labels).astype(np.float32), labels
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for seed in range(3):
+        scores, labels = scan(seed)
+        write(tmp_path / "maps" / f"c{seed}_map.nii.gz", scores)
+        write(tmp_path / "labels" / f"c{seed}.nii.gz", labels)
+        write(tmp_path / "images" / f"c{seed}_0000.nii.gz", np.where(scores > 0.1, scores * 100, 0))
+    return tmp_path
+
+
+def request(root, **changes):
+    return EvaluationRequest(**{"maps": [root / "maps"], "labels": root / "labels", **changes})
+
+
+def test_values_files_and_baseline(folders):
+    summary = evaluate_folders(
+        request(folders, images=folders / "images", baselines={"intensity:0": 0}, thresholds={"fixed": 1.5})
+    )
+    scores, labels = (np.concatenate([scan(k)[i].ravel() for k in range(3)]) for i in (0, 1))
+    pooled = summary["scores"]["map"]["pooled"]
+    assert pooled["AP"]["value"] == pytest.approx(average_precision_score(labels, scores), abs=1e-3)
+    assert pooled["AP"]["interval_95"][0] <= pooled["AP"]["value"] + 0.01
+    fixed = summary["scores"]["map"]["masks"]["fixed"]
+    chosen = scores >= 1.5
+    assert fixed["pooled"]["Dice"]["value"] == pytest.approx(
+        2 * chosen[labels > 0].sum() / (chosen.sum() + labels.sum())
+    )
+    oracle = summary["scores"]["map"]["masks"]["oracle"]
+    assert oracle["pooled"]["Dice"]["value"] == pytest.approx(pooled["best_dice_oracle"]["value"])
+    assert "oracle" in oracle["threshold"]["origin"]
+    assert set(summary["scores"]) == {"map", "intensity:0"} and not summary["failed"]
+    table = write_evaluation(summary, folders / "out.json")
+    assert json.loads((folders / "out.json").read_text()) == json.loads(json.dumps(summary))
+    rows = list(csv.DictReader(table.open()))
+    assert {"map", "intensity:0"} == {r["score"] for r in rows}
+    row = next(r for r in rows if (r["score"], r["case"], r["mask"], r["metric"]) == ("map", "pooled", "", "AP"))
+    assert float(row["value"]) == pooled["AP"]["value"] and float(row["low_95"]) == pooled["AP"]["interval_95"][0]
+
+
+def test_the_baseline_is_the_equalised_intensity(folders):
+    summary = evaluate_folders(request(folders, images=folders / "images", baselines={"i": 0}))
+    ranks = []
+    for seed in range(3):
+        scores = scan(seed)[0]
+        image = np.where(scores > 0.1, scores * 100, 0)
+        inside = image > 0
+        ranks.append(np.where(inside, (image[..., None] >= np.sort(image[inside])).sum(-1) / inside.sum(), 0).ravel())
+    labels = np.concatenate([scan(k)[1].ravel() for k in range(3)])
+    expected = average_precision_score(labels, np.concatenate(ranks))
+    assert summary["scores"]["i"]["pooled"]["AP"]["value"] == pytest.approx(expected, abs=1e-3)
+
+
+def test_outside_the_mask_counts_as_zero_and_is_not_removed(folders):
+    for seed in range(3):
+        mask = np.zeros(SHAPE, np.uint8)
+        mask[:, :16] = 1
+        write(folders / "masks" / f"c{seed}.nii.gz", mask)
+    summary = evaluate_folders(request(folders, masks=folders / "masks"))
+    scores = np.concatenate([np.where(np.arange(24)[None, :, None] < 16, scan(k)[0], 0).ravel() for k in range(3)])
+    labels = np.concatenate([scan(k)[1].ravel() for k in range(3)])
+    expected = average_precision_score(labels, scores)
+    assert summary["scores"]["map"]["pooled"]["AP"]["value"] == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda r: (r / "maps" / "c1_map.nii.gz").unlink(), "there is no map of this case"),
+        (lambda r: (r / "labels" / "c1.nii.gz").unlink(), "there is no label of this case"),
+        (lambda r: write(r / "maps" / "c1_map.nii.gz", np.zeros(SHAPE, np.float32)), "0 everywhere"),
+        (lambda r: write(r / "maps" / "c1_map.nii.gz", np.full(SHAPE, np.nan, np.float32)), "NaN"),
+        (lambda r: write(r / "maps" / "c1_map.nii.gz", scan(1)[0][:, :20]), r"shape \(24, 20, 6\).*--resample"),
+        (lambda r: write(r / "maps" / "c1_map.nii.gz", scan(1)[0], (1, 1, 3)), "spacing .*--resample"),
+        (lambda r: write(r / "maps" / "c1_map.nii.gz", scan(1)[0], origin=(5, 0, 0)), "origin"),
+        (
+            lambda r: write(r / "maps" / "c1_map.nii.gz", scan(1)[0], direction=(-1, 0, 0, 0, 1, 0, 0, 0, 1)),
+            "orientation",
+        ),
+        (lambda r: write(r / "labels" / "c1.nii.gz", np.zeros(SHAPE, np.uint8)), "no lesion voxel.*--healthy-cases"),
+        (lambda r: write(r / "labels" / "c1.nii.gz", scan(1)[1] * 3), "--labels 3"),
+        (lambda r: (r / "maps" / "c1_map.nii.gz").write_bytes(b"no image"), "cannot be read"),
+    ],
+)
+def test_a_bad_case_is_named_and_the_others_are_evaluated(folders, spoil, message):
+    spoil(folders)
+    summary = evaluate_folders(request(folders))
+    assert [c["identifier"] for c in summary["metric_per_case"]] == ["c0", "c2"]
+    assert list(summary["failed"]) == ["c1"]
+    import re
+
+    assert re.search(message, summary["failed"]["c1"])
+
+
+def test_nothing_left_is_an_error_with_the_reasons(folders):
+    for seed in range(3):
+        write(folders / "labels" / f"c{seed}.nii.gz", np.zeros(SHAPE, np.uint8))
+    with pytest.raises(ValueError, match="No case could be evaluated"):
+        evaluate_folders(request(folders))
+
+
+def test_folders_that_are_missing_or_empty(tmp_path, folders):
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        evaluate_folders(request(folders, labels=tmp_path / "nowhere"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="holds no image"):
+        evaluate_folders(request(folders, maps=[tmp_path / "empty"]))
+    with pytest.raises(ValueError, match="more than one of the folders"):
+        evaluate_folders(request(folders, maps=[folders / "maps", folders / "maps"]))
+
+
+def test_resampling_when_asked(folders):
+    write(folders / "maps" / "c1_map.nii.gz", scan(1)[0][:, ::2, ::2].copy(), (2, 2, 2))
+    assert not evaluate_folders(request(folders, resample=True))["failed"]
+
+
+def test_chosen_labels_healthy_cases_and_ignored_voxels(folders):
+    labels = scan(1)[1] * 2
+    labels[0] = 7
+    write(folders / "labels" / "c1.nii.gz", labels)
+    write(folders / "labels" / "c2.nii.gz", np.zeros(SHAPE, np.uint8))
+    summary = evaluate_folders(request(folders, lesion_labels=(1, 2), ignore_label=7, healthy_cases=True))
+    assert not summary["failed"]
+    voxels = {c["identifier"]: c["metrics"]["map"] for c in summary["metric_per_case"]}
+    assert voxels["c1"]["lesion_voxels"] == (labels == 2).sum()
+    assert voxels["c1"]["prevalence"] == pytest.approx((labels == 2).sum() / (labels != 7).sum())
+    assert voxels["c2"]["AP"] is None
+
+
+def test_stored_thresholds_are_used_and_their_own_cases_are_flagged(folders):
+    stored = {"thresholds": {"fpr:0.05": {"value": 2.0, "cases": ["c1"]}}}
+    (folders / "maps" / "anomaly_maps.json").write_text(json.dumps(stored))
+    summary = evaluate_folders(request(folders))
+    mask = summary["scores"]["map"]["masks"]["fpr:0.05"]
+    assert mask["threshold"]["value"] == [2.0] and mask["threshold"]["chosen_on"] == ["c1"]
+    assert len(summary["warnings"]) == 1 and "chosen on c1 itself" in summary["warnings"][0]

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from nnunet_uad.common.channels import residual_kind
+from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
+
+
+def test_auto_looks_where_lesions_are_bright():
+    assert channel_weights("auto", ["T1c", "FLAIR"]).tolist() == [0, 1]
+    assert channel_weights("auto", ["T2w", "FLAIR", "T1"]).tolist() == [0.5, 0.5, 0]
+    assert channel_weights("auto", ["CT"]).tolist() == [1]
+    assert residual_kind("auto", ["T1", "flair"]) == "signed" and residual_kind("auto", ["CT"]) == "absolute"
+    assert residual_kind("ssim", ["flair"]) == "ssim"
+
+
+def test_named_weights():
+    assert np.allclose(channel_weights("FLAIR:1,T1c:-0.25", ["FLAIR", "T1c"]), [0.8, -0.2])
+
+
+@pytest.mark.parametrize("text", ["T2:1", "FLAIR", "FLAIR:x", "FLAIR:0"])
+def test_bad_weights_are_refused(text):
+    with pytest.raises(ValueError, match="channel_weights"):
+        channel_weights(text, ["FLAIR", "T1c"])
+
+
+@pytest.mark.parametrize(
+    "bad", [{"residual": "squared"}, {"intensity_weight": 1.5}, {"smoothing_mm": -1}, {"erosion_mm": -0.1}]
+)
+def test_bad_settings_are_refused(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        ScoreSettings(**bad)
+
+
+def test_the_score_is_part_of_a_trainings_settings():
+    from nnunet_uad.plugin.nnunet_uad_trainers import nnUNetPretrainerDAE
+
+    assert score_settings(nnUNetPretrainerDAE.settings_class(smoothing_mm=7)) == ScoreSettings(smoothing_mm=7)

@@ -1,0 +1,81 @@
+import json
+import multiprocessing
+import shutil
+import time
+
+import pytest
+import studies
+import tiny
+
+from nnunet_uad.study.layout import Layout
+from nnunet_uad.study.running.commands import pretrained_file
+from nnunet_uad.study.running.job import _only_one, _refuse_leakage, run_job
+
+
+def test_finished_work_is_not_repeated(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
+    studies.finish(layout)
+    before = {p: p.stat().st_mtime_ns for p in (layout.folder / "cells").rglob("*") if p.is_file()}
+    for stage, identifier in layout.jobs():
+        run_job(layout, stage, identifier)
+        assert (layout.folder / layout.marker(stage, identifier)).is_file()
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_weights_that_have_seen_test_cases_stop_the_cell(workplace, dae_fold):
+    layout = workplace.plan(budgets=[1], draws=1)
+    cell = layout.cells["DAE/fold0_1_draw0"]
+    (identifier,) = layout.needed(cell).values()
+    target = pretrained_file(layout, identifier)
+    target.parent.mkdir(parents=True)
+    shutil.copy(dae_fold / "pretrained.safetensors", target)
+    _refuse_leakage(layout, cell)  # fold 0 of the pretraining leaves the same cases out
+    cell.fold["val"].append(tiny.HEALTHY[0])
+    with pytest.raises(RuntimeError, match=f"LEAKAGE: .* was trained on {tiny.HEALTHY[0]}"):
+        _refuse_leakage(layout, cell)
+    cell.fold["val"].remove(tiny.HEALTHY[0])
+    layout.plan["tests"].append({"dataset": "D", "labels": {tiny.LESION[0]: "x"}})
+    with pytest.raises(RuntimeError, match=tiny.LESION[0]):
+        _refuse_leakage(layout, cell)
+
+
+def hold(folder, seconds, started):
+    with _only_one(Layout(folder), "train", "a/b"):
+        started.set()
+        time.sleep(seconds)
+
+
+def test_a_second_job_of_the_same_name_waits(tmp_path):
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    first = context.Process(target=hold, args=(tmp_path, 1.0, started))
+    first.start()
+    started.wait(30)
+    with _only_one(Layout(tmp_path), "test", "a/b"):
+        pass  # another stage is another job
+    assert first.is_alive()
+    with _only_one(Layout(tmp_path), "train", "a/b"):
+        first.join(5)
+        assert not first.is_alive() or first.exitcode is None
+
+
+def test_a_killed_job_frees_its_lock(tmp_path):
+    context = multiprocessing.get_context("fork")
+    started = context.Event()
+    first = context.Process(target=hold, args=(tmp_path, 60.0, started))
+    first.start()
+    started.wait(30)
+    first.kill()
+    with _only_one(Layout(tmp_path), "train", "a/b"):
+        pass
+
+
+def test_a_failed_command_says_which(workplace, capfd):
+    layout = workplace.plan(budgets=[1], draws=1)
+    content = json.loads((layout.folder / "request.json").read_text())
+    content["paths"]["nnUNet_preprocessed"] = str(workplace.folder / "gone")
+    (layout.folder / "request.json").write_text(json.dumps(content))
+    with pytest.raises(RuntimeError, match="nnUNetv2_train failed with exit status 1"):
+        run_job(Layout(layout.folder), "train", "scratch/fold0_1_draw0")
+    assert "$ nnUNet_raw=" in capfd.readouterr().out
+    assert not (layout.folder / "done").exists()

@@ -1,0 +1,77 @@
+import pytest
+import yaml
+
+from nnunet_uad.cli.study import EXAMPLE
+from nnunet_uad.study.study_file import Budget, Length, Pretraining, output_folder, read_study, slug
+
+LEAST = {
+    "dataset": 901,
+    "configuration": "2d",
+    "budgets": ["4s", 1, "all"],
+    "trainers": {"scratch": "nnUNetTrainer", "DAE": {"trainer": "nnUNetTrainerDAEPretrained", "settings": "seed=1"}},
+}
+
+
+def write(tmp_path, **changes):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump({**LEAST, **changes}, sort_keys=False))
+    return path
+
+
+def test_the_least_study_has_sensible_defaults(tmp_path):
+    study = read_study(write(tmp_path))
+    assert study.dataset == "901" and study.budgets == ("4s", "1", "all") and study.draws == 3
+    assert study.baseline == "scratch" and study.arms["DAE"].settings == "seed=1"
+    # Healthy patches are chosen by labels that a study of few labels does not have.
+    assert study.pretraining_of(study.arms["DAE"]).settings == "sampling=anywhere"
+    assert study.resources_of("train").gpu == 1 and study.resources_of("preprocess").gpu == 0
+    assert output_folder(tmp_path / "study.yaml", study) == tmp_path / "study"
+    assert output_folder(tmp_path / "study.yaml", read_study(write(tmp_path, output="else"))) == tmp_path / "else"
+
+
+def test_the_example_is_a_study(tmp_path):
+    path = tmp_path / "example.yaml"
+    path.write_text(EXAMPLE.read_text())
+    study = read_study(path)
+    assert study.small_plan.features == (16, 32, 64, 128, 128) and study.small_plan.spacing == (2.0,)
+    assert study.resources_of("train").gpu == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"budgest": [1]}, "study.yaml has no key 'budgest'. Did you mean 'budgets'"),
+        ({"trainers": {"a": {"triner": "x"}}}, "trainers: a has no key 'triner'. Did you mean 'trainer'"),
+        ({"pretraining": {"epoch": 3}}, "pretraining has no key 'epoch'. Did you mean 'epochs'"),
+        ({"trainers": {"a": {"trainer": "x", "pretraining": {"epoch": 3}}}}, "Did you mean 'epochs'"),
+        ({"budgets": ["0"]}, "A budget is a number of cases"),
+        ({"budgets": ["4x"]}, "found '4x'"),
+        ({"budgets": [1, 1]}, "budgets lists 1 twice"),
+        ({"budgets": []}, "at least one entry"),
+        ({"folds": ["first"]}, "folds expects numbers or all, found first"),
+        ({"draws": 0}, "positive numbers"),
+        ({"device": "tpu"}, "device expects cuda, cpu or mps, found 'tpu'"),
+        ({"resources": {"training": {}}}, "resources has no key 'training'. Did you mean 'train'"),
+        ({"trainers": {"a b": "x", "a-b": "y"}}, "same folder name a_b"),
+        ({"fine_tuning": {"iterations": 3}}, "say how many epochs"),
+        ({"fine_tuning": {"epochs": 0}}, "positive numbers"),
+    ],
+)
+def test_mistakes_are_refused_in_words(tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        read_study(write(tmp_path, **changes))
+
+
+def test_no_file_and_no_yaml(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nnunet_uad study example"):
+        read_study(tmp_path / "nothing.yaml")
+    (tmp_path / "broken.yaml").write_text("a: [1,")
+    with pytest.raises(ValueError, match="broken.yaml is not valid YAML"):
+        read_study(tmp_path / "broken.yaml")
+
+
+def test_words():
+    words = [Budget(b).words for b in ("1", "4s", "1s", "all", "3")]
+    assert words == ["1 case", "4 slices", "1 slice", "all cases", "3 cases"]
+    assert Length(5, 2).suffix == "_5epochs_2iters" and Length().suffix == "" and Pretraining(5).suffix == "_5epochs"
+    assert slug("TAE + auxiliary") == "TAE_auxiliary" and slug("+") == "_"

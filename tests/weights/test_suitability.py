@@ -1,0 +1,62 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from weights_helpers import make_record
+
+from nnunet_uad.weights.readers import SourceWeights
+from nnunet_uad.weights.suitability import TransferTarget, check_suits
+
+TARGET = TransferTarget(
+    "Dataset991_Tiny",
+    "2d_tiny",
+    ("FLAIR", "T1"),
+    ("ZScoreNormalization",) * 2,
+    (2.0, 2.0),
+    "dynamic_network_architectures.architectures.unet.PlainConvUNet",
+)
+
+
+def source(record=None, rank=4, names=()):
+    tensors = {"encoder.w": torch.zeros([1] * rank)}
+    return SourceWeights(
+        Path("x.safetensors"), "nnunet_uad", tensors, record, names or (record.channel_names if record else ())
+    )
+
+
+def test_suitable_weights_pass_without_a_word():
+    assert check_suits(source(make_record()), TARGET, "DAE") == []
+    assert check_suits(source(), TARGET) == []
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (source(make_record(), rank=5), "dimension: expected 2D weights, found 3D"),
+        (source(make_record(architecture="a.b.ResidualEncoderUNet")), "expected PlainConvUNet, found Residual"),
+        (source(make_record(channel_names=("CT", "PET"))), "channels: expected some of FLAIR, T1, found CT, PET"),
+        (source(names=("CT",)), "channels: expected some of FLAIR, T1, found CT"),
+        (source(make_record(method="MAE")), "method: expected DAE, found MAE .*nnUNetTrainerMAEPretrained"),
+        (source(make_record(spacing=(1.0, 1.0))), "spacing: expected about 2 x 2 mm, found 1 x 1 mm"),
+        (
+            source(make_record(normalization=("CTNormalization", "ZScoreNormalization"))),
+            "normalisation of FLAIR: expected ZScoreNormalization, found CTNormalization",
+        ),
+    ],
+)
+def test_mismatches_are_named(weights, message):
+    with pytest.raises(ValueError, match=message):
+        check_suits(weights, TARGET, "DAE")
+
+
+def test_what_is_a_matter_of_judgement_can_be_accepted():
+    warnings = check_suits(source(make_record(spacing=(1.0, 1.0), method="MAE")), TARGET, "DAE", True)
+    assert len(warnings) == 2
+    with pytest.raises(ValueError, match="dimension"):
+        check_suits(source(make_record(), rank=5), TARGET, "DAE", accept_mismatch=True)
+
+
+def test_a_shared_channel_is_enough_and_case_does_not_matter():
+    target = dataclasses.replace(TARGET, channel_names=("flair", "DWI"))
+    assert check_suits(source(make_record()), target, "DAE") == []
