@@ -1,16 +1,16 @@
-"""A dataset whose patches are centred on chosen voxels only."""
+"""Where patches may lie, and a dataset whose patches are centred on such voxels only."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from nnunet_uad.data.centres import sample_locations
+from nnunet_uad.data.centres import foreground_centres, healthy_box_centres, healthy_slice_centres, sample_locations
 
 # nnU-Net keeps 10,000 locations per class and case as well.
 LOCATIONS_PER_CASE = 10_000
@@ -23,8 +23,8 @@ class CentredDataset:
     loader itself stays untouched.
 
     Args:
-        dataset: any nnU-Net dataset.
-        locations: rows of (0, z, y, x) per case; cases without locations are left out.
+        dataset: Any nnU-Net dataset.
+        locations: Rows of (0, z, y, x) per case; cases without locations are left out.
     """
 
     def __init__(self, dataset: Any, locations: Mapping[str, np.ndarray]) -> None:
@@ -41,10 +41,70 @@ class CentredDataset:
         return self.load_case(identifier)
 
 
-def find_locations(dataset: Any, allowed: Callable[[np.ndarray], np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """Apply ``allowed`` (labels (z, y, x) → mask of centres) to every case; at most 10,000 voxels each.
+def healthy_patches(
+    dataset: Any,
+    loaded_patch: Sequence[int],
+    final_patch: Sequence[int],
+    *,
+    sampling: str = "healthy",
+    least_foreground: int = 1,
+    seed: int = 0,
+    advice: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Centres of the patches that may be drawn from each case; refuses if there is none and ``advice`` is given.
 
-    Cases are read once, in parallel, with a progress bar.
+    Args:
+        dataset: Any nnU-Net dataset; its cases are read once.
+        loaded_patch: Voxels that nnU-Net's loader cuts out, before spatial augmentation (its initial patch size); two
+            axes for slices, three for boxes.
+        final_patch: Voxels that the network sees, as many axes; the loader's padding follows from the difference.
+        sampling: ``healthy`` for patches without labelled voxels (slices where patches have two axes), ``anywhere`` for
+            any patch centred in the image's nonzero region.
+        least_foreground: Voxels in the nonzero region that a healthy slice must have; boxes are not asked for it.
+        seed: Seed of the choice among more than 10,000 centres of a case.
+        advice: Sentences that end the refusal: what the user can do, with the command. Without advice nothing is
+            refused.
+
+    Returns:
+        Rows of (0, z, y, x) for each case that has any, in the order of the dataset.
+
+    Raises:
+        ValueError: No case has a patch, and there is advice.
+    """
+
+    def allowed(seg: np.ndarray) -> np.ndarray:
+        if sampling == "anywhere":
+            return foreground_centres(seg)
+        if len(final_patch) == 2:
+            return healthy_slice_centres(seg, least_foreground)
+        return healthy_box_centres(seg, loaded_patch, final_patch)
+
+    locations = {key: rows for key, rows in find_locations(dataset, allowed, seed).items() if len(rows)}
+    if advice is not None and not locations:
+        patch = _in_words(sampling, loaded_patch, least_foreground)
+        raise ValueError(f"None of the {len(dataset.identifiers)} training cases has {patch}. {advice}")
+    return locations
+
+
+def _in_words(sampling: str, loaded_patch: Sequence[int], least_foreground: int) -> str:
+    if sampling == "anywhere":
+        return "a voxel that is not background"
+    if len(loaded_patch) == 3:
+        return f"a patch of {tuple(int(p) for p in loaded_patch)} voxels without labelled voxels"
+    room = f" and with at least {least_foreground} foreground voxels" if least_foreground > 1 else ""
+    return f"a slice without labelled voxels{room}"
+
+
+def find_locations(dataset: Any, allowed: Callable[[np.ndarray], np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """Voxels of every case on which a patch may be centred; cases are read once, in parallel, with a progress bar.
+
+    Args:
+        dataset: Any nnU-Net dataset.
+        allowed: Function from a case's labels (z, y, x), −1 outside the nonzero region, to a mask of centres.
+        seed: Seed of the choice among more than 10,000 centres of a case.
+
+    Returns:
+        Rows of (0, z, y, x) for every case, at most 10,000; none where no voxel is allowed.
     """
 
     def locate(key: str) -> np.ndarray:
@@ -53,5 +113,5 @@ def find_locations(dataset: Any, allowed: Callable[[np.ndarray], np.ndarray], se
 
     keys = list(dataset.identifiers)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        found = list(tqdm(pool.map(locate, keys), total=len(keys), desc="finding patch centres", leave=False))
-    return dict(zip(keys, found, strict=True))
+        rows = list(tqdm(pool.map(locate, keys), total=len(keys), desc="finding patch centres", leave=False))
+    return dict(zip(keys, rows, strict=True))
