@@ -212,9 +212,9 @@ def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool)
     folder = model_folder(root, name) / f"fold_{fold}"
     restorer, settings = load_restorer(trainer_class, [folder], "checkpoint_final.pth", device, mirroring)
     if changes:
-        task = trainer_class.make_task(dataclasses.replace(settings, **changes), restorer.configuration_manager)
+        task = trainer_class.make_task(dataclasses.replace(settings, **changes), restorer.model.configuration)
         restorer = dataclasses.replace(restorer, task=task)
-    identifier = restorer.configuration_manager.data_identifier
+    identifier = restorer.model.configuration.data_identifier
     cases = json.loads((base / "splits_final.json").read_text())[fold]["val"]
     dataset = nnUNetDatasetBlosc2(str(base / identifier), cases)
     scores: dict[str, dict] = {}
@@ -235,8 +235,8 @@ def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool)
 
 def maps_of(restorer, image, restored, foreground, properties) -> dict[str, np.ndarray]:
     """All maps that are compared, of one reconstruction."""
-    spacing = restorer.spacing(properties)
-    names = list(restorer.dataset_json["channel_names"].values())
+    spacing = restorer.model.spacing_of(properties)
+    names = restorer.model.channel_names
     maps = {
         label: restorer.anomaly_score(image, restored, foreground, properties, ScoreSettings(**settings))
         for label, settings in SCORES.items()

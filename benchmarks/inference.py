@@ -19,7 +19,8 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_uad.inference.sliding_window import reconstruct_volume
+from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
 from nnunet_uad.networks.reconstruction import build_plan_network
 
 
@@ -48,7 +49,8 @@ def main() -> None:
             predictor.predict_sliding_window_return_logits(torch.from_numpy(image))
 
         def ours(axes: tuple[int, ...] | None = axes) -> None:
-            reconstruct_volume(image, None, lambda x, _: network(x), plans, manager, dataset_json, axes, device)
+            window = Window(ModelPlan(plans, manager, dataset_json), axes, device)
+            reconstruct_volume(image, None, lambda x, _: network(x), window)
 
         seconds: dict[str, list[float]] = {"nnU-Net": [], "ours": []}
         for _ in range(arguments.rounds):

@@ -102,7 +102,8 @@ def measure_volume(arguments: argparse.Namespace) -> dict:
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    from nnunet_uad.inference.sliding_window import reconstruct_volume
+    from nnunet_uad.inference.model_plan import ModelPlan
+    from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
     from nnunet_uad.networks.reconstruction import build_plan_network
     from nnunet_uad.pretrain.ddpm import DDPMSettings, nnUNetPretrainerDDPM
 
@@ -125,7 +126,7 @@ def measure_volume(arguments: argparse.Namespace) -> dict:
         def restore(task=task, diffusion=diffusion) -> None:
             extra = task.extra_channels(np.ones(image.shape[1:], bool), channels, 0)
             apply = lambda tile, noise: task.reconstruct(diffusion, tile, noise)  # noqa: E731
-            reconstruct_volume(image, extra, apply, plans, manager, dataset_json, None, device)
+            reconstruct_volume(image, extra, apply, Window(ModelPlan(plans, manager, dataset_json), None, device))
 
         functions[name] = restore
     times: dict[str, list[float]] = {name: [] for name in functions}

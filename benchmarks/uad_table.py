@@ -69,14 +69,15 @@ def predict(root: Path, variant: str, folds: list[int], dataset: str, cases: lis
     folders = [model_folder(root, variant) / f"fold_{f}" for f in folds]
     restorer, settings = load_restorer(trainer_class, folders, "checkpoint_final.pth", torch.device("cpu"), False)
     scores = scores_of(restorer, score_settings(settings))
-    model = (restorer.plans_manager, restorer.configuration_manager, restorer.dataset_json)
-    files = list_cases(Path(os.environ["nnUNet_raw"]) / dataset / "imagesTr", restorer.dataset_json)[0]
-    exporters = {s.name: Exporter(target / s.name.replace(" ", "_"), ["map"], *model, s.settings) for s in scores}
+    files = list_cases(Path(os.environ["nnUNet_raw"]) / dataset / "imagesTr", restorer.model.dataset)[0]
+    exporters = {
+        s.name: Exporter(target / s.name.replace(" ", "_"), ["map"], restorer.model, s.settings) for s in scores
+    }
     for case in cases:
         todo = {n: e for n, e in exporters.items() if not e.is_done(case)}
         if not todo:
             continue
-        restored = restore(restorer, case, prepare(files[case], *model), next(iter(exporters.values())))
+        restored = restore(restorer, case, prepare(files[case], restorer.model), next(iter(exporters.values())))
         for exporter in todo.values():
             exporter.folder.mkdir(parents=True, exist_ok=True)
             score = restorer.anomaly_score(

@@ -19,6 +19,7 @@ from nnunet_uad.common.settings import SETTINGS_VARIABLE, settings_to_json
 from nnunet_uad.data.centres import foreground_centres, healthy_box_centres, healthy_slice_centres
 from nnunet_uad.data.sampling import CentredDataset, find_locations
 from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
+from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.networks.reconstruction import build_plan_network
 from nnunet_uad.pretrain.task import ReconstructionTask
@@ -351,9 +352,7 @@ class nnUNetPretrainer(UADTrainer):
         return Restorer(
             networks=[self.restoring(self.bare_network)],
             task=self.task,
-            plans_manager=self.plans_manager,
-            configuration_manager=self.configuration_manager,
-            dataset_json=self.dataset_json,
+            model=ModelPlan(self.plans_manager, self.configuration_manager, self.dataset_json),
             mirror_axes=self.inference_allowed_mirroring_axes,
             device=self.device,
             seed=self.seed,

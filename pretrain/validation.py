@@ -91,10 +91,10 @@ class _Report:
         self.unlabelled = unlabelled_cases(trainer.preprocessed_dataset_folder_base)
         self.further = _further_scores(self.restorer, self.settings)
         kinds = ["map", "png", *(["reconstruction"] if trainer.settings.save_reconstruction else [])]
-        model = (trainer.plans_manager, trainer.configuration_manager, trainer.dataset_json)
-        self.exporter = Exporter(folder, kinds, *model, self.settings)
+        model = self.restorer.model
+        self.exporter = Exporter(folder, kinds, model, self.settings)
         self.further_exporters = {
-            source: Exporter(folder / source, ["map"], *model, settings) for source, settings in self.further.items()
+            source: Exporter(folder / source, ["map"], model, settings) for source, settings in self.further.items()
         }
         for source in self.further:
             (folder / source).mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ from typing import Any
 
 from nnunet_uad.cli.common import report_failures
 from nnunet_uad.cli.model import add_model_arguments, find_model
-from nnunet_uad.common.nnunet import dataset_name, required_folder
+from nnunet_uad.common.nnunet import channel_names, dataset_name, required_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -143,7 +143,7 @@ def _write_cases(
     from nnunet_uad.inference.predict import predict_cases
 
     restorer, _ = load_restorer(trainer_class, folds, arguments.chk, device, not arguments.disable_tta, arguments.seed)
-    theirs, ours = (list(d["channel_names"].values()) for d in (restorer.dataset_json, dataset_json))
+    theirs, ours = (channel_names(d) for d in (restorer.model.dataset, dataset_json))
     if theirs != ours:
         raise ValueError(f"The restorer expects the channels {', '.join(theirs)}, the dataset has {', '.join(ours)}.")
     check_restores(restorer, arguments.tr)
@@ -152,8 +152,7 @@ def _write_cases(
         folder,
         cases,
         tuple(arguments.kinds),
-        restorer.plans_manager,
-        restorer.configuration_manager,
+        restorer.model,
         dataset_json["file_ending"],
         arguments.copy,
     )

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         return _write_channels(arguments, restorer, folds)
     settings = score_settings(settings)
     settings = read_settings(type(settings), arguments.score, defaults=settings)
-    channel_weights(settings.channel_weights, list(restorer.dataset_json["channel_names"].values()))
+    channel_weights(settings.channel_weights, restorer.model.channel_names)
     stored = stored_thresholds(folds, settings_to_json(settings))
     # A mask needs a threshold; a montage outlines it where the model has it.
     wanted = "mask" in arguments.save or ("png" in arguments.save and arguments.threshold in stored)
@@ -77,15 +77,13 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.tr} detects anomalies without restoring the image, so it has no reconstruction "
             "and no residual. Leave them out of --save."
         )
-    cases, failed = list_cases(arguments.i, restorer.dataset_json)
+    cases, failed = list_cases(arguments.i, restorer.model.dataset)
     _warn_of_leakage(sorted(set(cases) & training_cases(folds)), arguments.tr)
     arguments.o.mkdir(parents=True, exist_ok=True)
     exporter = Exporter(
         arguments.o,
         tuple(arguments.save),
-        restorer.plans_manager,
-        restorer.configuration_manager,
-        restorer.dataset_json,
+        restorer.model,
         settings,
         threshold,
     )
@@ -121,11 +119,11 @@ def _write_channels(arguments: argparse.Namespace, restorer: Any, folds: list[Pa
     from nnunet_uad.inference.model import training_cases
     from nnunet_uad.inference.predict import list_cases, predict_cases
 
-    ending = restorer.dataset_json["file_ending"]
+    ending = restorer.model.file_ending
     check_ending(ending)
     check_restores(restorer, arguments.tr)
     kinds = tuple(arguments.as_channels) or ("signed",)
-    cases, failed = list_cases(arguments.i, restorer.dataset_json)
+    cases, failed = list_cases(arguments.i, restorer.model.dataset)
     _warn_of_leakage(sorted(set(cases) & training_cases(folds)), arguments.tr)
     record = {
         "trainer": arguments.tr,
@@ -136,8 +134,7 @@ def _write_channels(arguments: argparse.Namespace, restorer: Any, folds: list[Pa
     }
     arguments.o.mkdir(parents=True, exist_ok=True)
     claim_folder(arguments.o / CHANNELS_RECORD, record, [arguments.o], arguments.overwrite)
-    plans = (restorer.plans_manager, restorer.configuration_manager)
-    exporter = ChannelExporter(arguments.o, cases, kinds, *plans, ending)
+    exporter = ChannelExporter(arguments.o, cases, kinds, restorer.model, ending)
     todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
     failed |= predict_cases(restorer, exporter, todo, arguments.npp, arguments.nps)
     return report_failures("written", failed)

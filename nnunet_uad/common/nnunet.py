@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,19 @@ def dataset_name(root: Path, dataset: str) -> str:
         there = ", ".join(p.name for p in sorted(root.glob("Dataset*"))) or "none"
         raise ValueError(f"Expected one dataset {dataset!r} in {root}, found {len(found)}. Datasets there: {there}.")
     return found[0]
+
+
+def channel_names(dataset_json: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of a dataset's channels, in their order.
+
+    Args:
+        dataset_json: Content of the dataset's ``dataset.json``.
+
+    Example:
+        >>> channel_names({"channel_names": {"0": "FLAIR", "1": "T1"}})
+        ('FLAIR', 'T1')
+    """
+    return tuple(str(name) for name in dataset_json["channel_names"].values())
 
 
 def load_json(path: Path, mend: str) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.inference.case import RestoredCase
+from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.restoration.residual_channels import CHANNEL_KINDS
-from nnunet_uad.scoring.geometry import map_ending, to_original_geometry, write_volume
+from nnunet_uad.scoring.geometry import map_ending, write_volume
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
 #: Beside the images: which restorer made the channels.
@@ -32,21 +33,19 @@ class ChannelExporter:
     """Writes a case's images and residual channels under nnU-Net's names; whole files only.
 
     Attributes:
-        folder: where to.
-        files: of every case, in the order of the channels.
-        kinds: of the further channels.
-        plans_manager: of the restorer.
-        configuration_manager: of the restorer.
-        ending: of the dataset's files.
-        copy: copy the images instead of linking them.
-        settings: of a score, which is not written.
+        folder: Folder to write into.
+        files: Images of every case, in the order of the channels.
+        kinds: Kinds of further channels, keys of ``CHANNEL_KINDS``.
+        model: Plan of the restorer.
+        ending: Ending of the files to write, for example ``.nii.gz``.
+        copy: Whether to copy the images instead of linking them.
+        settings: Settings of a score, which is not written.
     """
 
     folder: Path
     files: Mapping[str, Sequence[str]]
     kinds: Sequence[str]
-    plans_manager: PlansManager
-    configuration_manager: ConfigurationManager
+    model: ModelPlan
     ending: str
     copy: bool = False
     settings: ScoreSettings = field(default_factory=ScoreSettings)
@@ -67,9 +66,7 @@ class ChannelExporter:
             raise ValueError("this model detects anomalies without restoring the image: there is no residual.")
         image, restored = torch.from_numpy(case.image), torch.from_numpy(case.reconstruction)
         made = [CHANNEL_KINDS[kind](image, restored) for kind in self.kinds]
-        volumes = to_original_geometry(
-            torch.cat(made).numpy() * case.foreground, case.properties, self.plans_manager, self.configuration_manager
-        )
+        volumes = self.model.original_geometry(torch.cat(made).numpy() * case.foreground, case.properties)
         for index, source in enumerate(self.files[case.identifier]):
             place_file(Path(source), self.folder / f"{case.identifier}_{index:04d}{self.ending}", self.copy)
         for volume, path in zip(volumes, self.paths(case.identifier), strict=True):
@@ -126,7 +123,7 @@ def file_hash(path: Path) -> str:
 
 def extended_dataset_json(dataset_json: Mapping[str, Any], kinds: Sequence[str]) -> dict[str, Any]:
     """The dataset.json of the dataset with further channels, which nnU-Net is told not to normalise."""
-    names = list(dataset_json["channel_names"].values())
+    names = channel_names(dataset_json)
     further = [NO_NORMALISATION] * (len(names) * len(kinds))
     return {**dataset_json, "channel_names": {str(k): n for k, n in enumerate([*names, *further])}}
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.weights.safe_file import FILE_NAME, read_pretrained
 
@@ -96,9 +97,7 @@ def load_restorer(
     restorer = Restorer(
         networks=networks,
         task=trainer_class.make_task(settings, configuration),
-        plans_manager=plans_manager,
-        configuration_manager=configuration,
-        dataset_json=dataset_json,
+        model=ModelPlan(plans_manager, configuration, dataset_json),
         mirror_axes=loaded[0].get("inference_allowed_mirroring_axes") if mirroring else None,
         device=device,
         seed=run["seed"] if seed is None else seed,

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from tqdm import tqdm
 
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
 from nnunet_uad.inference.case import RestoredCase
+from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
@@ -57,7 +58,7 @@ def list_cases(folder: Path, dataset_json: dict[str, Any]) -> tuple[dict[str, li
         FileNotFoundError: no such folder.
         ValueError: it holds no image.
     """
-    names = list(dataset_json["channel_names"].values())
+    names = channel_names(dataset_json)
     ending = dataset_json["file_ending"]
     good: dict[str, list[str]] = {}
     failed: dict[str, str] = {}
@@ -65,7 +66,7 @@ def list_cases(folder: Path, dataset_json: dict[str, Any]) -> tuple[dict[str, li
         wrong = sorted({ending_of(p) for p in images.values()} - {ending})
         if sorted(images) != list(range(len(names))):
             failed[case] = (
-                f"expected {len(names)} channel(s) ({', '.join(map(str, names))}: "
+                f"expected {len(names)} channel(s) ({', '.join(names)}: "
                 f"{', '.join(f'_{k:04d}' for k in range(len(names)))}), found "
                 f"{', '.join(f'_{k:04d}' for k in sorted(images))}"
             )
@@ -76,13 +77,12 @@ def list_cases(folder: Path, dataset_json: dict[str, Any]) -> tuple[dict[str, li
     return good, failed
 
 
-def prepare(
-    files: Sequence[str],
-    plans_manager: PlansManager,
-    configuration_manager: ConfigurationManager,
-    dataset_json: dict[str, Any],
-) -> Prepared:
+def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
     """nnU-Net's preprocessing of a raw case.
+
+    Args:
+        files: Images, one per channel in their order.
+        model: Plan of the model.
 
     Raises:
         ValueError: NaN or infinite voxels.
@@ -90,8 +90,8 @@ def prepare(
     spoilt = [Path(f).name for f in files if has_hidden_nan(Path(f))]
     if spoilt:
         raise ValueError(f"{', '.join(spoilt)} holds NaN or infinite values. Mend the image.")
-    preprocessor = configuration_manager.preprocessor_class(verbose=False)
-    data, seg, properties = preprocessor.run_case(list(files), None, plans_manager, configuration_manager, dataset_json)
+    preprocessor = model.configuration.preprocessor_class(verbose=False)
+    data, seg, properties = preprocessor.run_case(list(files), None, model.plans, model.configuration, model.dataset)
     image = np.asarray(data, dtype=np.float32)
     if not np.isfinite(image).all():
         raise ValueError("the image holds NaN or infinite values. Mend it.")
@@ -104,7 +104,7 @@ def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: C
     reconstruction = restorer.reconstruct(image, foreground) if restorer.task.restores else None
     detection = restorer.detect(image) if restorer.task.detects else None
     score = restorer.anomaly_score(image, reconstruction, foreground, properties, exporter.settings, detection)
-    spacing = restorer.spacing(properties)
+    spacing = restorer.model.spacing_of(properties)
     return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties, detection)
 
 
@@ -121,12 +121,11 @@ def predict_cases(
         Case → why it failed.
     """
     failed: dict[str, str] = {}
-    model = (restorer.plans_manager, restorer.configuration_manager, restorer.dataset_json)
     with ExitStack() as stack:
         preparing = stack.enter_context(_pool(preprocessing_processes))
         writing = stack.enter_context(_pool(export_processes))
         outstanding: deque[tuple[str, Future[None]]] = deque()
-        jobs = _ahead(preparing, cases, model, preprocessing_processes + 1)
+        jobs = _ahead(preparing, cases, restorer.model, preprocessing_processes + 1)
         for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
             try:
                 case = restore(restorer, identifier, job.result(), exporter)
@@ -143,11 +142,11 @@ def predict_cases(
     return failed
 
 
-def _ahead(pool: Executor, cases: dict[str, list[str]], model: tuple, count: int) -> Iterator[tuple[str, Future]]:
+def _ahead(pool: Executor, cases: dict[str, list[str]], model: ModelPlan, count: int) -> Iterator[tuple[str, Future]]:
     """Futures of prepared cases in order, at most ``count`` ahead of what is consumed."""
     waiting: deque[tuple[str, Future]] = deque()
     for identifier, files in cases.items():
-        waiting.append((identifier, pool.submit(prepare, files, *model)))
+        waiting.append((identifier, pool.submit(prepare, files, model)))
         if len(waiting) >= count:
             yield waiting.popleft()
     yield from waiting

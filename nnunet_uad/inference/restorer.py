@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
 from nnunet_uad.common.channels import AUTO
-from nnunet_uad.inference.sliding_window import reconstruct_volume
+from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
 from nnunet_uad.scoring.score import anomaly_map, detection_map
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
@@ -39,21 +39,17 @@ class Restorer:
     """Networks of one or more folds, and what is needed to run them.
 
     Attributes:
-        networks: one per fold; their reconstructions are averaged.
-        task: how a network reconstructs.
-        plans_manager: of the model.
-        configuration_manager: of the model.
-        dataset_json: of the model.
-        mirror_axes: for test-time mirroring, or ``None``.
-        device: where to compute.
-        seed: of everything that is drawn; the same for every case, so results do not depend on their order.
+        networks: Networks, one per fold; their reconstructions are averaged.
+        task: Pretraining task, which knows how a network reconstructs.
+        model: Plan of the model.
+        mirror_axes: Spatial axes for test-time mirroring, or ``None``.
+        device: Device to compute on.
+        seed: Seed of everything that is drawn; the same for every case, so results do not depend on their order.
     """
 
     networks: Sequence[nn.Module]
     task: RestorationTask
-    plans_manager: PlansManager
-    configuration_manager: ConfigurationManager
-    dataset_json: dict[str, Any]
+    model: ModelPlan
     mirror_axes: tuple[int, ...] | None
     device: torch.device
     seed: int
@@ -90,18 +86,9 @@ class Restorer:
         self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int
     ) -> np.ndarray:
         total = np.zeros((outputs, *image.shape[1:]), dtype=np.float32)
+        window = Window(self.model, self.mirror_axes, self.device)
         for network in self.networks:
-            total += reconstruct_volume(
-                image,
-                extra,
-                partial(apply, network),
-                self.plans_manager,
-                self.configuration_manager,
-                self.dataset_json,
-                self.mirror_axes,
-                self.device,
-                outputs,
-            )
+            total += reconstruct_volume(image, extra, partial(apply, network), window, outputs)
         return total / np.float32(len(self.networks))
 
     def anomaly_score(
@@ -123,23 +110,11 @@ class Restorer:
             settings: how to score.
             detection: (z, y, x), of a model that detects.
         """
-        source, spacing = self.source(settings), self.spacing(properties)
+        source, spacing = self.source(settings), self.model.spacing_of(properties)
         maps = []
         if source != "residual" and detection is not None:
             maps.append(detection_map(detection, foreground, spacing, settings))
         if source != "detection" and reconstruction is not None:
-            names = list(self.dataset_json["channel_names"].values())
-            axes = len(self.configuration_manager.patch_size)
+            names, axes = self.model.channel_names, self.model.axes
             maps.append(anomaly_map(image, reconstruction, foreground, spacing, names, settings, axes))
         return np.multiply(*maps) if source == "product" else maps[0]
-
-    def spacing(self, properties: dict[str, Any]) -> tuple[float, ...]:
-        """Spacing in mm per axis of the preprocessed volume; a 2D plan keeps the distance of the slices.
-
-        Axes of a single slice (natural images carry 999 mm there) get 1.
-        """
-        spacing = [float(s) for s in self.configuration_manager.spacing]
-        original = [float(properties["spacing"][i]) for i in self.plans_manager.transpose_forward]
-        full = [*original[: len(original) - len(spacing)], *spacing]
-        single = properties["shape_after_cropping_and_before_resampling"]
-        return tuple(1.0 if n == 1 else s for s, n in zip(full, single, strict=True))

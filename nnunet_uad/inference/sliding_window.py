@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
+
+from nnunet_uad.inference.model_plan import ModelPlan
 
 Reconstruct = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -61,44 +62,53 @@ class _VolumePredictor(nnUNetPredictor):
         return total.div_(weights)
 
 
+@dataclass(frozen=True)
+class Window:
+    """How a volume is gone through.
+
+    Attributes:
+        model: Plan of the model; the patch size of its configuration is the tile, its batch size that of the tiles.
+        mirror_axes: Spatial axes for test-time mirroring, or ``None``.
+        device: Device to compute on.
+    """
+
+    model: ModelPlan
+    mirror_axes: tuple[int, ...] | None
+    device: torch.device
+
+
 def reconstruct_volume(
     image: np.ndarray,
     extra: np.ndarray | None,
     reconstruct: Reconstruct,
-    plans_manager: PlansManager,
-    configuration_manager: ConfigurationManager,
-    dataset_json: dict[str, Any],
-    mirror_axes: tuple[int, ...] | None,
-    device: torch.device,
+    window: Window,
     outputs: int | None = None,
 ) -> np.ndarray:
     """Reconstruct a preprocessed volume: Gaussian-weighted tiles, mirrored where the model allows it.
 
     Args:
-        image: (C, z, y, x), preprocessed.
-        extra: further channels (E, z, y, x), drawn once for the volume (masks, noise), so that tiles agree.
-        reconstruct: tiles (B, C, *tile) and their extra channels (B, E, *tile) → (B, C, *tile).
-        plans_manager: of the model.
-        configuration_manager: of the model; its patch size is the tile.
-        dataset_json: of the model's dataset.
-        mirror_axes: spatial axes for test-time mirroring, or ``None``.
-        device: where to compute.
-        outputs: channels that ``reconstruct`` returns; as many as the image has if omitted.
+        image: Preprocessed image (C, z, y, x).
+        extra: Further channels (E, z, y, x), drawn once for the volume (masks, noise), so that tiles agree.
+        reconstruct: Function of tiles (B, C, *tile) and their extra channels (B, E, *tile) → (B, C, *tile).
+        window: Tiles, mirroring and device.
+        outputs: Number of channels that ``reconstruct`` returns; as many as the image has if omitted.
 
     Returns:
-        The reconstruction, float32, (outputs, z, y, x).
+        Reconstruction (outputs, z, y, x), float32.
     """
     # nnU-Net prints, for every volume, that the CPU is not a GPU.
     with redirect_stdout(io.StringIO()):
-        predictor = _VolumePredictor(use_mirroring=mirror_axes is not None, device=device, allow_tqdm=False)
+        predictor = _VolumePredictor(
+            use_mirroring=window.mirror_axes is not None, device=window.device, allow_tqdm=False
+        )
     predictor.manual_initialization(
         _TileReconstructor(reconstruct, len(image)),
-        plans_manager,
-        configuration_manager,
+        window.model.plans,
+        window.model.configuration,
         None,
-        dataset_json,
+        window.model.dataset,
         "",
-        mirror_axes,
+        window.mirror_axes,
     )
     # The predictor asks the label manager only how many channels the network returns.
     predictor.label_manager = SimpleNamespace(num_segmentation_heads=outputs or len(image))

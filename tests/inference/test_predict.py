@@ -44,6 +44,7 @@ def test_natural_images_through_preprocessing_and_export(tmp_path, tiny_dataset)
 
     from nnunet_uad.inference.case import RestoredCase
     from nnunet_uad.inference.export import Exporter
+    from nnunet_uad.inference.model_plan import ModelPlan
     from nnunet_uad.inference.predict import prepare
     from nnunet_uad.scoring.score_settings import ScoreSettings
 
@@ -52,16 +53,16 @@ def test_natural_images_through_preprocessing_and_export(tmp_path, tiny_dataset)
     plans["configurations"]["2d"]["normalization_schemes"] = ["ZScoreNormalization"]
     plans["configurations"]["2d_tiny"]["spacing"] = [1.0, 1.0]
     manager = PlansManager(plans)
-    configuration = manager.get_configuration("2d_tiny")
     description = {"channel_names": {"0": "photo"}, "file_ending": ".png", "labels": {"background": 0, "x": 1}}
+    model = ModelPlan(manager, manager.get_configuration("2d_tiny"), description)
     picture = np.full((40, 50), 30, np.uint8)
     picture[0, 0], picture[9:12, 40:43] = 0, 250
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(picture), str(tmp_path / "a_0000.png"))
-    image, foreground, properties = prepare([str(tmp_path / "a_0000.png")], manager, configuration, description)
+    image, foreground, properties = prepare([str(tmp_path / "a_0000.png")], model)
     assert image.shape == (1, 1, 40, 50)
     case = RestoredCase("a", image, 0 * image, foreground, image[0], (1.0, 1.0, 1.0), properties)
     settings = ScoreSettings(min_component_mm3=9)
-    exporter = Exporter(tmp_path, ("map", "mask", "png"), manager, configuration, description, settings, 2.0)
+    exporter = Exporter(tmp_path, ("map", "mask", "png"), model, settings, 2.0)
     exporter.write(case)
     assert exporter.is_done("a") and {p.name for p in exporter.paths("a")} == {
         "a_map.tif",
@@ -84,4 +85,4 @@ def test_a_raw_image_with_nan_is_refused(tmp_path, tiny_dataset, spoilt):
     volume[3, 3, 3] = spoilt
     nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "a_0000.nii.gz")
     with pytest.raises(ValueError, match=r"a_0000.nii.gz holds NaN"):
-        prepare([str(tmp_path / "a_0000.nii.gz")], None, None, None)
+        prepare([str(tmp_path / "a_0000.nii.gz")], None)

@@ -7,6 +7,7 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
+from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
@@ -36,19 +37,13 @@ def restorer(tiny_dataset):
     plans = PlansManager(json.loads((tiny_dataset / "nnUNetPlans.json").read_text()))
     dataset_json = json.loads((tiny_dataset / "dataset.json").read_text())
     configuration = plans.get_configuration("2d_tiny")
-    return Restorer([Times(1.0), Times(3.0)], Task(), plans, configuration, dataset_json, None, torch.device("cpu"), 0)
+    model = ModelPlan(plans, configuration, dataset_json)
+    return Restorer([Times(1.0), Times(3.0)], Task(), model, None, torch.device("cpu"), 0)
 
 
 def test_folds_are_averaged(restorer):
     image = np.random.default_rng(0).standard_normal((2, 3, 20, 20)).astype(np.float32)
     assert np.allclose(restorer.reconstruct(image, np.ones((3, 20, 20), bool)), 2 * image, atol=1e-4)
-
-
-def test_spacing_of_a_2d_plan_keeps_the_distance_of_slices(restorer):
-    properties = {"spacing": [7.0, 1.0, 1.5], "shape_after_cropping_and_before_resampling": (9, 20, 20)}
-    assert restorer.spacing(properties) == (7.0, 2.0, 2.0)
-    natural = {"spacing": [999, 1, 1], "shape_after_cropping_and_before_resampling": (1, 20, 20)}
-    assert restorer.spacing(natural) == (1.0, 2.0, 2.0)
 
 
 class Both(Task):

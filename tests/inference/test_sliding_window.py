@@ -6,7 +6,8 @@ import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_uad.inference.sliding_window import reconstruct_volume
+from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
 from nnunet_uad.networks.reconstruction import build_plan_network
 
 
@@ -31,11 +32,7 @@ def test_a_pointwise_restorer_is_reproduced_at_any_size(plans, dataset_json, con
         image,
         extra,
         lambda x, e: 2 * x + e,
-        plans,
-        plans.get_configuration(configuration),
-        dataset_json,
-        mirror,
-        torch.device("cpu"),
+        Window(ModelPlan(plans, plans.get_configuration(configuration), dataset_json), mirror, torch.device("cpu")),
     )
     assert out.shape == image.shape and out.dtype == np.float32
     assert np.abs(out - (2 * image + extra)).max() < 1e-4
@@ -50,7 +47,8 @@ def test_equal_to_nnunets_own_predictor(plans, dataset_json, configuration):
     network = build_plan_network(manager, 2, 2).eval()
     image = np.random.default_rng(0).standard_normal((2, 9, 50, 40)).astype(np.float32)
     device = torch.device("cpu")
-    ours = reconstruct_volume(image, None, lambda x, _: network(x), plans, manager, dataset_json, (0, 1), device)
+    window = Window(ModelPlan(plans, manager, dataset_json), (0, 1), device)
+    ours = reconstruct_volume(image, None, lambda x, _: network(x), window)
     predictor = nnUNetPredictor(device=device, allow_tqdm=False)
     predictor.manual_initialization(network, plans, manager, None, dataset_json, "", (0, 1))
     predictor.label_manager = type("Two", (), {"num_segmentation_heads": 2})()
