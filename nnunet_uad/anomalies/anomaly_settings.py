@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_uad.common.channels import residual_kind
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
 
 ANOMALY_KINDS = ("perlin", "cutpaste", "foreign", "poisson", "shift")
 SIGNS = ("auto", "any", "brighter", "darker")
@@ -41,21 +40,16 @@ class AnomalySettings:
         unknown = [k for k in self.anomaly_kinds if k not in ANOMALY_KINDS]
         if unknown:
             raise ValueError(
-                f"{SETTINGS_VARIABLE}: anomalies expects some of {', '.join(ANOMALY_KINDS)}, separated by commas, "
-                f"found {self.anomalies!r}."
+                f"anomalies expects some of {', '.join(ANOMALY_KINDS)}, separated by commas, found {self.anomalies!r}."
             )
         if self.anomaly_sign not in SIGNS:
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: anomaly_sign expects {', '.join(SIGNS)}, found {self.anomaly_sign!r}."
-            )
+            raise ValueError(f"anomaly_sign expects {', '.join(SIGNS)}, found {self.anomaly_sign!r}.")
         if not 0 < self.anomaly_probability <= 1:
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: anomaly_probability expects a share in (0, 1], found {self.anomaly_probability}."
-            )
+            raise ValueError(f"anomaly_probability expects a share in (0, 1], found {self.anomaly_probability}.")
         for name in ("anomaly_size_mm", "anomaly_opacity", "anomaly_shift"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
-                raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects 0 < low <= high, found [{low}, {high}].")
+                raise ValueError(f"{name} expects 0 < low <= high, found [{low}, {high}].")
 
     @property
     def anomaly_kinds(self) -> list[str]:

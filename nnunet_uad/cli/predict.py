@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from nnunet_uad.common.files import write_json
-    from nnunet_uad.common.settings import read_settings, settings_to_json
+    from nnunet_uad.common.settings import read_settings, settings_from, settings_to_json
     from nnunet_uad.evaluation.folders import MAPS_RECORD
     from nnunet_uad.inference.export import Exporter
     from nnunet_uad.inference.model import load_restorer, training_cases
@@ -65,8 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.as_channels is not None:
         return _write_channels(arguments, restorer, folds)
     settings = score_settings(settings)
-    settings = read_settings(type(settings), arguments.score, defaults=settings)
-    channel_weights(settings.channel_weights, restorer.model.channel_names)
+    settings = read_settings(type(settings), arguments.score, source="--score", defaults=settings)
+    with settings_from("--score"):
+        channel_weights(settings.channel_weights, restorer.model.channel_names)
     stored = stored_thresholds(folds, settings_to_json(settings))
     # A mask needs a threshold; a montage outlines it where the model has it.
     wanted = "mask" in arguments.save or ("png" in arguments.save and arguments.threshold in stored)

@@ -14,7 +14,8 @@ import difflib
 import json
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 SETTINGS_VARIABLE = "nnUNet_uad_settings"
@@ -25,19 +26,47 @@ ANY_LENGTH = "any_length"
 T = TypeVar("T")
 
 
+@contextmanager
+def settings_from(source: str) -> Iterator[None]:
+    """Say in every ``ValueError`` that is raised within where the settings come from.
+
+    What checks a setting knows its name, not who set it: networks, scores and tasks raise without a prefix, and
+    whoever read the settings calls them within this context.
+
+    Args:
+        source: Origin of the settings: ``nnUNet_uad_settings``, ``plans nnUNetPlans_strong``, ``--score``.
+
+    Raises:
+        ValueError: The error of the block, with ``source`` before its message.
+
+    Example:
+        >>> with settings_from("--score"):
+        ...     raise ValueError("intensity_weight expects a number in [0, 1], found 5.")
+        Traceback (most recent call last):
+        ...
+        ValueError: --score: intensity_weight expects a number in [0, 1], found 5.
+    """
+    try:
+        yield
+    except ValueError as error:
+        if str(error).startswith(f"{source}: "):
+            raise
+        raise ValueError(f"{source}: {error}") from error
+
+
 def parse_assignments(text: str) -> dict[str, Any]:
     """Turn ``key=value key=value`` into a dictionary; values are JSON, bare words are strings.
 
     Raises:
-        ValueError: if a word is not of the form ``key=value``.
+        ValueError: A word is not of the form ``key=value``.
     """
     result: dict[str, Any] = {}
     for word in shlex.split(text.replace('"', '\\"')):
         key, sep, value = word.partition("=")
         if not sep or not key:
             raise ValueError(
-                f"{SETTINGS_VARIABLE}: expected key=value pairs separated by spaces, found {word!r} "
-                f'(example: {SETTINGS_VARIABLE}="learning_rate=0.001 seed=1"; no spaces inside lists).'
+                f"expected key=value pairs separated by spaces, found {word!r} "
+                "(example: learning_rate=0.001 seed=1; no spaces inside lists)."
             )
         try:
             result[key] = json.loads(value)
@@ -46,37 +75,40 @@ def parse_assignments(text: str) -> dict[str, Any]:
     return result
 
 
-def read_settings(cls: type[T], text: str | None = None, defaults: T | None = None) -> T:
+def read_settings(
+    cls: type[T], text: str | None = None, source: str = SETTINGS_VARIABLE, defaults: T | None = None
+) -> T:
     """Build the settings dataclass ``cls`` from ``nnUNet_uad_settings`` (or from ``text``).
 
     Args:
-        cls: a dataclass whose fields all have defaults.
-        text: the assignments; the environment variable when omitted.
-        defaults: what is not assigned; the defaults of ``cls`` when omitted.
+        cls: Dataclass whose fields all have defaults.
+        text: Assignments ``key=value key=value``; the environment variable's when omitted.
+        source: Origin of the assignments, named by every error.
+        defaults: Values of what is not assigned; the defaults of ``cls`` when omitted.
 
     Raises:
-        ValueError: unknown key (the nearest is suggested) or a value of another type than the default.
+        ValueError: An unknown key (the nearest is suggested), a value of another type than the default, or one that
+            the dataclass refuses.
     """
-    given = parse_assignments(os.environ.get(SETTINGS_VARIABLE, "") if text is None else text)
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    for key in given:
-        if key not in fields:
-            near = difflib.get_close_matches(key, fields, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: {cls.__name__} has no setting {key!r}.{hint} It has: {', '.join(fields)}."
-            )
-    defaults = cls() if defaults is None else defaults
-    values = {
-        key: _coerce(key, value, getattr(defaults, key), bool(fields[key].metadata.get(ANY_LENGTH)))
-        for key, value in given.items()
-    }
-    return dataclasses.replace(defaults, **values)  # type: ignore[type-var]
+    with settings_from(source):
+        given = parse_assignments(os.environ.get(SETTINGS_VARIABLE, "") if text is None else text)
+        fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for key in given:
+            if key not in fields:
+                near = difflib.get_close_matches(key, fields, n=1)
+                hint = f" Did you mean {near[0]!r}?" if near else ""
+                raise ValueError(f"{cls.__name__} has no setting {key!r}.{hint} It has: {', '.join(fields)}.")
+        defaults = cls() if defaults is None else defaults
+        values = {
+            key: _coerce(key, value, getattr(defaults, key), bool(fields[key].metadata.get(ANY_LENGTH)))
+            for key, value in given.items()
+        }
+        return dataclasses.replace(defaults, **values)  # type: ignore[type-var]
 
 
 def _coerce(key: str, value: Any, default: Any, any_length: bool = False) -> Any:
     """Check ``value`` against the type of ``default``; lists become tuples of the same length, unless any will do."""
-    wrong = ValueError(f"{SETTINGS_VARIABLE}: {key} expects a value like {default!r}, found {value!r}.")
+    wrong = ValueError(f"{key} expects a value like {default!r}, found {value!r}.")
     if default is None:
         if isinstance(value, (dict, list)):
             raise wrong
@@ -114,9 +146,7 @@ def check_choices(settings: Any, choices: Mapping[str, Sequence[str]]) -> None:
     """
     for name, possible in choices.items():
         if getattr(settings, name) not in possible:
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: {name} expects one of {', '.join(possible)}, found {getattr(settings, name)!r}."
-            )
+            raise ValueError(f"{name} expects one of {', '.join(possible)}, found {getattr(settings, name)!r}.")
 
 
 def settings_to_json(settings: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from nnunet_uad.common.channels import AUTO, bright_channels
-from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
+from nnunet_uad.common.settings import check_choices
 
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
 SOURCES = (AUTO, "residual", "detection", "product")
@@ -45,12 +45,10 @@ class ScoreSettings:
     def __post_init__(self) -> None:
         check_choices(self, {"residual": RESIDUALS, "score_from": SOURCES})
         if not 0 <= self.intensity_weight <= 1:
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: intensity_weight expects a number in [0, 1], found {self.intensity_weight}."
-            )
+            raise ValueError(f"intensity_weight expects a number in [0, 1], found {self.intensity_weight}.")
         for name in ("smoothing_mm", "median_mm", "erosion_mm", "min_component_mm3"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects at least 0, found {getattr(self, name)}.")
+                raise ValueError(f"{name} expects at least 0, found {getattr(self, name)}.")
 
 
 def score_settings(settings: ScoreSettings) -> ScoreSettings:
@@ -76,11 +74,11 @@ def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
                 weights[names.index(name.strip().casefold())] = float(value)
             except ValueError as error:
                 raise ValueError(
-                    f"{SETTINGS_VARIABLE}: channel_weights expects NAME:WEIGHT,NAME:WEIGHT with names out of "
+                    f"channel_weights expects NAME:WEIGHT,NAME:WEIGHT with names out of "
                     f"{', '.join(channel_names)}, found {entry!r}."
                 ) from error
     if not weights.any():
-        raise ValueError(f"{SETTINGS_VARIABLE}: channel_weights are all 0.")
+        raise ValueError("channel_weights are all 0.")
     return weights / np.abs(weights).sum()
 
 

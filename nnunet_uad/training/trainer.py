@@ -45,11 +45,11 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         if self.optimizer not in ("adamw", "sgd"):
-            raise ValueError(f"{SETTINGS_VARIABLE}: optimizer expects adamw or sgd, found {self.optimizer!r}.")
+            raise ValueError(f"optimizer expects adamw or sgd, found {self.optimizer!r}.")
         if not self.learning_rate > 0:
-            raise ValueError(f"{SETTINGS_VARIABLE}: learning_rate expects > 0, found {self.learning_rate}.")
+            raise ValueError(f"learning_rate expects > 0, found {self.learning_rate}.")
         if not 0 <= self.warmup < 1:
-            raise ValueError(f"{SETTINGS_VARIABLE}: warmup expects a share in [0, 1), found {self.warmup}.")
+            raise ValueError(f"warmup expects a share in [0, 1), found {self.warmup}.")
 
 
 class UADTrainer(nnUNetTrainer):
@@ -73,6 +73,8 @@ class UADTrainer(nnUNetTrainer):
         check_results_folder()
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.settings = settings
+        #: For errors of what checks settings later: ``with settings_from(self.settings_source): …``.
+        self.settings_source = SETTINGS_VARIABLE
         self.initial_lr = settings.learning_rate
         self.weight_decay = settings.weight_decay
         # nnU-Net's 50 epochs are hours on a large plan; a lost hour is worse than a written file.

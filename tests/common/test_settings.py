@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from nnunet_uad.common.settings import parse_assignments, read_settings, settings_to_json
+from nnunet_uad.common.settings import parse_assignments, read_settings, settings_from, settings_to_json
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,18 @@ def test_strings_may_be_quoted_json():
 
 def test_json_form_turns_tuples_into_lists():
     assert settings_to_json(Example())["span"] == [0.5, 1.0]
+
+
+def test_errors_say_where_the_settings_come_from():
+    with pytest.raises(ValueError, match="^nnUNet_uad_settings: Example has no setting 'rte'"):
+        read_settings(Example, "rte=1")
+    with pytest.raises(ValueError, match="^--score: rate expects"):
+        read_settings(Example, "rate=fast", source="--score")
+    with pytest.raises(ValueError, match="^--score: expected key=value pairs"):
+        read_settings(Example, "rate", source="--score")
+
+
+def test_the_origin_is_said_once():
+    outer, inner = settings_from("plans p"), settings_from("plans p")
+    with pytest.raises(ValueError, match="^plans p: tile_grid expects 3x3$"), outer, inner:
+        raise ValueError("tile_grid expects 3x3")
