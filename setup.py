@@ -58,6 +58,7 @@ setup(
         "study": ["snakemake>=9"],
         "test": [
             "hypothesis",
+            "mypy",
             "psutil",
             "pytest",
             "pytest-xdist",

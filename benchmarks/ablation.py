@@ -58,6 +58,7 @@ def _slug(text: str) -> str:
 
 
 def main() -> None:
+    """Pretrain and fine-tune every variant that has no row yet, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
@@ -88,11 +89,11 @@ def main() -> None:
         for name, (arm, settings, path) in variants.items()
     ]
     rows = run_cells(cells, arguments.o, arguments.workers)
-    table = {}
+    table: dict[str, dict[int, list[float]]] = {}
     for name in variants:
         for budget in arguments.budgets:
-            mine = [r for r in rows if r["tags"]["arm"] == _slug(name) and r["tags"]["budget"] == budget]
-            scores = [np.mean([list(c.values()) for c in r["summary"].values()]) for r in mine]
+            matching = [r for r in rows if r["tags"]["arm"] == _slug(name) and r["tags"]["budget"] == budget]
+            scores = [np.mean([list(c.values()) for c in r["summary"].values()]) for r in matching]
             table.setdefault(name, {})[budget] = [round(float(s), 4) for s in scores]
             print(f"{name:40s} {budget:3d} case(s): {np.mean(scores):.3f}  draws {np.round(scores, 3)}")
     (arguments.o / "ablation.json").write_text(json.dumps(table, indent=1))

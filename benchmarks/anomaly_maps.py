@@ -18,6 +18,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +29,9 @@ from nnunet_uad.metrics.histogram import ScoreHistogram
 from nnunet_uad.scoring.ensemble import rank_ensemble
 from nnunet_uad.scoring.filters import smoothed
 from nnunet_uad.scoring.score_settings import ScoreSettings
+
+if TYPE_CHECKING:
+    from nnunet_uad.inference.restorer import Restorer
 
 DATASET, PLANS = "Dataset901_Tumour", "nnUNetPlans"
 EPOCHS = 10
@@ -138,7 +142,7 @@ def train(root: Path, names: list[str], folds: list[int], workers: int) -> None:
 #: What is made of one reconstruction.
 PLAIN = {"intensity_weight": 0.0, "smoothing_mm": 0.0}
 ALL_CHANNELS = "FLAIR:1,T1c:1"
-SCORES = {
+SCORES: dict[str, dict[str, Any]] = {
     "absolute, all channels": {"residual": "absolute", "channel_weights": ALL_CHANNELS, **PLAIN},
     "absolute, all channels, median 9.4 mm, erosion 2 mm": {
         "residual": "absolute",
@@ -166,7 +170,7 @@ SCORES = {
 }
 DEFAULT, RECIPE, SIGNED = "signed, intensity 0.25, smoothed 2 mm", "absolute, all channels", "signed, FLAIR"
 #: What is done at test time with one variant's models: name → changed settings of the training, mirroring.
-TEST_TIME = {
+TEST_TIME: dict[str, dict[str, tuple[dict[str, Any], bool]]] = {
     "base": {
         "": ({}, False),
         "mirrored": ({}, True),
@@ -233,7 +237,9 @@ def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool)
     return {"fold": fold, "scores": scores}
 
 
-def maps_of(restorer, image, restored, foreground, properties) -> dict[str, np.ndarray]:
+def maps_of(
+    restorer: Restorer, image: np.ndarray, restored: np.ndarray, foreground: np.ndarray, properties: dict
+) -> dict[str, np.ndarray]:
     """All maps that are compared, of one reconstruction."""
     spacing = restorer.model.spacing_of(properties)
     names = restorer.model.channel_names
@@ -279,6 +285,7 @@ def pooled_precision(compact: list[list]) -> float:
 
 
 def main() -> None:
+    """Train the variants, or score those that are trained."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", choices=("train", "score"))
     parser.add_argument("-o", type=Path, required=True)

@@ -25,6 +25,7 @@ from nnunet_uad.networks.reconstruction import build_plan_network
 
 
 def main() -> None:
+    """Time both in turns and print seconds and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-d", default="901")
     parser.add_argument("-c", default="2d_small")

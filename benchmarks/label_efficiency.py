@@ -78,9 +78,9 @@ def _weights(pattern: Path, arm: str) -> str:
 
 def scores(rows: Sequence[dict], arm: str, budget: object, study: str | None) -> dict[int, list]:
     """Mean foreground Dice by draw, a value per case; a class that is nowhere counts neither way."""
-    mine = [r for r in rows if r["tags"]["arm"] == arm and r["tags"]["budget"] == budget]
-    mine = sorted((r for r in mine if r["tags"].get("study") == study), key=lambda r: r["tags"]["draw"])
-    return {r["tags"]["draw"]: [np.nanmean(_dice(case)) for _, case in sorted(r["summary"].items())] for r in mine}
+    matching = [r for r in rows if r["tags"]["arm"] == arm and r["tags"]["budget"] == budget]
+    matching = sorted((r for r in matching if r["tags"].get("study") == study), key=lambda r: r["tags"]["draw"])
+    return {r["tags"]["draw"]: [np.nanmean(_dice(case)) for _, case in sorted(r["summary"].items())] for r in matching}
 
 
 def _dice(case: dict) -> list[float]:
@@ -108,15 +108,15 @@ def table(rows: Sequence[dict], budgets: Sequence, arms: Sequence[str], study: s
     for budget in budgets:
         base = scores(rows, "scratch", budget, study)
         for arm in arms:
-            mine = scores(rows, arm, budget, study)
-            if not mine:
+            own = scores(rows, arm, budget, study)
+            if not own:
                 lines.append(f"| {budget} | {arm} | 0 | not run | | | |")
                 continue
-            values, both = np.array(list(mine.values())), [d for d in mine if d in base]
+            values, both = np.array(list(own.values())), [d for d in own if d in base]
             low, high = interval(values)
-            cells = f"| {budget} | {arm} | {len(mine)} | {values.mean():.3f} | {low:.3f} to {high:.3f} |"
+            cells = f"| {budget} | {arm} | {len(own)} | {values.mean():.3f} | {low:.3f} to {high:.3f} |"
             if arm != "scratch" and both:
-                difference = np.array([mine[d] for d in both]) - np.array([base[d] for d in both])
+                difference = np.array([own[d] for d in both]) - np.array([base[d] for d in both])
                 low, high = interval(difference)
                 cells += f" {difference.mean():+.3f} | {low:+.3f} to {high:+.3f} |"
             else:
@@ -126,6 +126,7 @@ def table(rows: Sequence[dict], budgets: Sequence, arms: Sequence[str], study: s
 
 
 def main() -> None:
+    """Run what has no row yet of the chosen study, then write and print its table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", choices=("hippocampus", "tumour"))
     parser.add_argument("-o", type=Path, required=True)
@@ -135,12 +136,12 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.study == "hippocampus":
         rows = run_hippocampus(arguments.o, arguments.workers, arguments.arms, arguments.pretraining_steps)
-        tables = {None: hippocampus.BUDGETS}
+        tables: list[tuple[str | None, Sequence]] = [(None, hippocampus.BUDGETS)]
     else:
         rows = run_tumour(arguments.o, arguments.workers, arguments.arms)
-        tables = dict.fromkeys(tumour.LABELS, tumour.BUDGETS)
+        tables = [(labels, tumour.BUDGETS) for labels in tumour.LABELS]
     text = []
-    for study, budgets in tables.items():
+    for study, budgets in tables:
         text += [f"### {study or arguments.study}", "", *table(rows, budgets, arguments.arms, study), ""]
     (arguments.o / "table.md").write_text("\n".join(text))
     (arguments.o / "rows.json").write_text(json.dumps(rows))

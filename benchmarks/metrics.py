@@ -67,6 +67,7 @@ def streaming(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def main() -> None:
+    """Measure both and print time, memory and difference."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--voxels", type=int, default=10**8)
     voxels = parser.parse_args().voxels

@@ -76,6 +76,6 @@ def score_cases(scorer: Scorer, folder: Path, cases: list[str] | None, threshold
         rows[case] = {"AP": average_precision(curve), "best_dice": best_dice(curve)[0]}
         rows[case]["compact"] = histogram.compact().tolist()
         if threshold is not None:
-            found = score > threshold
-            rows[case]["Dice"] = float(2 * (found & lesion).sum() / max(1, found.sum() + lesion.sum()))
+            selected = score > threshold
+            rows[case]["Dice"] = float(2 * (selected & lesion).sum() / max(1, selected.sum() + lesion.sum()))
     return rows

@@ -105,14 +105,14 @@ def values(rows: Sequence[dict], where: str, metric: str) -> np.ndarray:
     return np.array([[case[metric] for _, case in sorted(r["summary"][where].items())] for r in ordered])
 
 
-def _cell_text(mine: list[dict], base: list[dict], where: str, metric: str) -> str:
-    found = values(mine, where, metric)
-    low, high = interval(found)
-    text = f"{found.mean():.3f} [{low:.3f}, {high:.3f}]"
+def _cell_text(rows: list[dict], base: list[dict], where: str, metric: str) -> str:
+    scores = values(rows, where, metric)
+    low, high = interval(scores)
+    text = f"{scores.mean():.3f} [{low:.3f}, {high:.3f}]"
     reference = values(base, where, metric) if base else np.empty(0)
-    if base is not mine and reference.shape == found.shape:
-        low, high = interval(found - reference)
-        text += f" ({(found - reference).mean():+.3f} [{low:+.3f}, {high:+.3f}])"
+    if base is not rows and reference.shape == scores.shape:
+        low, high = interval(scores - reference)
+        text += f" ({(scores - reference).mean():+.3f} [{low:+.3f}, {high:+.3f}])"
     return text
 
 
@@ -127,14 +127,14 @@ def table(rows: Sequence[dict], arms: Sequence[str], budgets: Sequence[str] = BU
         chosen = [a for a in arms if (a in LABEL_FREE) == (budget == "none")]
         base = [r for r in rows if r["tags"]["arm"] == "scratch" and r["tags"]["budget"] == budget]
         for arm in chosen:
-            mine = [r for r in rows if r["tags"]["arm"] == arm and budget in ("none", r["tags"]["budget"])]
-            if not mine:
+            own = [r for r in rows if r["tags"]["arm"] == arm and budget in ("none", r["tags"]["budget"])]
+            if not own:
                 lines.append(f"| {budget} | {arm} | not run | | | | | |")
                 continue
-            mine = base if arm == "scratch" else mine
-            text = [_cell_text(mine, base, where, metric) for where, metric in columns]
-            pooled = [pooled_precision([c["compact"] for c in r["summary"]["unseen"].values()]) for r in mine]
-            lines.append(f"| {budget} | {arm} | {len(mine)} | {' | '.join(text)} | {np.mean(pooled):.3f} |")
+            own = base if arm == "scratch" else own
+            text = [_cell_text(own, base, where, metric) for where, metric in columns]
+            pooled = [pooled_precision([c["compact"] for c in r["summary"]["unseen"].values()]) for r in own]
+            lines.append(f"| {budget} | {arm} | {len(own)} | {' | '.join(text)} | {np.mean(pooled):.3f} |")
     return lines
 
 
@@ -176,6 +176,7 @@ def map_line(rows: list[dict]) -> str:
 
 
 def main() -> None:
+    """Run what has no row yet, then write and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", type=Path, required=True)
     parser.add_argument("--pretrained", type=Path, default=Path(), help="folder of METHOD_DRAW.safetensors")

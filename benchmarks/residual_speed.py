@@ -20,6 +20,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -118,12 +120,12 @@ def measure_volume(arguments: argparse.Namespace) -> dict:
     predictor.manual_initialization(network, plans, manager, None, dataset_json, "", None)
     predictor.label_manager = SimpleNamespace(num_segmentation_heads=channels)
     functions = {"nnU-Net": lambda: predictor.predict_sliding_window_return_logits(torch.from_numpy(image))}
-    for name, times in {"one step": (500,), "three steps": (250, 500, 750)}.items():
-        settings = DDPMSettings(test_times=times)
+    for name, time_steps in {"one step": (500,), "three steps": (250, 500, 750)}.items():
+        settings = DDPMSettings(test_times=time_steps)
         task = nnUNetPretrainerDDPM.make_task(settings, manager)
         diffusion = nnUNetPretrainerDDPM.make_network(settings, manager, channels).average.to(device)
 
-        def restore(task=task, diffusion=diffusion) -> None:
+        def restore(task: Any = task, diffusion: Any = diffusion) -> None:
             extra = task.extra_channels(np.ones(image.shape[1:], bool), channels, 0)
             apply = lambda tile, noise: task.reconstruct(diffusion, tile, noise)  # noqa: E731
             reconstruct_volume(image, extra, apply, Window(ModelPlan(plans, manager, dataset_json), None, device))
@@ -161,8 +163,8 @@ def measure_anomalies(arguments: argparse.Namespace) -> dict:
         spent.append(time.perf_counter() - started)
         return result
 
-    RandomAnomalyTransform.apply = timed_apply
-    with tempfile.TemporaryDirectory() as results:
+    timing = mock.patch.object(RandomAnomalyTransform, "apply", timed_apply)
+    with tempfile.TemporaryDirectory() as results, timing:
         os.environ["nnUNet_results"] = results
         trainer = plugin.nnUNetPretrainerSyntheticAnomaly(plans, arguments.c, 0, dataset_json, torch.device("cpu"))
         trainer.initialize()
@@ -174,7 +176,6 @@ def measure_anomalies(arguments: argparse.Namespace) -> dict:
         for _ in range(5 * arguments.rounds):
             next(loader)
         total = time.perf_counter() - started
-    RandomAnomalyTransform.apply = apply
     patches = len(spent)
     plain, anomalies = (total - sum(spent)) / patches, sum(spent) / patches
     return {
@@ -187,6 +188,7 @@ MEASURES = {"step": measure_step, "noise": measure_noise, "volume": measure_volu
 
 
 def main() -> None:
+    """Measure what was asked for and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="+", choices=list(MEASURES))
     parser.add_argument("-d", default="901")

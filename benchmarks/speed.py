@@ -208,6 +208,7 @@ def measure_transfer(root: Path) -> dict:
 
 
 def main() -> None:
+    """Measure everything and print it as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="nnU-Net's default sizes; wants a GPU")
     parser.add_argument("--rounds", type=int, default=20)

@@ -9,6 +9,8 @@ labels and of random weights) and a rest of 0.03. Arms have the mean of the base
 from __future__ import annotations
 
 import argparse
+import statistics
+from typing import TypeVar
 
 import numpy as np
 
@@ -20,6 +22,14 @@ MEAN, CASE_SD, REST_SD = 0.7, 0.1, 0.03
 #: Trainings, cases, standard deviation between trainings.
 SHAPES = ((3, 40, 0.0), (3, 40, 0.03), (3, 50, 0.08), (5, 40, 0.03), (10, 40, 0.05), (3, 20, 0.03), (3, 8, 0.03))
 ARMS = 4
+Result = TypeVar("Result")
+
+
+def _present(result: Result | None) -> Result:
+    """The interval or comparison; too few trainings or cases for one would spoil the simulation."""
+    if result is None:
+        raise ValueError("A simulated study is too small for an interval or a test.")
+    return result
 
 
 def scores(rng: np.random.Generator, trainings: int, cases: int, luck: float) -> ScoreMatrix:
@@ -39,12 +49,12 @@ def coverage(studies: int, trainings: int, cases: int, luck: float) -> tuple[flo
     rng = np.random.default_rng(0)
     both = by_cases = width = 0.0
     for _ in range(studies):
-        found = interval(scores(rng, trainings, cases, luck))
-        both += found.low <= MEAN <= found.high
-        width += found.high - found.low
+        over_both = _present(interval(scores(rng, trainings, cases, luck)))
+        both += over_both.low <= MEAN <= over_both.high
+        width += over_both.high - over_both.low
         # With trainings as they are, their luck belongs to the truth.
-        found = case_interval(scores(rng, trainings, cases, 0.0))
-        by_cases += found.low <= MEAN <= found.high
+        over_cases = _present(case_interval(scores(rng, trainings, cases, 0.0)))
+        by_cases += over_cases.low <= MEAN <= over_cases.high
     return both / studies, by_cases / studies, width / studies
 
 
@@ -54,21 +64,22 @@ def false_positives(studies: int, trainings: int, cases: int, luck: float) -> tu
     plain = family = clear = clear_family = 0.0
     for _ in range(studies):
         base = scores(rng, trainings, cases, luck)
-        found = []
+        comparisons = []
         for _ in range(ARMS):
             own = luck * rng.standard_normal((trainings, 1)) + 0.02 * rng.standard_normal((1, cases))
             arm = matrix(base.values + own + REST_SD * rng.standard_normal((trainings, cases)))
-            found.append(compare(arm, base))
-        corrected = holm([c.p for c in found])
-        verdicts = [is_clear(c, p) for c, p in zip(found, corrected, strict=True)]
-        plain += np.mean([c.p < 0.05 for c in found])
+            comparisons.append(_present(compare(arm, base)))
+        corrected = holm([c.p for c in comparisons])
+        verdicts = [is_clear(c, p) for c, p in zip(comparisons, corrected, strict=True)]
+        plain += statistics.fmean([c.p < 0.05 for c in comparisons])
         family += min(corrected) < 0.05
-        clear += np.mean(verdicts)
+        clear += statistics.fmean(verdicts)
         clear_family += any(verdicts)
     return plain / studies, family / studies, clear / studies, clear_family / studies
 
 
 def main() -> None:
+    """Simulate the studies of every shape and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=1000)
     studies = parser.parse_args().studies

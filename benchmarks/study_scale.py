@@ -25,6 +25,7 @@ ARMS, BUDGETS, DRAWS = 5, 10, 200
 
 
 def study_text(dataset: str, configuration: str) -> str:
+    """A study file of many arms, budgets and draws."""
     arms = "".join(
         f"  arm{k}: {{trainer: nnUNetTrainerFromScratch, settings: weight_decay=0.0{k + 1}}}\n" for k in range(ARMS)
     )
@@ -68,6 +69,7 @@ def timed(*words: str) -> None:
 
 
 def main() -> None:
+    """Plan and report a study of many cells and print what that took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("configuration")

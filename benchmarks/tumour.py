@@ -82,10 +82,10 @@ def _derive(source: Path, target: Path, draw: int, budget: str) -> None:
     cases = sorted(p.name[: -len(".pkl")] for p in data.glob("*.pkl"))
     test, pool = cases[draw], [c for c in cases if c != cases[draw]]
     random.Random(draw).shuffle(pool)
-    mine = target / data.name
-    mine.mkdir(parents=True)
+    own = target / data.name
+    own.mkdir(parents=True)
     for path in data.iterdir():
-        (mine / path.name).symlink_to(path)
+        (own / path.name).symlink_to(path)
     (target / "gt_segmentations").symlink_to(source / "gt_segmentations", target_is_directory=True)
     shutil.copy(source / "dataset_fingerprint.json", target)
     plans = json.loads((source / "nnUNetPlans.json").read_text())
@@ -94,9 +94,9 @@ def _derive(source: Path, target: Path, draw: int, budget: str) -> None:
     description = json.loads((source / "dataset.json").read_text())
     if budget.endswith("s"):
         description["labels"]["ignore"] = len(description["labels"])
-        _keep_slices(mine, pool[0], int(budget[:-1]), draw, plans, description)
+        _keep_slices(own, pool[0], int(budget[:-1]), draw, plans, description)
         # nnU-Net's loader asks every case, the fully labelled test case too, where its annotated voxels are.
-        _sample_locations(mine, test, plans, description)
+        _sample_locations(own, test, plans, description)
     (target / "dataset.json").write_text(json.dumps(description))
     train = pool[:1] if budget != "3" else pool
     # What a budget leaves out is there without labels: supervised trainers of ours skip it, pretrainers (fold 0) and

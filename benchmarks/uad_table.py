@@ -55,12 +55,12 @@ def scores_of(restorer: Any, own: ScoreSettings) -> list[Score]:
     if not restorer.task.restores:
         return [Score("detection", own)]
     sources = ("detection", "residual", "product") if restorer.task.detects else ("residual",)
-    found = []
+    scores = []
     for source in sources:
-        found.append(Score(source, replace(own, score_from=source)))
+        scores.append(Score(source, replace(own, score_from=source)))
         if source != "detection" and own != COMMON:
-            found.append(Score(f"{source}, common score", replace(COMMON, score_from=source)))
-    return found
+            scores.append(Score(f"{source}, common score", replace(COMMON, score_from=source)))
+    return scores
 
 
 def predict(root: Path, variant: str, folds: list[int], dataset: str, cases: list[str], target: Path) -> list[str]:
@@ -136,9 +136,9 @@ def rows_of(root: Path, variant: str) -> None:
         ):
             row = out / f"{variant}__{score}__{dataset}__{len(trained)}.json"
             if not row.exists():
-                found = evaluate([folder], dataset, cases, baseline=variant == "base")
+                evaluated = evaluate([folder], dataset, cases, baseline=variant == "base")
                 write_json(
-                    row, {"variant": variant, "score": name, "dataset": dataset, "cases": cases, "scores": found}
+                    row, {"variant": variant, "score": name, "dataset": dataset, "cases": cases, "scores": evaluated}
                 )
 
 
@@ -157,6 +157,7 @@ def _cell(entry: dict[str, Any]) -> str:
 
 
 def main() -> None:
+    """Evaluate what has no row yet, then print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", type=Path, required=True, help="as for anomaly_maps.py")
     parser.add_argument("--variants", nargs="+", default=list(METHODS), choices=list(METHODS))

@@ -1,0 +1,114 @@
+"""What docstrings and pages say, by rules that can be decided (tools/prose.py)."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from floors import FLOORS, ROOT, sources
+from prose import Entry, entries, entries_of, fault, undocumented
+
+#: Packages whose entries are still to be written anew; this tuple only ever shrinks.
+NOT_YET = tuple(f for f in FLOORS if f not in ("methods", "__main__"))
+#: Files that may still say "mend"; as above.
+MENDING = ("tests", "training", "metrics", "common", "inference", "weights", "cli", "data")
+
+
+def listed(*suffixes: str) -> list[Path]:
+    """Files of the project with such an ending, as git knows them."""
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [ROOT / n for n in names.split("\0") if n.endswith(suffixes) and (ROOT / n).is_file()]
+
+
+def package(path: Path) -> str:
+    parts = path.relative_to(ROOT).parts
+    return (parts[1] if parts[0] == "nnunet_uad" else parts[0]).removesuffix(".py")
+
+
+@pytest.mark.parametrize("name", [f for f in FLOORS if f not in NOT_YET])
+def test_entries_begin_with_a_noun(name):
+    paths = [path for module, path in sources().items() if module.split(".")[0] == name]
+    assert paths
+    wrong = [f"{p.relative_to(ROOT)}:{e.line}: {e.name}: {e.text} ({fault(e)})" for p in paths for e in entries(p)]
+    assert not [w for w in wrong if not w.endswith("(None)")]
+
+
+def test_everything_public_has_a_docstring():
+    paths = [*sources().values(), *(ROOT / "tools").glob("*.py")]
+    assert not {p.name: missing for p in paths if (missing := undocumented(p))}
+
+
+def test_the_tools_keep_to_the_rule():
+    assert not [e for p in (ROOT / "tools").glob("*.py") for e in entries(p) if fault(e)]
+
+
+def test_things_are_fixed_rather_than_mended():
+    """One word for one act; CONTRIBUTING.md has the glossary."""
+    word = re.compile(r"\bmend(s|ed|ing)?\b", re.IGNORECASE)
+    texts = [p for p in listed(".py", ".md", ".yaml", ".html", "Snakefile") if p.name != Path(__file__).name]
+    assert not [str(p) for p in texts if word.search(p.read_text(encoding="utf-8")) and package(p) not in MENDING]
+
+
+GOOD = (
+    "Standard deviation of the noise, in z-score units.",
+    "Copy of the plans.",
+    "``l1`` or ``l2``, over the foreground.",
+    "nnU-Net's folder of the model.",
+    "λ, weight of the second term.",
+    "Known thresholds by name.",
+    "Wanted voxel size per axis, mm.",
+    "Seed of the draws.",
+)
+BAD = {
+    "": "less than two words",
+    "Settings.": "less than two words",
+    "of the model.": "no noun",
+    "Of the model.": "no noun",
+    "Where to write.": "no noun",
+    "How many cases at a time.": "no noun",
+    "Its file.": "no noun",
+    "Let the temporary name end like the final one.": "no noun",
+    "Copy the images instead of linking them.": "no noun",
+    "Drawn by the caller.": "no noun",
+    "Boolean, of the patch.": "no noun",
+    "Whether to overwrite.": "no noun",
+    "(B, C, *spatial).": "a shape",
+    "2 or 3 axes.": "a number",
+    "mm per axis.": "capital letter",
+}
+
+
+def test_the_rule_tells_nouns_from_fragments():
+    assert not [text for text in GOOD if fault(Entry("x", text, False, 1))]
+    for text, expected in BAD.items():
+        assert expected in str(fault(Entry("x", text, False, 1))), text
+    assert fault(Entry("overwrite", "Whether to overwrite.", True, 1)) is None
+
+
+MODULE = '''
+def public(a: bool, *b: int) -> None:
+    """Do.
+
+    Args:
+        a: Whether it is so,
+            which matters: much.
+        *b: of it.
+
+    Raises:
+        ValueError: never.
+    """
+
+class Bare:
+    def also(self) -> None:
+        def helper() -> None: ...
+'''
+
+
+def test_entries_are_read_from_google_docstrings(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(MODULE)
+    assert entries(path) == [Entry("a", "Whether it is so,", True, 2), Entry("*b", "of it.", False, 2)]
+    assert undocumented(path) == ["Bare", "Bare.also", "module"]
+    assert list(entries_of("One line.\n\nArgs:\n    x: Width.\n\nReturns:\n    y: height.")) == [("x", "Width.")]
