@@ -34,6 +34,13 @@ threads.use_threads()
 mpl.rcParams["figure.dpi"] = 15
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole stories and installations are slow; other tests say so themselves."""
+    for item in items:
+        if "end_to_end" in item.path.parts or item.path.name == "test_package.py":
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def tiny_dataset() -> Path:
     """The preprocessed tiny dataset (2d_tiny, 3d_tiny); returns its folder in nnUNet_preprocessed."""

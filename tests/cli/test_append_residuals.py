@@ -46,6 +46,7 @@ def append(*flags):
     return main(["append-residuals", "-o", "981", *MODEL, *flags])
 
 
+@pytest.mark.slow
 def test_the_dataset_and_stock_nnunet_on_it(every_case_left_out, raw, tmp_path, capsys):
     assert append("--kinds", "signed", "absolute") == 0
     target = raw / TARGET
@@ -111,6 +112,7 @@ def test_bad_names(dae_fold, raw, capsys, name):
     assert "-o expects a number other than that of Dataset991_Tiny" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_models_that_only_detect_have_no_residual(tiny_dataset, raw, tmp_path, capsys):
     name = "nnUNetPretrainerSyntheticAnomaly_1epochs_2iters"
     tiny.run_training(name)

@@ -56,6 +56,7 @@ def test_refusals(validation, tmp_path, capsys, flags, message):
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_probabilities_of_a_stock_model(tiny_dataset, results, tmp_path, capsys):
     """Any nnU-Net model: what --npz writes, against scikit-learn on the same voxels."""
     fold = tiny.run_training("nnUNetTrainer_1epochs_2iters", export_validation_probabilities=True)

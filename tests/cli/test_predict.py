@@ -47,6 +47,7 @@ def test_everything_in_the_geometry_of_the_image(images, tmp_path):
     assert (read(tmp_path / "test_map.nii.gz")[inside] > 0).mean() > 0.95
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files_and_workers_change_nothing(images, tmp_path):
     for name, flags in {"a": (), "b": ("-npp", "1", "-nps", "1")}.items():
         assert predict(images, tmp_path / name, "--save", "map", "png", *flags) == 0

@@ -24,6 +24,7 @@ def models(tiny_dataset):
         shutil.rmtree(tiny.fold_folder(trainer).parent)
 
 
+@pytest.mark.slow
 def test_rows_are_written_once_and_an_interrupted_run_continues(models, tmp_path, capsys, monkeypatch):
     flags = ("--artefacts", "noise", "gamma", "--severities", "1", "4")
     assert main(command(tmp_path, *flags)) == 0

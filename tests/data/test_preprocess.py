@@ -53,6 +53,7 @@ def test_unlabelled_with_selected_channels(unlabelled, capsys):
     assert json.loads((folder / "dataset.json").read_text())["channel_names"] == {"0": "FLAIR"}
 
 
+@pytest.mark.slow
 def test_a_mixed_cohort_keeps_the_folds_and_trains_both_stages(unlabelled, results, monkeypatch):
     flags = ("-d", tiny.NUMBER, "993", "--channels", "FLAIR", "-o", "Dataset994_Mixed")
     assert preprocess(*flags) == 0

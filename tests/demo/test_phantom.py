@@ -6,6 +6,7 @@ import pytest
 from nnunet_uad.demo import phantom
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_lesions_are_bright_in_the_first_and_dark_in_the_second_channel(seed):
     image, mask = phantom.make_case(seed, True)

@@ -8,6 +8,7 @@ from nnunet_uad.cli.main import main
 from nnunet_uad.demo.story import Workspace, run_step
 
 
+@pytest.mark.slow
 def test_the_story_on_ones_own_data(tiny_dataset, tmp_path, capsys):
     before = sorted(p.name for p in tiny_dataset.rglob("*"))
     arguments = ["demo", "--dataset", "991", "-c", "2d_tiny", "-o", str(tmp_path / "demo")]

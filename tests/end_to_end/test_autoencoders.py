@@ -10,9 +10,7 @@ import pytest
 import SimpleITK
 import tiny
 import torch
-from test_chain import predict
-
-LENGTH = "_2epochs_2iters"
+from stock import LENGTH, predict
 
 
 def pretrain(method, configuration):

@@ -3,38 +3,13 @@
 import json
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK
 import tiny
 import torch
-
-LENGTH = "_2epochs_2iters"
-
-
-def predict(
-    trainer: str,
-    output: Path,
-    configuration="2d_tiny",
-    fold=0,
-    name=tiny.DATASET,
-    plans="nnUNetPlans",
-    probabilities=False,
-    processes=0,
-):
-    """``nnUNetv2_predict`` on the test image; returns the segmentation."""
-    from nnunetv2.inference import predict_from_raw_data
-
-    images = Path(os.environ["nnUNet_raw"]) / name / "imagesTs"
-    sys.argv = (
-        f"nnUNetv2_predict -i {images} -o {output} -d {name} -c {configuration} -f {fold} -tr {trainer} -p {plans} "
-        f"-device cpu -npp {processes} -nps {processes} {'--save_probabilities' if probabilities else ''}"
-    ).split()
-    predict_from_raw_data.predict_entry_point()
-    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(output / "test.nii.gz")))
+from stock import LENGTH, predict
 
 
 @pytest.mark.parametrize(("method", "configuration"), [("DAE", "2d_tiny"), ("MAE", "3d_tiny")])

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import tiny
-from test_chain import predict
-
-LENGTH = "_2epochs_2iters"
+from stock import LENGTH, predict
 
 
 @pytest.mark.parametrize(

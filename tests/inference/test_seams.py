@@ -39,6 +39,7 @@ def test_a_seam_would_be_seen():
     assert step_at_borders(volume) > 3
 
 
+@pytest.mark.slow
 def test_restorations_have_no_seams(ddpm_fold, image):
     trainer = tiny.make_trainer("nnUNetPretrainerDDPM_2epochs_3iters")
     restorer, _ = load_restorer(type(trainer), [ddpm_fold], "checkpoint_final.pth", torch.device("cpu"), False)
@@ -46,6 +47,7 @@ def test_restorations_have_no_seams(ddpm_fold, image):
     assert np.abs(restored).max() > 0 and step_at_borders(restored) < 1.3
 
 
+@pytest.mark.slow
 def test_segmentations_of_residual_models_have_no_seams(ddpm_fold, results, monkeypatch, image):
     monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
     trainer = tiny.make_trainer("nnUNetTrainerDiffusionResidual_2epochs_2iters")

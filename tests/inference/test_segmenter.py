@@ -11,6 +11,7 @@ from nnunet_uad.inference.segmenter import load_segmenter, segment
 TRAINER = "nnUNetTrainerFromScratch_1epochs_2iters"
 
 
+@pytest.mark.slow
 def test_as_nnunet_predicts(tiny_dataset, results, tmp_path):
     """The segmentations that nnU-Net's own validation wrote, in the geometry of the image, and their probabilities."""
     fold = tiny.run_training(TRAINER)

@@ -69,6 +69,7 @@ def test_undefined_is_nan_not_a_number_out_of_thin_air(labels):
     assert np.isnan(best_dice(curve)[0]) == (not labels.any())
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.floats(0.001, 0.5), st.integers(0, 1000))
 def test_threshold_keeps_the_false_positive_rate(rate, seed):

@@ -27,6 +27,7 @@ def test_edges_lie_at_or_below_their_scores_and_close(scores):
     assert np.array_equal(bins_of(edges), bins)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(FLOATS, st.integers(0, 60))
 def test_parts_add_up_to_the_whole(scores, cut):

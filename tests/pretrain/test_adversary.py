@@ -113,6 +113,7 @@ def test_the_groups_are_two_optimisers(tiny_dataset, results, monkeypatch):
         assert torch.allclose(parameter, twin[name], atol=1e-6), name
 
 
+@pytest.mark.slow
 def test_a_continued_training_has_both_optimisers_state(tiny_dataset, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "stabiliser=both adversarial_loss=hinge")
     fold = tiny.run_training("nnUNetPretrainerPatchGAN_2epochs_2iters")

@@ -95,6 +95,7 @@ def test_bad_settings_are_refused(tiny_dataset, results, monkeypatch, settings, 
         trainer(settings, monkeypatch).initialize()
 
 
+@pytest.mark.slow
 def test_the_loss_falls(tiny_dataset, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "seed=1 learning_rate=0.01")
     trained = tiny.make_trainer("nnUNetPretrainerAE_2epochs_30iters")

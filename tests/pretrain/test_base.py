@@ -127,6 +127,7 @@ def test_a_cascade_stage_is_refused(tiny_dataset, results):
         nnUNetPretrainerDAE(plans, "3d_cascade", 0, dataset_json, torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_saving_reconstructions(tiny_dataset, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "save_reconstruction=true")
     fold = tiny.run_training("nnUNetPretrainerMAE_1epochs_1iters")

@@ -18,6 +18,7 @@ def test_the_average_is_what_is_written_and_restores(ddpm_fold):
     assert record.restorer["restoration"]["times"] == [250, 500, 750]
 
 
+@pytest.mark.slow
 def test_continued_with_average_and_schedule(ddpm_fold, results):
     """Interrupted after an epoch and continued: the average goes on from where it was."""
     trainer = tiny.make_trainer("nnUNetPretrainerDDPM_3epochs_3iters")
@@ -33,6 +34,7 @@ def test_continued_with_average_and_schedule(ddpm_fold, results):
     assert seen == [6, 7, 8]
 
 
+@pytest.mark.slow
 def test_the_loss_falls(tiny_dataset, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "seed=1 diffusion_noise=simplex diffusion_cell_mm=30")
     trainer = tiny.make_trainer("nnUNetPretrainerDDPM_3epochs_25iters")
@@ -41,6 +43,7 @@ def test_the_loss_falls(tiny_dataset, results, monkeypatch):
     assert losses[-1] < 0.8 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["conditioned=true", "ddim_start=100 ddim_steps=2", "test_times=[300]"])
 def test_other_forms_train_and_validate(tiny_dataset, results, monkeypatch, setting):
     monkeypatch.setenv("nnUNet_uad_settings", setting)

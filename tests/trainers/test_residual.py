@@ -32,6 +32,7 @@ def frozen_equals(network, tensors):
     return all(torch.equal(t, tensors[n]) for n, t in canonical_tensors(network.restorer.network).items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_frozen_means_frozen(restorer_file, monkeypatch, optimizer):
     """Bit by bit, after training and after --c; no optimiser state, and the rest has learned."""
@@ -65,6 +66,7 @@ def test_what_is_written(restorer_file):
     assert set(checkpoint["init_args"]["plans"]["nnunet_uad"]) == {"restorer", "settings", "seed"}
 
 
+@pytest.mark.slow
 def test_a_fold_with_another_restorer_is_refused(restorer_file, tmp_path, monkeypatch):
     train()
     tensors, record = read_pretrained(restorer_file)
@@ -99,6 +101,7 @@ def test_both_pretrainings_start_as_the_fine_tuned_model(dae_fold, restorer_file
     assert both.settings.freeze_encoder_epochs == plain.settings.freeze_encoder_epochs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["residual_form=siamese", "residual_channels=signed,absolute,reconstruction"])
 def test_other_forms_train_and_are_rebuilt(restorer_file, monkeypatch, setting):
     monkeypatch.setenv("nnUNet_uad_settings", setting)

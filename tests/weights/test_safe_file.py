@@ -58,6 +58,7 @@ def test_aliases_are_stored_once():
     assert {"conv.weight", "norm.running_mean"} <= names
 
 
+@pytest.mark.slow
 def test_killed_writer_never_leaves_half_a_file(tmp_path):
     """A process rewrites the file without pause and is killed at random instants; the file stays readable."""
     path = tmp_path / "pretrained.safetensors"

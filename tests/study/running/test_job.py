@@ -70,6 +70,7 @@ def test_a_killed_job_frees_its_lock(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_a_failed_command_says_which(workplace, capfd):
     layout = workplace.plan(budgets=[1], draws=1)
     content = json.loads((layout.folder / "request.json").read_text())
