@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nnunet_uad.common.nnunet import dataset_name, required_folder
+from nnunet_uad.common.nnunet import ModelFolder, dataset_name, required_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     results = required_folder("nnUNet_results")
     name = dataset_name(results, arguments.d)
-    model = results / name / f"{arguments.tr}__{arguments.p}__{arguments.c}"
+    model = ModelFolder(results, name, arguments.tr, arguments.p, arguments.c).path
     if not model.is_dir():
-        there = ", ".join(sorted(p.name for p in model.parent.glob("*__*__*"))) or "none"
-        raise FileNotFoundError(f"There is no model {model}. Models of {name}: {there}.")
+        present = ", ".join(sorted(p.name for p in model.parent.glob("*__*__*"))) or "none"
+        raise FileNotFoundError(f"There is no model {model}. Models of {name}: {present}.")
     arguments.o.parent.mkdir(parents=True, exist_ok=True)
     write_stock_model(model, arguments.f, arguments.chk, arguments.o)
     print(f"{arguments.o}: install it with nnUNetv2_install_pretrained_model_from_zip {arguments.o}")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.cli.common import default_processes
-from nnunet_uad.common.nnunet import dataset_name, required_folder
+from nnunet_uad.common.nnunet import ModelFolder, dataset_name, required_folder
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +38,8 @@ def find_model(arguments: argparse.Namespace) -> tuple[Any, list[Path]]:
 
     trainer_class = pretrainer_class(arguments.tr)
     results = required_folder("nnUNet_results")
-    model = results / dataset_name(results, arguments.d) / f"{arguments.tr}__{arguments.p}__{arguments.c}"
-    return trainer_class, find_folds(model, arguments.chk, arguments.f)
+    model = ModelFolder(results, dataset_name(results, arguments.d), arguments.tr, arguments.p, arguments.c)
+    return trainer_class, find_folds(model.path, arguments.chk, arguments.f)
 
 
 def pretrainer_class(name: str) -> Any:

@@ -15,7 +15,7 @@ import importlib.util
 import json
 from pathlib import Path
 
-from nnunet_uad.common.nnunet import dataset_folder, dataset_name, required_folder
+from nnunet_uad.common.nnunet import ModelFolder, dataset_folder, dataset_name, required_folder
 from nnunet_uad.robustness.artefacts import ARTEFACTS, SEVERITIES
 
 
@@ -45,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     results = required_folder("nnUNet_results")
     raw = dataset_folder("nnUNet_raw", arguments.d)
-    models = results / dataset_name(results, arguments.d)
+    name = dataset_name(results, arguments.d)
     request = RobustnessRequest(
         raw=raw,
         folds=_validation_cases(arguments.d, arguments.f),
-        models={t: models / f"{t}__{arguments.p}__{arguments.c}" for t in dict.fromkeys(arguments.tr)},
+        models={t: ModelFolder(results, name, t, arguments.p, arguments.c).path for t in dict.fromkeys(arguments.tr)},
         artefacts=arguments.artefacts,
         output=arguments.o,
         severities=arguments.severities,

@@ -1,21 +1,88 @@
-"""nnU-Net's folders: where its variables point, which dataset a number means, where the plugin lies."""
+"""nnU-Net's folders: where its variables point, which dataset a number means, where models and the plugin lie."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+#: What ``nnUNet_extTrainer`` must name, so that nnU-Net finds the trainers.
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent / "plugin"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """Where nnU-Net keeps a model: ``results/dataset/TRAINER__PLANS__CONFIGURATION``.
+
+    Attributes:
+        results: Folder of all results, nnUNet_results.
+        dataset: Full name of the dataset, ``Dataset901_Tumour``.
+        trainer: Full name of the trainer, the suffix for its length included.
+        plans: Name of the plans.
+        configuration: Name of the configuration.
+
+    Example:
+        >>> model = ModelFolder(Path("results"), "Dataset901_Tumour", "nnUNetPretrainerDAE", "nnUNetPlans", "2d")
+        >>> str(model.fold(0))
+        'results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d/fold_0'
+        >>> ModelFolder.from_path(model.path) == model
+        True
+    """
+
+    results: Path
+    dataset: str
+    trainer: str
+    plans: str
+    configuration: str
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return f"{self.trainer}__{self.plans}__{self.configuration}"
+
+    @property
+    def path(self) -> Path:
+        """The folder, which holds plans.json, dataset.json and the folds."""
+        return self.results / self.dataset / self.name
+
+    def fold(self, fold: int | str) -> Path:
+        """Folder of a fold.
+
+        Args:
+            fold: Number of the fold, or ``all``.
+        """
+        return self.path / f"fold_{fold}"
+
+    @classmethod
+    def from_path(cls, path: Path) -> ModelFolder:
+        """Read the names from a path.
+
+        Args:
+            path: Folder of a model.
+
+        Raises:
+            ValueError: The folder is not named as nnU-Net names models.
+        """
+        parts = path.name.split("__")
+        if len(parts) != 3:
+            raise ValueError(
+                f"Expected the folder of a model, DATASET/TRAINER__PLANS__CONFIGURATION below nnUNet_results, found "
+                f"{path}."
+            )
+        return cls(path.parent.parent, path.parent.name, *parts)
 
 
 def required_folder(variable: str) -> Path:
     """The folder that an nnU-Net environment variable names.
 
+    Args:
+        variable: Name of the variable, for example ``nnUNet_raw``.
+
     Raises:
-        RuntimeError: the variable is not set or names no folder.
+        RuntimeError: The variable is not set or names no folder.
     """
     value = os.environ.get(variable)
     if not value or not Path(value).is_dir():
@@ -27,31 +94,39 @@ def required_folder(variable: str) -> Path:
 
 
 def dataset_folder(variable: str, dataset: str) -> Path:
-    """The folder of a dataset, given as a number or a name, below nnUNet_raw or nnUNet_preprocessed.
+    """The folder of a dataset.
+
+    Args:
+        variable: Name of the variable whose folder holds the dataset: ``nnUNet_raw``, ``nnUNet_preprocessed``.
+        dataset: Number or full name of the dataset.
 
     Raises:
-        ValueError: no such dataset, or several of that number.
+        ValueError: No dataset has that number or name, or several have that number.
     """
     root = required_folder(variable)
     try:
         return root / dataset_name(root, dataset)
     except ValueError as error:
-        mend = " Plan and preprocess first: nnUNetv2_plan_and_preprocess" if variable.endswith("processed") else ""
-        raise ValueError(f"{variable}: {error}{mend}") from error
+        fix = " Plan and preprocess first: nnUNetv2_plan_and_preprocess" if variable.endswith("processed") else ""
+        raise ValueError(f"{variable}: {error}{fix}") from error
 
 
 def dataset_name(root: Path, dataset: str) -> str:
-    """Full name of a dataset that has a folder below ``root``, given as a number or a name.
+    """Full name of a dataset that has a folder below ``root``.
+
+    Args:
+        root: Folder of datasets.
+        dataset: Number or full name of the dataset.
 
     Raises:
-        ValueError: no such dataset, or several of that number.
+        ValueError: No dataset has that number or name, or several have that number.
     """
     pattern = f"Dataset{int(dataset):03d}_*" if dataset.isdigit() else dataset
-    found = sorted(p.name for p in root.glob(pattern) if p.is_dir())
-    if len(found) != 1:
-        there = ", ".join(p.name for p in sorted(root.glob("Dataset*"))) or "none"
-        raise ValueError(f"Expected one dataset {dataset!r} in {root}, found {len(found)}. Datasets there: {there}.")
-    return found[0]
+    names = sorted(p.name for p in root.glob(pattern) if p.is_dir())
+    if len(names) != 1:
+        present = ", ".join(p.name for p in sorted(root.glob("Dataset*"))) or "none"
+        raise ValueError(f"Expected one dataset {dataset!r} in {root}, found {len(names)}. Datasets there: {present}.")
+    return names[0]
 
 
 def channel_names(dataset_json: Mapping[str, Any]) -> tuple[str, ...]:
@@ -67,12 +142,16 @@ def channel_names(dataset_json: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(name) for name in dataset_json["channel_names"].values())
 
 
-def load_json(path: Path, mend: str) -> dict[str, Any]:
+def load_json(path: Path, command: str) -> dict[str, Any]:
     """Read a JSON file.
 
+    Args:
+        path: File to read.
+        command: Command that makes the file, for the error.
+
     Raises:
-        FileNotFoundError: not there; ``mend`` says which command makes it.
+        FileNotFoundError: The file does not exist.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist. Make it: {mend}")
+        raise FileNotFoundError(f"{path} does not exist. Make it: {command}")
     return json.loads(path.read_text(encoding="utf-8"))

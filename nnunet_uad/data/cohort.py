@@ -10,6 +10,7 @@ from typing import Any
 
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.image_files import channels_in
 
 #: In a dataset's folder in nnUNet_preprocessed: identifiers of the cases that nobody labelled.
@@ -81,7 +82,7 @@ def _positions(description: dict[str, Any], channels: Sequence[str], dataset: st
     names = {str(name).strip().casefold(): int(index) for index, name in description["channel_names"].items()}
     missing = [name for name in channels if name.strip().casefold() not in names]
     if missing:
-        there = ", ".join(map(str, description["channel_names"].values()))
+        there = ", ".join(channel_names(description))
         raise ValueError(
             f"{dataset} has the channel(s) {there}; the plans expect {', '.join(channels)}, so "
             f"{', '.join(missing)} is missing. Use the plans' network for fewer channels: --channels "

@@ -17,7 +17,9 @@ from nnunetv2.utilities.crossval_split import generate_crossval_split
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tqdm import tqdm
 
+from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
 
@@ -60,9 +62,15 @@ def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
         FileNotFoundError: a dataset, its plans or images are missing.
     """
     plans, dataset_json, fingerprint = _description(request)
-    cases, failed = _collect(request, list(dataset_json["channel_names"].values()))
-    request.target.mkdir(parents=True, exist_ok=True)
-    _write_plans(request.target / f"{request.plans}.json", plans)
+    cases, failed = _collect(request, channel_names(dataset_json))
+    claim(
+        request.target / f"{request.plans}.json",
+        plans,
+        "cases",
+        "They were preprocessed with other plans or channels. Remove that folder or name another dataset: "
+        "-o DatasetXXX_Name",
+        may_differ=_only_added,
+    )
     dataset_json |= {"numTraining": len(cases), "name": request.target.name.split("_", 1)[-1]}
     write_json(request.target / "dataset.json", dataset_json)
     write_json(request.target / "dataset_fingerprint.json", fingerprint)
@@ -145,22 +153,9 @@ def _collect(request: CohortRequest, channels: Sequence[str]) -> tuple[list[RawC
     return list(cases.values()), failed
 
 
-def _write_plans(path: Path, plans: dict[str, Any]) -> None:
-    """Write the plans; cases preprocessed with other plans must not be mixed with new ones."""
-    if path.is_file():
-        there = json.loads(path.read_text(encoding="utf-8"))
-        if _comparable(there, plans) != _comparable(plans, there):
-            raise ValueError(
-                f"{path} exists and differs: {path.parent.name} was preprocessed with other plans or channels. Remove "
-                "that folder or name another dataset: -o DatasetXXX_Name"
-            )
-    write_json(path, plans)
-
-
-def _comparable(plans: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Plans without the configurations that the other does not have: added ones change nothing."""
-    shared = {k: v for k, v in plans["configurations"].items() if k in other["configurations"]}
-    return {**plans, "configurations": shared}
+def _only_added(key: str, old: Any, new: Any) -> bool:
+    """Whether plans differ only in configurations that one of them does not have: those change nothing."""
+    return key == "configurations" and all(old[name] == new[name] for name in old.keys() & new.keys())
 
 
 def _preprocess_all(

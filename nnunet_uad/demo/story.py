@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from nnunet_uad.common.nnunet import PLUGIN_FOLDER
+from nnunet_uad.common.commands import executable, nnunet_environment
+from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.trainer_names import split_variant
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE
 
@@ -68,30 +68,23 @@ class Workspace:
     def fold_folder(self, trainer: str) -> Path:
         """Results folder of a trainer's fold."""
         fold = PRETRAIN_FOLD if trainer == PRETRAINER else FINE_TUNE_FOLD
-        model = f"{self.trainer_name(trainer)}__{self.plans}__{self.configuration}"
-        return self.results / self.dataset / model / f"fold_{fold}"
+        name = self.trainer_name(trainer)
+        return ModelFolder(self.results, self.dataset, name, self.plans, self.configuration).fold(fold)
 
     def environment(self) -> dict[str, str]:
         """Environment of the commands."""
-        cores = str(os.cpu_count() or 1)
-        return {
-            **os.environ,
+        processes = str(min(4, os.cpu_count() or 1))
+        folders = {
             "nnUNet_raw": str(self.raw),
             "nnUNet_preprocessed": str(self.preprocessed),
             "nnUNet_results": str(self.results),
-            "nnUNet_extTrainer": str(PLUGIN_FOLDER),
-            "nnUNet_n_proc_DA": os.environ.get("nnUNet_n_proc_DA", str(min(4, int(cores)))),
-            "nnUNet_def_n_proc": os.environ.get("nnUNet_def_n_proc", str(min(4, int(cores)))),
-            # Threads that wait by spinning take the core from those that work.
-            "OMP_WAIT_POLICY": "PASSIVE",
-            "GOMP_SPINCOUNT": "0",
         }
-
-
-def command(name: str) -> str:
-    """A console script of the environment that runs this process."""
-    beside = Path(sys.executable).parent / name
-    return str(beside) if beside.exists() else name
+        return {
+            "nnUNet_n_proc_DA": processes,
+            "nnUNet_def_n_proc": processes,
+            **os.environ,
+            **nnunet_environment(folders, shared_cores=True),
+        }
 
 
 def run_step(
@@ -147,7 +140,7 @@ def train(workspace: Workspace, title: str, trainer: str, extra: dict[str, str] 
         workspace,
         title,
         [
-            command("nnUNetv2_train"),
+            executable("nnUNetv2_train"),
             workspace.dataset,
             workspace.configuration,
             str(fold),

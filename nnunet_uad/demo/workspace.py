@@ -7,12 +7,13 @@ from pathlib import Path
 
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 
+from nnunet_uad.common.commands import executable
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.nnunet import dataset_folder, required_folder
 from nnunet_uad.data.linked import link_preprocessed
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE
 from nnunet_uad.demo.phantom import DATASET, write_dataset
-from nnunet_uad.demo.story import Workspace, command, run_step
+from nnunet_uad.demo.story import Workspace, run_step
 
 _SMALL_PLAN = [
     "-c",
@@ -49,10 +50,10 @@ def phantom_workspace(root: Path, device: str, lengths: tuple[str, ...]) -> Work
         return workspace
     write_dataset(workspace.raw)
     number = DATASET[7:10]
-    run_step(workspace, "Extract fingerprint", [command("nnUNetv2_extract_fingerprint"), "-d", number, "-np", "2"])
-    run_step(workspace, "Plan", [command("nnUNetv2_plan_experiment"), "-d", number])
-    run_step(workspace, "Add a small plan", [command("nnunet_uad"), "small-plan", "-d", number, *_SMALL_PLAN])
-    run_step(workspace, "Preprocess", [command("nnUNetv2_preprocess"), "-d", number, "-c", "2d_small", "-np", "2"])
+    run_step(workspace, "Extract fingerprint", [executable("nnUNetv2_extract_fingerprint"), "-d", number, "-np", "2"])
+    run_step(workspace, "Plan", [executable("nnUNetv2_plan_experiment"), "-d", number])
+    run_step(workspace, "Add a small plan", [executable("nnunet_uad"), "small-plan", "-d", number, *_SMALL_PLAN])
+    run_step(workspace, "Preprocess", [executable("nnUNetv2_preprocess"), "-d", number, "-c", "2d_small", "-np", "2"])
     names = [p.name.split(".")[0] for p in sorted((workspace.raw / DATASET / "labelsTr").iterdir())]
     healthy = [n for n in names if n.startswith("healthy")]
     lesion = [n for n in names if n.startswith("lesion")]

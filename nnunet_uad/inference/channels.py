@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.claim import claim
+from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.inference.case import RestoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
@@ -129,24 +129,22 @@ def extended_dataset_json(dataset_json: Mapping[str, Any], kinds: Sequence[str])
 
 
 def claim_folder(path: Path, record: Mapping[str, Any], images: Sequence[Path], overwrite: bool) -> None:
-    """Write ``record`` to ``path``; what another restorer left in the folders ``images`` is never mixed in.
+    """Write the record of residual channels; channels of another restorer are refused or deleted, never mixed in.
 
-    Channels of the same restorer are kept, so that an interrupted run continues. Those of another are deleted before
-    the record is written: whatever lies beside a record was made as it says, also after an interruption.
+    Args:
+        path: File of the record.
+        record: How the channels are made.
+        images: Folders of the channels.
+        overwrite: Whether channels that were made in another way, or finished ones, may be replaced.
 
     Raises:
-        ValueError: there are channels of another restorer and ``overwrite`` is off.
+        ValueError: There are channels of another restorer and ``overwrite`` is off.
     """
-    there = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    same = there == json.loads(json.dumps(record))
-    if there is not None and not same and not overwrite:
-        changed = [k for k in record if there.get(k) != record[k]]
-        raise ValueError(
-            f"{path.parent} holds residual channels that were made differently ({', '.join(changed)}), so they are "
-            "stale. Choose another -o, or make them anew: --overwrite"
-        )
-    if there is not None and (overwrite or not same):
+
+    def clear() -> None:
         for folder in images:
             for image in folder.glob("*_[0-9][0-9][0-9][0-9].*"):
                 image.unlink()
-    write_json(path, record)
+
+    remedy = "They are stale: choose another -o, or make them anew with --overwrite."
+    claim(path, record, "residual channels", remedy, overwrite, clear=clear)

@@ -11,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import write_json
 from nnunet_uad.data.image_files import channels_in, ending_of
 from nnunet_uad.evaluation.segmentation import score_case
@@ -85,20 +86,13 @@ def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
         raise ValueError(
             f"{request.raw} lacks images or labels of the validation cases {', '.join(absent) or '(there are none)'}."
         )
-    claim = {
+    record = {
         "artefacts' seed": request.seed,
         "mirroring": request.mirroring,
         "checkpoint": request.checkpoint,
         "dataset": request.raw.name,
     }
-    path = request.output / RECORD
-    if path.is_file() and (found := json.loads(path.read_text(encoding="utf-8"))) != claim:
-        changed = [k for k in claim if found.get(k) != claim[k]]
-        raise ValueError(
-            f"{request.output} holds the rows of another run ({', '.join(changed)} differ). Choose another -o."
-        )
-    request.output.mkdir(parents=True, exist_ok=True)
-    write_json(path, claim)
+    claim(request.output / RECORD, record, "rows", "Choose another -o.")
     return {case: [there[case][k] for k in sorted(there[case])] for case in cases}
 
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
 
@@ -55,7 +56,7 @@ def locate_pretrained(query: WeightQuery) -> tuple[Path, str]:
         return path, f"named by {query.variable}"
     tried = []
     for fold in dict.fromkeys((query.fold, "all")):
-        plain = _file(query, query.pretrainer, fold)
+        plain = _model(query, query.pretrainer).fold(fold) / FILE_NAME
         tried.append(plain)
         if plain.is_file():
             return plain, f"same dataset, plans and configuration, fold {fold}"
@@ -71,15 +72,14 @@ def locate_pretrained(query: WeightQuery) -> tuple[Path, str]:
     raise FileNotFoundError(_not_found(query, tried))
 
 
-def _file(query: WeightQuery, trainer: str, fold: str) -> Path:
-    folder = f"{trainer}__{query.plans}__{query.configuration}"
-    return query.results / query.dataset / folder / f"fold_{fold}" / FILE_NAME
+def _model(query: WeightQuery, trainer: str) -> ModelFolder:
+    return ModelFolder(query.results, query.dataset, trainer, query.plans, query.configuration)
 
 
 def _other_lengths(query: WeightQuery, fold: str) -> list[Path]:
-    pattern = f"{query.pretrainer}_*__{query.plans}__{query.configuration}/fold_{fold}/{FILE_NAME}"
-    found = sorted((query.results / query.dataset).glob(pattern))
-    return [p for p in found if base_name(p.parts[-3].split("__")[0]) == query.pretrainer]
+    pattern = _model(query, f"{query.pretrainer}_*").name
+    files = sorted((query.results / query.dataset).glob(f"{pattern}/fold_{fold}/{FILE_NAME}"))
+    return [f for f in files if base_name(ModelFolder.from_path(f.parents[1]).trainer) == query.pretrainer]
 
 
 def _not_found(query: WeightQuery, tried: list[Path]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import read_pretrained
 
@@ -96,12 +97,12 @@ def _read_torch(path: Path) -> SourceWeights:
     if "nnssl_adaptation_plan" in content and "init_args" not in content:
         return SourceWeights(path, "nnssl", _rename_nnssl(weights, content["nnssl_adaptation_plan"]))
     arguments = content.get("init_args", {})
-    names = arguments.get("dataset_json", {}).get("channel_names", {})
+    dataset_json = arguments.get("dataset_json", {})
     return SourceWeights(
         path,
         "nnunet",
         weights,
-        channel_names=tuple(str(n) for n in names.values()),
+        channel_names=channel_names(dataset_json) if "channel_names" in dataset_json else (),
         configuration=str(arguments.get("configuration", "")),
     )
 

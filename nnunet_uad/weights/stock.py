@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import zipfile
@@ -14,6 +15,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.networks.reconstruction_branch import stock_weights
 
 STOCK_TRAINER = "nnUNetTrainer"
@@ -42,21 +44,21 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
     plans = json.loads((model / "plans.json").read_text(encoding="utf-8"))
     plans.pop("nnunet_uad", None)
     dataset_json = json.loads((model / "dataset.json").read_text(encoding="utf-8"))
-    _, identifier, configuration = model.name.split("__")
-    inside = Path(model.parent.name) / f"{STOCK_TRAINER}__{identifier}__{configuration}"
+    # Paths in the zip begin with the dataset.
+    inside = dataclasses.replace(ModelFolder.from_path(model), results=Path(), trainer=STOCK_TRAINER)
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for fold in folds:
             content = torch.load(model / f"fold_{fold}" / checkpoint, map_location="cpu", weights_only=True)
             buffer = io.BytesIO()
             torch.save(_stock_checkpoint(content, plans, dataset_json, model.name), buffer)
-            archive.writestr(str(inside / f"fold_{fold}" / "checkpoint_final.pth"), buffer.getvalue())
+            archive.writestr(str(inside.fold(fold) / "checkpoint_final.pth"), buffer.getvalue())
             for extra in ("progress.png", "validation/summary.json"):
                 if (model / f"fold_{fold}" / extra).is_file():
-                    archive.write(model / f"fold_{fold}" / extra, str(inside / f"fold_{fold}" / extra))
-        archive.writestr(str(inside / "plans.json"), json.dumps(plans, indent=4))
+                    archive.write(model / f"fold_{fold}" / extra, str(inside.fold(fold) / extra))
+        archive.writestr(str(inside.path / "plans.json"), json.dumps(plans, indent=4))
         for name in ("dataset.json", "dataset_fingerprint.json"):
             if (model / name).is_file():
-                archive.write(model / name, str(inside / name))
+                archive.write(model / name, str(inside.path / name))
     return target
 
 

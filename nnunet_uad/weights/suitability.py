@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
 
@@ -45,7 +46,7 @@ class TransferTarget:
         return cls(
             dataset=plans_manager.dataset_name,
             configuration=configuration,
-            channel_names=tuple(str(n) for n in dataset_json["channel_names"].values()),
+            channel_names=channel_names(dataset_json),
             normalization=tuple(manager.normalization_schemes),
             spacing=tuple(float(s) for s in manager.spacing),
             architecture=manager.network_arch_class_name,

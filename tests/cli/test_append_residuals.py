@@ -73,7 +73,7 @@ def test_the_dataset_and_stock_nnunet_on_it(every_case_left_out, raw, tmp_path, 
     path = target / "residual_channels.json"
     path.write_text(json.dumps({**record, "restorers": {"fold_0": "another"}}))
     assert append("--kinds", "signed", "absolute") == 1
-    assert "made differently (restorers), so they are stale" in capsys.readouterr().err
+    assert "made differently (restorers). They are stale" in capsys.readouterr().err
     path.write_text(json.dumps(record))
 
     plans = tiny.plan_and_preprocess(981, TARGET)

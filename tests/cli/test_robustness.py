@@ -47,7 +47,7 @@ def test_rows_are_written_once_and_an_interrupted_run_continues(models, tmp_path
     assert all(r.stat().st_mtime_ns == stamps[r] for r in rows[:-1])
     assert not (tmp_path / "images" / "noise_1").exists()
     assert main(command(tmp_path, *flags, "--seed", "1")) == 1
-    assert "holds the rows of another run (artefacts' seed differ)" in capsys.readouterr().err
+    assert "holds rows that were made differently (artefacts' seed)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def test_channels_of_the_same_restorer_are_kept(folder):
 def test_channels_of_another_are_gone_before_the_record_says_so(folder):
     """An interruption right after the claim must leave nothing stale under the new record."""
     claim_folder(folder / "r.json", {"restorers": {"fold_0": "abc"}}, [folder / "images"], False)
-    with pytest.raises(ValueError, match=r"made differently .restorers., so they are stale"):
+    with pytest.raises(ValueError, match=r"made differently .restorers.. They are stale"):
         claim_folder(folder / "r.json", {"restorers": {"fold_0": "xyz"}}, [folder / "images"], False)
     assert (folder / "images" / "a_0002.nii.gz").exists()
     claim_folder(folder / "r.json", {"restorers": {"fold_0": "xyz"}}, [folder / "images"], True)

@@ -1,6 +1,6 @@
 from weights_helpers import make_record
 
-from nnunet_uad.weights.leakage import leakage_warning
+from nnunet_uad.weights.leakage import Overlap, leakage_warning
 
 
 def test_overlap_in_the_same_dataset_is_named():
@@ -9,7 +9,8 @@ def test_overlap_in_the_same_dataset_is_named():
 
 
 def test_overlap_of_identifiers_in_another_dataset_is_a_question():
-    assert leakage_warning(make_record(), "Dataset002_X", ["b"]).startswith("LEAKAGE? 1")
+    warning = leakage_warning(make_record(), "Dataset002_X", ["b"])
+    assert warning.startswith("LEAKAGE? 1 validation case(s)") and "(Dataset991_Tiny) was trained on: b. " in warning
 
 
 def test_no_overlap_no_warning():
@@ -19,3 +20,12 @@ def test_no_overlap_no_warning():
 def test_many_cases_are_abbreviated():
     cases = tuple(f"case{i:02d}" for i in range(25))
     assert "and 15 more" in leakage_warning(make_record(cases=cases), "Dataset991_Tiny", cases)
+
+
+def test_what_any_of_several_weights_has_seen_counts():
+    records = [make_record(cases=("a",)), make_record(cases=("b", "c"))]
+    assert Overlap.of(records, ["c", "a", "x"]).cases == ("a", "c")
+    assert not Overlap.of(records, ["x"]) and not Overlap.of([], ["a"])
+    assert Overlap.between(["a"], ["a"]).finding("it", "So what.", "scan(s)") == (
+        "LEAKAGE: 1 scan(s) were among the training cases of it: a. So what."
+    )

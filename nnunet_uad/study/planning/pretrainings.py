@@ -9,6 +9,7 @@ from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
 from nnunet_uad.study.planning.needs import needs_of
 from nnunet_uad.study.study_file import Arm, Study, slug
+from nnunet_uad.weights.leakage import Overlap
 
 
 def plan_pretrainings(study: Study, outer: list[str], dataset: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -84,10 +85,9 @@ def check_leakage(folder: Path, outer: dict[str, dict[str, list[str]]], pretrain
                 f"pretraining: {folder.name} has {len(splits)} folds and none numbered {number}. Preprocess it with "
                 "the plans of the study's dataset, whose folds it then gets: nnunet_uad preprocess --like …"
             )
-        shared = sorted(set(splits[int(number)]["train"]) & set(split["val"]))
-        if shared:
-            raise ValueError(
-                f"LEAKAGE: fold {number} of {folder.name} trains stage one on {', '.join(shared[:10])}, which the "
-                "study tests on. Scores on images that pretraining has seen do not count; correct the folds in "
-                f"{folder / SPLITS_FILE}."
+        if overlap := Overlap.between(splits[int(number)]["train"], split["val"]):
+            consequence = (
+                f"Scores on images that pretraining has seen do not count; correct the folds in {folder / SPLITS_FILE}."
             )
+            stage_one = f"stage one (fold {number} of {folder.name})"
+            raise ValueError(overlap.finding(stage_one, consequence, "test case(s) of the study"))

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.nnunet import channel_names, dataset_name
 from nnunet_uad.data.cohort import raw_cases
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.planning.source import Source
@@ -18,9 +19,7 @@ def plan_tests(study: Study, layout: Layout, raw: Path, source: Source) -> list[
     Raises:
         ValueError: other channels, another file ending, no labelled case, or the study's own dataset.
     """
-    from nnunet_uad.common.nnunet import dataset_name
-
-    channels, ending = list(source.dataset_json["channel_names"].values()), source.dataset_json["file_ending"]
+    channels, ending = channel_names(source.dataset_json), source.dataset_json["file_ending"]
     tests = []
     for wanted in study.test:
         name = dataset_name(raw, wanted)

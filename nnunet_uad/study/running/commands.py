@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from nnunet_uad.common.nnunet import PLUGIN_FOLDER
+from nnunet_uad.common import commands
+from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
@@ -74,7 +73,16 @@ def pretrained_file(layout: Layout, identifier: str) -> Path:
 
 def _train(layout: Layout, results: Path, dataset: str, fold: int, trainer: str, settings: str) -> Command:
     study = layout.study
-    words = [executable("nnUNetv2_train"), dataset, study.configuration, str(fold), "-tr", trainer, "-p", study.plans]
+    words = [
+        commands.executable("nnUNetv2_train"),
+        dataset,
+        study.configuration,
+        str(fold),
+        "-tr",
+        trainer,
+        "-p",
+        study.plans,
+    ]
     words += ["-device", study.device]
     environment = {
         **nnunet_environment(layout),
@@ -83,29 +91,14 @@ def _train(layout: Layout, results: Path, dataset: str, fold: int, trainer: str,
         WEIGHTS_VARIABLE: "",
         RESTORER_VARIABLE: "",
     }
-    folder = results / dataset / f"{trainer}__{study.plans}__{study.configuration}" / f"fold_{fold}"
-    return Command(tuple(words), environment, folder)
+    model = ModelFolder(results, dataset, trainer, study.plans, study.configuration)
+    return Command(tuple(words), environment, model.fold(fold))
 
 
 def nnunet_environment(layout: Layout) -> dict[str, str]:
     """nnU-Net's folders, the plugin, the number of processes."""
-    paths, processes = layout.request["paths"], layout.study.processes
-    others = [p for p in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if p and p != str(PLUGIN_FOLDER)]
-    # Unbuffered: whoever follows a log wants to see this epoch, not the last but one.
-    environment = {
-        **paths,
-        "nnUNet_extTrainer": os.pathsep.join([str(PLUGIN_FOLDER), *others]),
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = commands.nnunet_environment(layout.request["paths"], shared_cores=layout.study.device == "cpu")
+    processes = layout.study.processes
     if processes is not None:
         environment |= {"nnUNet_def_n_proc": str(max(1, processes)), "nnUNet_n_proc_DA": str(processes)}
-    if layout.study.device == "cpu":
-        # Several trainings share the cores: threads that wait must not keep them busy.
-        environment |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
     return environment
-
-
-def executable(name: str) -> str:
-    """A command of the environment that runs this; by its bare name if it is not beside Python."""
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.is_file() else name

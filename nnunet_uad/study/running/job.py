@@ -30,6 +30,7 @@ from nnunet_uad.study.running.commands import (
 )
 from nnunet_uad.study.running.gpus import own_gpu
 from nnunet_uad.study.running.revision import revision
+from nnunet_uad.weights.leakage import Overlap
 
 PACKAGES = ("nnunet_uad", "nnunetv2", "torch")
 REPORTS = ("transfer.json", "restorer.json")
@@ -108,13 +109,10 @@ def _refuse_leakage(layout: Layout, cell: Cell) -> None:
     """
     for identifier in layout.needed(cell).values():
         file = pretrained_file(layout, identifier)
-        seen = set(_record(file).cases)
         tested = {*cell.fold["val"], *(c for test in layout.plan["tests"] for c in test["labels"])}
-        if shared := sorted(seen & tested):
-            raise RuntimeError(
-                f"LEAKAGE: {file} was trained on {', '.join(shared[:10])}, which this cell is tested on. A study does "
-                "not report such scores."
-            )
+        if overlap := Overlap.of([_record(file)], tested):
+            consequence = "A study does not report such scores."
+            raise RuntimeError(overlap.finding(str(file), consequence, "test case(s) of this cell"))
 
 
 def _record(file: Path) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.image_files import channels_in
 from nnunet_uad.inference.segmenter import load_segmenter, segment
 from nnunet_uad.study.layout import Cell, Layout
@@ -75,5 +76,5 @@ def raw_images(raw: Path, description: dict[str, Any]) -> dict[str, list[Path]]:
     """The raw images of the study's dataset, channels in the order of the plans."""
     from nnunet_uad.data.cohort import raw_cases
 
-    channels = list(description["channel_names"].values())
+    channels = channel_names(description)
     return {case.identifier: [Path(p) for p in case.images] for case in raw_cases(raw, channels)[0]}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from nnunet_uad.common.commands import executable
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.running.commands import executable
 from nnunet_uad.study.study_file import Study
 
 STARTED = "preprocessing"

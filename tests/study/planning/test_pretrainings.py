@@ -33,7 +33,7 @@ def test_other_data_of_stage_one_must_not_hold_the_test_cases(workplace):
     splits = json.loads((target / "splits_final.json").read_text())
     splits[0]["train"].append(tiny.LESION[3])
     (target / "splits_final.json").write_text(json.dumps(splits))
-    with pytest.raises(ValueError, match=f"LEAKAGE: fold 0 .* trains stage one on {tiny.LESION[3]}"):
+    with pytest.raises(ValueError, match=rf"LEAKAGE: 1 .* stage one \(fold 0 of .*\): {tiny.LESION[3]}\."):
         workplace.plan("leaking", **changes)
     (target / "splits_final.json").write_text("[]")
     with pytest.raises(ValueError, match="none numbered 0"):

@@ -2,7 +2,8 @@ import shlex
 
 import pytest
 
-from nnunet_uad.study.running.commands import executable, pretrained_file, pretraining_command, training_command
+from nnunet_uad.common.commands import executable
+from nnunet_uad.study.running.commands import pretrained_file, pretraining_command, training_command
 from nnunet_uad.study.running.preparation import STARTED, is_prepared, preparation_commands
 
 

@@ -31,7 +31,7 @@ def test_weights_that_have_seen_test_cases_stop_the_cell(workplace, dae_fold):
     shutil.copy(dae_fold / "pretrained.safetensors", target)
     _refuse_leakage(layout, cell)  # fold 0 of the pretraining leaves the same cases out
     cell.fold["val"].append(tiny.HEALTHY[0])
-    with pytest.raises(RuntimeError, match=f"LEAKAGE: .* was trained on {tiny.HEALTHY[0]}"):
+    with pytest.raises(RuntimeError, match=f"LEAKAGE: 1 test .* among the training cases of .*: {tiny.HEALTHY[0]}"):
         _refuse_leakage(layout, cell)
     cell.fold["val"].remove(tiny.HEALTHY[0])
     layout.plan["tests"].append({"dataset": "D", "labels": {tiny.LESION[0]: "x"}})

@@ -1,0 +1,46 @@
+"""nnU-Net's commands as this package starts them: which executable, in which environment."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from nnunet_uad.common.nnunet import PLUGIN_FOLDER
+
+
+def executable(name: str) -> str:
+    """A console script of the environment that runs this process; its bare name if it is not beside Python.
+
+    Args:
+        name: Name of the script.
+
+    Example:
+        >>> executable("nnUNetv2_train")
+        '/home/me/.venv/bin/nnUNetv2_train'
+    """
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.is_file() else name
+
+
+def nnunet_environment(folders: Mapping[str, str], shared_cores: bool) -> dict[str, str]:
+    """Variables that a command of nnU-Net needs on top of the present ones.
+
+    Args:
+        folders: Paths of nnU-Net's folders, by variable (``nnUNet_raw`` …).
+        shared_cores: Whether processes share the cores, so that threads that wait must not keep them busy.
+
+    Returns:
+        nnU-Net's folders and the plugin; folders with trainers of others are kept.
+    """
+    others = [p for p in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if p and p != str(PLUGIN_FOLDER)]
+    environment = {
+        **folders,
+        "nnUNet_extTrainer": os.pathsep.join([str(PLUGIN_FOLDER), *others]),
+        # Whoever follows a log wants to see this epoch, not the last but one.
+        "PYTHONUNBUFFERED": "1",
+    }
+    if shared_cores:
+        environment |= {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+    return environment

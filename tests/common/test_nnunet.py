@@ -1,0 +1,40 @@
+from pathlib import Path
+
+import pytest
+
+from nnunet_uad.common.nnunet import ModelFolder, channel_names, dataset_folder, load_json, required_folder
+
+
+def test_datasets_by_number_and_name(tmp_path, monkeypatch):
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path))
+    (tmp_path / "Dataset007_Bond").mkdir()
+    assert dataset_folder("nnUNet_raw", "7").name == dataset_folder("nnUNet_raw", "Dataset007_Bond").name
+    with pytest.raises(ValueError, match=r"found 0. Datasets there: Dataset007_Bond"):
+        dataset_folder("nnUNet_raw", "8")
+
+
+def test_missing_things_name_what_makes_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("nnUNet_raw", str(tmp_path / "gone"))
+    with pytest.raises(RuntimeError, match="which is no folder"):
+        required_folder("nnUNet_raw")
+    with pytest.raises(FileNotFoundError, match="Make it: do this"):
+        load_json(tmp_path / "x.json", "do this")
+
+
+def test_a_models_folder_is_named_as_nnunet_names_it():
+    from nnunetv2.paths import nnUNet_results
+    from nnunetv2.utilities.file_path_utilities import get_output_folder
+
+    model = ModelFolder(Path(nnUNet_results), "Dataset007_Bond", "nnUNetPretrainerDAE_2epochs", "nnUNetPlans", "2d")
+    stock = get_output_folder(model.dataset, model.trainer, model.plans, model.configuration, fold=3)
+    assert model.fold(3) == Path(stock) and model.fold("all").name == "fold_all"
+    assert ModelFolder.from_path(model.path) == model
+
+
+def test_another_folder_is_no_model(tmp_path):
+    with pytest.raises(ValueError, match=r"Expected the folder of a model.*found .*fold_0"):
+        ModelFolder.from_path(tmp_path / "fold_0")
+
+
+def test_channels_keep_the_order_of_the_file():
+    assert channel_names({"channel_names": {"0": "FLAIR", "1": "T1", "2": 2}}) == ("FLAIR", "T1", "2")
