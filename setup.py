@@ -49,6 +49,7 @@ setup(
         "monai>=1.4",
         "nibabel",
         "numpy",
+        "pydantic>=2.12,<3",
         "safetensors",
         "scipy",
         "tqdm",

@@ -1,84 +1,197 @@
-"""Mappings read from YAML → frozen dataclasses, with errors that say which key was meant."""
+"""Mappings that people write (YAML, JSON, ``key=value``) → frozen dataclasses, with errors that say what was meant.
+
+The dataclasses stay plain ones of the standard library. Pydantic checks them against their annotations and is imported
+when the first one is built: ``nnunet_uad --help`` must not wait for it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
+import json
 import types
 import typing
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
 
+#: Pydantic's names of what does not fit → what is expected instead, in words.
+_EXPECTED = {
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "a word or text",
+    "dict_type": "names with values",
+    "tuple_type": "a list",
+    "dataclass_type": "keys with values",
+    "greater_than": "> {gt:g}",
+    "greater_than_equal": ">= {ge:g}",
+    "less_than": "< {lt:g}",
+    "less_than_equal": "<= {le:g}",
+}
+#: The same, of a tuple with too few or too many values.
+_LENGTHS = ("missing", "too_long")
 
-def build(cls: type[T], content: Any, where: str) -> T:
+
+class Before:
+    """Annotation of a field: a function that its value passes before it is checked.
+
+    Args:
+        function: Value as it was written → value as the field's type wants it; what it does not know it returns as it
+            is, for the check to refuse.
+
+    Example:
+        >>> Word = Annotated[str, Before(lambda value: str(value) if type(value) is int else value)]
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        from pydantic_core import core_schema
+
+        # Back to JSON: the strict rules for Python's own objects take no list for a tuple.
+        def written(value: Any) -> str:
+            return json.dumps(self.function(value))
+
+        return core_schema.no_info_before_validator_function(written, core_schema.json_schema(handler(source)))
+
+
+#: Text that may be written as a number: the dataset 901, the fold 0.
+Word = Annotated[str, Before(lambda value: str(value) if type(value) is int else value)]
+#: For tuples: a single value may stand for a list of one.
+ONE_OR_MORE = Before(lambda value: value if isinstance(value, (list, Mapping)) or value is None else [value])
+#: For dataclasses: a key with nothing behind it means the defaults.
+EMPTY_IS_DEFAULT = Before(lambda value: {} if value is None else value)
+
+
+def build(cls: type[T], content: Any, where: str = "", base: T | None = None, ignore_unknown: bool = False) -> T:
     """Build a dataclass from a mapping; nested dataclasses from nested mappings.
 
     Args:
-        cls: its fields are the keys; those without default are required.
-        content: as YAML gives it.
-        where: for errors, for example ``study.yaml: pretraining``.
+        cls: Dataclass whose fields are the keys; those without default are required.
+        content: Mapping as YAML or JSON gives it: lists become tuples, whole numbers fit floats, nothing else is
+            converted.
+        where: Place for errors, for example ``study.yaml``.
+        base: Settings that supply what ``content`` leaves out; errors then show their values as examples.
+        ignore_unknown: Leave out keys that are no field, instead of refusing them.
 
     Raises:
-        ValueError: no mapping, an unknown key (the nearest is suggested), a missing key or a wrong type.
+        ValueError: No mapping, an unknown key (the nearest is suggested), a missing key, a wrong type, or what the
+            dataclass itself refuses; names place, key, what is expected and what was found.
     """
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{where} expects keys with values, found {content!r}.")
-    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    refuse_unknown(content, fields, where)
-    required = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
-    missing = [n for n in required if n not in content]
-    if missing:
-        raise ValueError(f"{where} lacks {', '.join(missing)}.")
-    hints = typing.get_type_hints(cls)
-    return cls(**{key: convert(hints[key], value, f"{where}: {key}") for key, value in content.items()})
+    from pydantic import ValidationError
+
+    known = {} if base is None else dataclasses.asdict(base)  # type: ignore[call-overload]
+    full = {**known, **content} if isinstance(content, Mapping) else content
+    extra: typing.Literal["ignore", "forbid"] = "ignore" if ignore_unknown else "forbid"
+    try:
+        # As JSON, whose strict rules are those of people: a list is a tuple, 1 is 1.0, but true is no number.
+        adapter: TypeAdapter[T] = _adapter(cls)  # type: ignore[arg-type]
+        return adapter.validate_json(json.dumps(full, default=str), strict=True, extra=extra)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+    raise ValueError(_in_words(cls, details, where, known, full))
 
 
-def refuse_unknown(found: Iterable[Any], known: Iterable[str], where: str) -> None:
-    """Raise ValueError for a key that is none of ``known``, suggesting the nearest."""
+@functools.cache
+def _adapter(cls: Any) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(cls)
+
+
+def refuse_unknown(keys: Iterable[Any], known: Iterable[str], where: str, noun: str = "key") -> None:
+    """Raise for a key that is none of the known ones, suggesting the nearest.
+
+    Args:
+        keys: Keys as they were written.
+        known: Keys that there are.
+        where: Place for the error.
+        noun: Word for a key: ``setting``.
+
+    Raises:
+        ValueError: Naming the key, the nearest and all known ones.
+    """
     known = list(known)
-    for key in found:
+    for key in keys:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise ValueError(f"{where} has no key {key!r}.{hint} It has: {', '.join(known)}.")
+            raise ValueError(_unknown(key, known, where, noun))
 
 
-def convert(kind: Any, value: Any, where: str) -> Any:
-    """``value`` as the type ``kind``: a scalar, an optional, a tuple, a dictionary or a dataclass.
-
-    Raises:
-        ValueError: it is of another type.
-    """
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        if value is None:
-            return None
-        return convert(next(a for a in arguments if a is not types.NoneType), value, where)
-    if dataclasses.is_dataclass(kind):
-        return build(kind, {} if value is None else value, where)  # type: ignore[arg-type]
-    if origin is tuple:
-        values = value if isinstance(value, (list, tuple)) else [value]
-        return tuple(convert(arguments[0], v, where) for v in values)
-    if origin is dict:
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{where} expects names with values, found {value!r}.")
-        return {str(k): convert(arguments[1], v, f"{where}: {k}") for k, v in value.items()}
-    return _scalar(kind, value, where)
+def _unknown(key: Any, known: Sequence[str], where: str, noun: str) -> str:
+    near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"{where} has no {noun} {key!r}.{hint} It has: {', '.join(known)}."
 
 
-def _scalar(kind: Any, value: Any, where: str) -> Any:
-    wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a word or text"}
-    if kind is Any:
-        return value
-    # A number is a fine name for a dataset, and 1 a fine number for 1.0; true is neither.
-    fits = {
-        bool: isinstance(value, bool),
-        int: isinstance(value, int) and not isinstance(value, bool),
-        float: isinstance(value, (int, float)) and not isinstance(value, bool),
-        str: isinstance(value, (str, int)) and not isinstance(value, bool),
-    }
-    if not fits[kind]:
-        raise ValueError(f"{where} expects {wanted[kind]}, found {value!r}.")
-    return kind(value)
+def _in_words(cls: type, details: list[ErrorDetails], where: str, base: Mapping[str, Any], content: Any) -> str:
+    """The most telling of the errors: a misspelt key explains why another one is missing."""
+
+    def place(path: Sequence[int | str]) -> str:
+        return ": ".join(p for p in (where, *(str(p) for p in path if isinstance(p, str))) if p)
+
+    def first(kind: str) -> ErrorDetails | None:
+        return next((d for d in details if d["type"] == kind and isinstance(d["loc"][-1], str)), None)
+
+    path: Sequence[int | str]
+    unknown, missing = first("unexpected_keyword_argument"), first("missing")
+    if unknown is not None:
+        path, key = unknown["loc"][:-1], unknown["loc"][-1]
+        owner = _type_at(cls, path)
+        names = [f.name for f in dataclasses.fields(owner)]
+        return _unknown(key, names, place(path) or owner.__name__, "setting" if base else "key")
+    if missing is not None:
+        path = missing["loc"][:-1]
+        names = [str(d["loc"][-1]) for d in details if d["type"] == "missing" and d["loc"][:-1] == path]
+        return f"{place(path) or cls.__name__} lacks {', '.join(names)}."
+    detail = details[0]
+    if detail["type"] == "value_error":
+        text = str(detail["ctx"]["error"])
+        return f"{place(detail['loc'])}: {text}" if place(detail["loc"]) else text
+    key = str(detail["loc"][0]) if detail["loc"] else ""
+    value = content[key] if key in base else detail["input"]
+    return f"{place(detail['loc']) or cls.__name__} expects {_expected(cls, detail, base.get(key))}, found {value!r}."
+
+
+def _expected(cls: type, detail: ErrorDetails, example: Any) -> str:
+    """What was expected: a value like the example if there is one, but of a range its bound."""
+    kind = detail["type"]
+    if example is not None and (kind.endswith("_type") or kind in _LENGTHS):
+        return f"a value like {example!r}" if isinstance(example, str) else f"a value like {_compact(example)}"
+    if kind in _LENGTHS:
+        path = [p for p in detail["loc"] if isinstance(p, str)]
+        return f"a list of {len(typing.get_args(_type_at(cls, path)))} values"
+    if kind == "literal_error":
+        return f"one of {', '.join(map(str, typing.get_args(_type_at(cls, detail['loc']))))}"
+    return _EXPECTED.get(kind, detail["msg"]).format_map(detail.get("ctx", {}))
+
+
+def _compact(value: Any) -> str:
+    """JSON without spaces, as it is typed on a command line."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _type_at(cls: Any, path: Sequence[int | str]) -> Any:
+    """The type of the field that lies at ``path`` below a dataclass, bare of annotations and ``None``."""
+    for step in path:
+        if dataclasses.is_dataclass(cls):
+            cls = _bare(typing.get_type_hints(cls, include_extras=True)[str(step)])
+        else:
+            arguments = typing.get_args(cls)
+            cls = _bare(arguments[1] if typing.get_origin(cls) is dict else arguments[0])
+    return cls
+
+
+def _bare(kind: Any) -> Any:
+    if typing.get_origin(kind) is Annotated:
+        return _bare(typing.get_args(kind)[0])
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
+        return _bare(next(a for a in typing.get_args(kind) if a is not types.NoneType))
+    return kind

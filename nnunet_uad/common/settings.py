@@ -10,7 +10,6 @@ Every trainer has a frozen dataclass of settings; keys and types are checked aga
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import os
 import shlex
@@ -18,9 +17,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from nnunet_uad.common.schema import build
+
 SETTINGS_VARIABLE = "nnUNet_uad_settings"
 
-#: Metadata of a field whose tuple may have any length: ``field(default=(1, 2), metadata={ANY_LENGTH: True})``.
+#: Not needed any more: the annotation ``tuple[int, ...]`` says that any length will do.
 ANY_LENGTH = "any_length"
 
 T = TypeVar("T")
@@ -69,10 +70,16 @@ def parse_assignments(text: str) -> dict[str, Any]:
                 "(example: learning_rate=0.001 seed=1; no spaces inside lists)."
             )
         try:
-            result[key] = json.loads(value)
+            result[key] = json.loads(value, parse_float=_number)
         except json.JSONDecodeError:
             result[key] = value
     return result
+
+
+def _number(text: str) -> int | float:
+    """1e3 and 5.0 are whole numbers, too."""
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def read_settings(
@@ -92,46 +99,7 @@ def read_settings(
     """
     with settings_from(source):
         given = parse_assignments(os.environ.get(SETTINGS_VARIABLE, "") if text is None else text)
-        fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
-        for key in given:
-            if key not in fields:
-                near = difflib.get_close_matches(key, fields, n=1)
-                hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise ValueError(f"{cls.__name__} has no setting {key!r}.{hint} It has: {', '.join(fields)}.")
-        defaults = cls() if defaults is None else defaults
-        values = {
-            key: _coerce(key, value, getattr(defaults, key), bool(fields[key].metadata.get(ANY_LENGTH)))
-            for key, value in given.items()
-        }
-        return dataclasses.replace(defaults, **values)  # type: ignore[type-var]
-
-
-def _coerce(key: str, value: Any, default: Any, any_length: bool = False) -> Any:
-    """Check ``value`` against the type of ``default``; lists become tuples of the same length, unless any will do."""
-    wrong = ValueError(f"{key} expects a value like {default!r}, found {value!r}.")
-    if default is None:
-        if isinstance(value, (dict, list)):
-            raise wrong
-        return value
-    if isinstance(default, bool):
-        if not isinstance(value, bool):
-            raise wrong
-        return value
-    if isinstance(default, tuple):
-        if not isinstance(value, list) or not (any_length or len(value) == len(default)):
-            raise wrong
-        if any_length:
-            return tuple(_coerce(key, v, default[0]) for v in value)
-        return tuple(_coerce(key, v, d) for v, d in zip(value, default, strict=True))
-    if isinstance(default, (int, float)):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise wrong
-        if isinstance(default, int) and not float(value).is_integer():
-            raise wrong
-        return type(default)(value)
-    if not isinstance(value, str):
-        raise wrong
-    return value
+        return build(cls, given, base=cls() if defaults is None else defaults)
 
 
 def check_choices(settings: Any, choices: Mapping[str, Sequence[str]]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_uad.common.schema import build
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.weights.safe_file import FILE_NAME, read_pretrained
@@ -56,7 +57,7 @@ def stored_settings(settings_class: type, stored: dict[str, Any]) -> Any:
             f"The model was trained with settings that this version of nnunet_uad does not know: "
             f"{', '.join(sorted(set(stored) - known))}. Update: pip install -U nnunet_uad"
         )
-    return settings_class(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    return build(settings_class, stored, "settings of the model")
 
 
 def load_restorer(

@@ -6,9 +6,9 @@ import dataclasses
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from nnunet_uad.common.schema import build, convert, refuse_unknown
+from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Word, build, refuse_unknown
 
 STAGES = ("preprocess", "pretrain", "train", "test")
 
@@ -18,7 +18,7 @@ class Budget:
     """A number of labels: cases, slices, or everything.
 
     Attributes:
-        text: ``4s`` (slices), ``3`` (cases) or ``all``.
+        text: Number and unit: ``4s`` (slices), ``3`` (cases) or ``all``.
     """
 
     text: str
@@ -29,12 +29,12 @@ class Budget:
 
     @property
     def in_slices(self) -> bool:
-        """Counted in slices rather than cases."""
+        """Whether it counts slices rather than cases."""
         return self.text.endswith("s")
 
     @property
     def count(self) -> int | None:
-        """Of cases or slices; ``None`` for all."""
+        """Number of cases or slices; ``None`` for all."""
         return None if self.text == "all" else int(self.text.removesuffix("s"))
 
     @property
@@ -49,9 +49,9 @@ class Length:
     """How long a training takes and how it is tuned.
 
     Attributes:
-        epochs: nnU-Net's own number if not given.
-        iterations: per epoch; nnU-Net's own number if not given.
-        settings: ``nnUNet_uad_settings`` of the training.
+        epochs: Number of epochs; nnU-Net's own if not given.
+        iterations: Training steps per epoch; nnU-Net's own number if not given.
+        settings: Assignments of ``nnUNet_uad_settings`` for the training.
     """
 
     epochs: int | None = None
@@ -66,7 +66,7 @@ class Length:
 
     @property
     def suffix(self) -> str:
-        """Of the trainer's name."""
+        """End of the trainer's name that says the length."""
         epochs = f"_{self.epochs}epochs" if self.epochs else ""
         return epochs + (f"_{self.iterations}iters" if self.iterations else "")
 
@@ -76,14 +76,14 @@ class Pretraining(Length):
     """Stage one.
 
     Attributes:
-        settings: ``sampling=anywhere`` unless said otherwise: choosing healthy patches looks at the labels of all
-            training cases, which a study of few labels does not have.
-        dataset: preprocessed dataset to pretrain on (unlabelled cases, for example); the study's own if not given.
+        settings: Assignments of ``nnUNet_uad_settings``; ``sampling=anywhere`` unless said otherwise, because choosing
+            healthy patches looks at the labels of all training cases, which a study of few labels does not have.
+        dataset: Preprocessed dataset to pretrain on (unlabelled cases, for example); the study's own if not given.
             Its fold of the same number is taken.
     """
 
     settings: str = "sampling=anywhere"
-    dataset: str | None = None
+    dataset: Word | None = None
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class Arm:
     """One way of using the labels.
 
     Attributes:
-        trainer: name of the trainer, without a suffix for its length.
-        settings: further ``nnUNet_uad_settings`` of its fine-tuning.
-        pretraining: what differs from the study's ``pretraining``.
+        trainer: Name of the trainer, without a suffix for its length.
+        settings: Further assignments of ``nnUNet_uad_settings`` for its fine-tuning.
+        pretraining: Keys that differ from the study's ``pretraining``.
     """
 
     trainer: str
@@ -101,22 +101,26 @@ class Arm:
     pretraining: dict[str, Any] = field(default_factory=dict)
 
 
+def _word_as_trainer(entry: Any) -> Any:
+    return {"trainer": entry} if isinstance(entry, str) else entry
+
+
 @dataclass(frozen=True)
 class SmallPlan:
     """A configuration that is added to the plans (``nnunet_uad small-plan``) under the study's ``configuration``.
 
     Attributes:
-        base: configuration to inherit from.
-        spacing: mm.
-        patch: voxels.
-        features: channels per stage.
-        batch: patches per step.
+        base: Configuration to inherit from.
+        spacing: Edge length of a voxel, mm: one value for all axes or one per axis of the patch.
+        patch: Patch size, voxels per axis.
+        features: Channels per stage; as many stages as entries.
+        batch: Patches per step.
     """
 
     base: str
-    spacing: tuple[float, ...]
-    patch: tuple[int, ...]
-    features: tuple[int, ...]
+    spacing: Annotated[tuple[float, ...], ONE_OR_MORE]
+    patch: Annotated[tuple[int, ...], ONE_OR_MORE]
+    features: Annotated[tuple[int, ...], ONE_OR_MORE]
     batch: int
 
 
@@ -126,9 +130,9 @@ class Resources:
 
     Attributes:
         threads: CPU cores.
-        mem_mb: memory, MiB.
-        runtime: minutes.
-        gpu: number of GPUs; 0 where the device is not cuda.
+        mem_mb: Memory, MiB.
+        runtime: Time limit, minutes.
+        gpu: Number of GPUs; 0 where the device is not cuda.
     """
 
     threads: int = 8
@@ -142,48 +146,48 @@ class Study:
     """Everything that ``study.yaml`` may say.
 
     Attributes:
-        dataset: labelled dataset, number or name.
-        configuration: of the plans.
-        budgets: of labels.
-        trainers: name of the arm → trainer; the first arm is the baseline.
-        plans: name of the plans.
-        folds: outer folds of ``splits_final.json``, whose validation cases are the test cases; ``all``: every one.
-        draws: how often the labelled cases are drawn anew, per outer fold and budget.
-        seed: of everything that is drawn.
-        slice_cases: over how many cases the slices of a slice budget are spread.
-        test: further labelled datasets in nnUNet_raw, predicted with every model.
-        pretraining: stage one.
-        fine_tuning: stage two.
-        small_plan: configuration to add to the plans.
+        dataset: Labelled dataset, number or name.
+        configuration: Name of the configuration in the plans.
+        budgets: Numbers of labels, see :class:`Budget`.
+        trainers: Name of the arm → trainer; the first arm is the baseline.
+        plans: Name of the plans.
+        folds: Outer folds of ``splits_final.json``, whose validation cases are the test cases; ``all``: every one.
+        draws: Number of times that the labelled cases are drawn anew, per outer fold and budget.
+        seed: Seed of everything that is drawn.
+        slice_cases: Number of cases that the slices of a slice budget are spread over.
+        test: Further labelled datasets in nnUNet_raw, predicted with every model.
+        pretraining: Length and settings of stage one.
+        fine_tuning: Length and settings of stage two.
+        small_plan: Configuration to add to the plans.
         device: ``cuda``, ``cpu`` or ``mps``.
-        mirroring: test-time mirroring, of the scored predictions and in the validation that ends a training.
-        processes: nnU-Net's background processes per job (``nnUNet_def_n_proc``, ``nnUNet_n_proc_DA``).
-        retries: how often a failed job is tried again.
-        resources: by stage: ``preprocess``, ``pretrain``, ``train``, ``test``.
-        title: of the report.
-        output: folder; beside the YAML and named like it if not given.
+        mirroring: Test-time mirroring of the scored predictions and in the validation that ends a training.
+        processes: Number of nnU-Net's background processes per job (``nnUNet_def_n_proc``, ``nnUNet_n_proc_DA``).
+        retries: Number of times that a failed job is tried again.
+        resources: Stage (``preprocess``, ``pretrain``, ``train``, ``test``) → what its jobs ask for.
+        title: Title of the report.
+        output: Folder; beside the YAML and named like it if not given.
     """
 
-    dataset: str
+    dataset: Word
     configuration: str
-    budgets: tuple[str, ...]
-    trainers: dict[str, Any]
+    budgets: Annotated[tuple[Word, ...], ONE_OR_MORE]
+    trainers: dict[str, Annotated[Arm, Before(_word_as_trainer)]]
     plans: str = "nnUNetPlans"
-    folds: tuple[str, ...] = ("all",)
+    folds: Annotated[tuple[Word, ...], ONE_OR_MORE] = ("all",)
     draws: int = 3
     seed: int = 0
     slice_cases: int = 1
-    test: tuple[str, ...] = ()
-    pretraining: Pretraining = Pretraining()
-    fine_tuning: Length = Length()
+    test: Annotated[tuple[Word, ...], ONE_OR_MORE] = ()
+    pretraining: Annotated[Pretraining, EMPTY_IS_DEFAULT] = Pretraining()
+    fine_tuning: Annotated[Length, EMPTY_IS_DEFAULT] = Length()
     small_plan: SmallPlan | None = None
     device: str = "cuda"
     mirroring: bool = True
     processes: int | None = None
     retries: int = 0
-    resources: dict[str, Resources] = field(default_factory=dict)
-    title: str = ""
-    output: str = ""
+    resources: dict[str, Annotated[Resources, EMPTY_IS_DEFAULT]] = field(default_factory=dict)
+    title: Word = ""
+    output: Word = ""
 
     def __post_init__(self) -> None:
         for budget in self.budgets:
@@ -209,8 +213,8 @@ class Study:
 
     @property
     def arms(self) -> dict[str, Arm]:
-        """Name → arm, with what stands in ``trainers`` as a word or a mapping."""
-        return {name: convert(Arm, _as_mapping(entry), f"trainers: {name}") for name, entry in self.trainers.items()}
+        """Name → arm."""
+        return self.trainers
 
     @property
     def baseline(self) -> str:
@@ -224,12 +228,8 @@ class Study:
 
     def resources_of(self, stage: str) -> Resources:
         """What a job of that stage asks for; a GPU only for cuda and only where networks run."""
-        found = self.resources.get(stage, Resources())
-        return found if self.device == "cuda" and stage != "preprocess" else dataclasses.replace(found, gpu=0)
-
-
-def _as_mapping(entry: Any) -> Any:
-    return {"trainer": entry} if isinstance(entry, str) else entry
+        wanted = self.resources.get(stage, Resources())
+        return wanted if self.device == "cuda" and stage != "preprocess" else dataclasses.replace(wanted, gpu=0)
 
 
 def slug(name: str) -> str:

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from nnunet_uad.common.schema import build
+
 RECORD_FORMAT = 1
 
 
@@ -15,30 +17,30 @@ class PretrainRecord:
     """Everything that stage two must know about stage one.
 
     Attributes:
-        method: ``DAE``, ``MAE``, …
-        trainer: name of the pretrainer.
-        dataset: nnU-Net dataset name (``Dataset901_Tumour``).
-        plans: plans name.
-        configuration: configuration name.
-        fold: fold number, or ``all``.
-        cases: identifiers of the cases whose patches were trained on.
-        channel_names: in the order of the input channels.
-        normalization: nnU-Net normalisation scheme per channel.
-        spacing: mm per axis of the patch.
-        patch_size: voxels per axis.
-        architecture: class name of the network in the plans.
-        architecture_kwargs: its arguments as in the plans.
-        architecture_requires_import: arguments that name a class.
-        num_epochs: planned length.
-        epochs_trained: length at the time of writing.
-        iterations_per_epoch: training steps per epoch.
-        seed: of weights and corruption.
-        settings: the trainer's settings.
-        citation: of the method.
-        versions: of nnunet_uad, nnunetv2 and torch.
-        restorer: how to rebuild network and restoration without the pretrainer (:mod:`nnunet_uad.restoration`);
-            empty for methods that nothing restores with.
-        format: of this record.
+        method: Name of the method: ``DAE``, ``MAE``, …
+        trainer: Name of the pretrainer.
+        dataset: Name of the nnU-Net dataset (``Dataset901_Tumour``).
+        plans: Name of the plans.
+        configuration: Name of the configuration.
+        fold: Fold number, or ``all``.
+        cases: Identifiers of the cases whose patches were trained on.
+        channel_names: Names of the image's channels, in the order of the input channels.
+        normalization: Normalisation scheme of nnU-Net, per channel.
+        spacing: Edge length of a voxel, mm, per axis of the patch.
+        patch_size: Edge length of the patch, voxels, per axis.
+        architecture: Class name of the network in the plans.
+        architecture_kwargs: Arguments of the network as in the plans.
+        architecture_requires_import: Names of the arguments that name a class.
+        num_epochs: Planned length, epochs.
+        epochs_trained: Length at the time of writing, epochs.
+        iterations_per_epoch: Training steps per epoch.
+        seed: Seed of weights and corruption.
+        settings: Settings of the trainer.
+        citation: Publication of the method.
+        versions: Versions of nnunet_uad, nnunetv2 and torch.
+        restorer: Description to rebuild network and restoration without the pretrainer
+            (:mod:`nnunet_uad.restoration`); empty for methods that nothing reconstructs with.
+        format: Version of this record's form.
     """
 
     method: str
@@ -67,7 +69,7 @@ class PretrainRecord:
 
     @property
     def dimension(self) -> int:
-        """2 or 3."""
+        """Number of axes: 2 or 3."""
         return len(self.patch_size)
 
     def to_json(self) -> str:
@@ -79,7 +81,7 @@ class PretrainRecord:
         """Read a record back.
 
         Raises:
-            ValueError: no JSON object, missing fields, or a record of a newer format.
+            ValueError: No JSON object, missing fields, values of a wrong type, or a record of a newer format.
         """
         try:
             content = json.loads(text)
@@ -90,11 +92,7 @@ class PretrainRecord:
                 f"The pretraining record has format {content.get('format') if isinstance(content, dict) else '?'}; "
                 f"this version reads up to {RECORD_FORMAT}. Update: pip install -U nnunet_uad"
             )
-        names = {f.name for f in dataclasses.fields(cls)}
         try:
-            values: dict[str, Any] = {
-                k: tuple(v) if isinstance(v, list) else v for k, v in content.items() if k in names
-            }
-            return cls(**values)
-        except TypeError as error:
-            raise ValueError(f"The pretraining record is incomplete: {error}.") from error
+            return build(cls, content, "record", ignore_unknown=True)
+        except ValueError as error:
+            raise ValueError(f"The pretraining record is incomplete or damaged: {error}") from error

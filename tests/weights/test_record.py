@@ -30,3 +30,9 @@ def test_unknown_fields_of_the_same_format_are_ignored():
 def test_broken_records_are_refused(text, message):
     with pytest.raises(ValueError, match=message):
         PretrainRecord.from_json(text)
+
+
+def test_values_of_a_wrong_type_are_refused():
+    content = {**json.loads(make_record().to_json()), "spacing": ["wide"]}
+    with pytest.raises(ValueError, match="damaged: record: spacing expects a number, found 'wide'"):
+        PretrainRecord.from_json(json.dumps(content))
