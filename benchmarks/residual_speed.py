@@ -155,15 +155,15 @@ def measure_anomalies(arguments: argparse.Namespace) -> dict:
     plans = json.loads((folder / "nnUNetPlans.json").read_text()) | {"continue_training": False}
     dataset_json = json.loads((folder / "dataset.json").read_text())
     spent: list[float] = []
-    apply = RandomAnomalyTransform.apply
+    call = RandomAnomalyTransform.__call__
 
-    def timed_apply(self: RandomAnomalyTransform, data_dict: dict, **params: object) -> dict:
+    def timed_call(self: RandomAnomalyTransform, **data_dict: object) -> dict:
         started = time.perf_counter()
-        result = apply(self, data_dict, **params)
+        result = call(self, **data_dict)
         spent.append(time.perf_counter() - started)
         return result
 
-    timing = mock.patch.object(RandomAnomalyTransform, "apply", timed_apply)
+    timing = mock.patch.object(RandomAnomalyTransform, "__call__", timed_call)
     with tempfile.TemporaryDirectory() as results, timing:
         os.environ["nnUNet_results"] = results
         trainer = plugin.nnUNetPretrainerSyntheticAnomaly(plans, arguments.c, 0, dataset_json, torch.device("cpu"))

@@ -1,18 +1,14 @@
-"""What an anomaly looks like: ways of changing an image, each returning where it is changed.
+"""How an anomaly gets into an image: ways of changing it, each returning where it is changed.
 
 All work in place on one patch (C, *spatial), z-score units, and return a boolean mask (*spatial). ``other`` is a patch
-of the same shape from elsewhere.
+of the same shape from elsewhere. Nothing is drawn here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from scipy.fft import dstn, idstn
 
-from nnunet_uad.anomalies.perlin import perlin_noise
-from nnunet_uad.anomalies.randomness import Random
 from nnunet_uad.anomalies.shapes import Box, Shape
 
 #: Differences below this, in z-score units, are not to be found by anyone: they are not marked.
@@ -20,34 +16,59 @@ VISIBLE = 0.1
 
 
 def blend_texture(image: np.ndarray, mask: np.ndarray, texture: np.ndarray, opacity: float) -> np.ndarray:
-    """Blend: x ← (1 − β) x + β · texture within the mask (DRAEM, Zavrtanik et al., ICCV 2021)."""
+    """Blend: x ← (1 − β) x + β · texture within the mask.
+
+    DRAEM: Zavrtanik et al., ICCV 2021, https://arxiv.org/abs/2108.07610
+
+    Args:
+        image: Patch (C, *spatial), z-score units, changed in place.
+        mask: Voxels to blend (*spatial), boolean.
+        texture: Texture to blend in (C, *spatial), z-score units.
+        opacity: Share β of the texture, from 0 to 1.
+
+    Returns:
+        Mask (*spatial) of the visibly changed voxels.
+    """
     change = (texture - image) * (opacity * mask)
     image += change
     return _visible(change, mask)
 
 
-def noise_texture(shape: Sequence[int], channels: int, rng: Random) -> np.ndarray:
-    """Perlin noise of a random mean and amplitude per channel: (C, *shape)."""
-    cells = [max(1.0, n / rng.uniform(3, 12)) for n in shape]
-    noise = perlin_noise(shape, cells, rng)
-    mean, amplitude = rng.normal(0, 1.5, channels), rng.uniform(0.2, 1.0, channels)
-    column = (channels,) + (1,) * len(shape)
-    return (mean.reshape(column) + amplitude.reshape(column) * noise).astype(np.float32)
+def cut_paste(image: np.ndarray, foreground: np.ndarray, box: Box, source: Box, jitter: np.ndarray) -> np.ndarray:
+    """Put a part of the image, slightly jittered, elsewhere.
 
+    CutPaste: Li et al., CVPR 2021, https://arxiv.org/abs/2104.04015
 
-def cut_paste(image: np.ndarray, foreground: np.ndarray, box: Box, rng: Random) -> np.ndarray:
-    """Put a part of the image, slightly jittered, elsewhere (CutPaste, Li et al., CVPR 2021)."""
-    source = []
-    for b, n in zip(box, foreground.shape, strict=True):
-        start = int(rng.randint(n - (b.stop - b.start) + 1))
-        source.append(slice(start, start + b.stop - b.start))
-    part = image[(slice(None), *source)] + rng.normal(0, 0.3, (len(image),) + (1,) * len(box)).astype(np.float32)
-    inside = foreground[box] & foreground[tuple(source)]
+    Args:
+        image: Patch (C, *spatial), z-score units, changed in place.
+        foreground: Voxels that may be changed or copied (*spatial), boolean.
+        box: Place in the patch to fill.
+        source: Place to copy, of the size of ``box``.
+        jitter: Offset per channel (C, 1, …), z-score units.
+
+    Returns:
+        Mask (*spatial) of the visibly changed voxels.
+    """
+    part = image[(slice(None), *source)] + jitter
+    inside = foreground[box] & foreground[source]
     return _change_box(image, foreground, box, (part - image[(slice(None), *box)]) * inside)
 
 
 def interpolate(image: np.ndarray, other: np.ndarray, foreground: np.ndarray, box: Box, share: float) -> np.ndarray:
-    """Mix: x ← (1 − α) x + α y within a box (foreign patch interpolation, Tan et al. 2020)."""
+    """Mix: x ← (1 − α) x + α y within a box.
+
+    Foreign patch interpolation: Tan et al., 2020, https://arxiv.org/abs/2011.04197
+
+    Args:
+        image: Patch (C, *spatial), z-score units, changed in place.
+        other: Another patch y (C, *spatial), z-score units.
+        foreground: Voxels that may be changed (*spatial), boolean.
+        box: Place in the patch.
+        share: Share α of the other patch, from 0 to 1.
+
+    Returns:
+        Mask (*spatial) of the visibly changed voxels.
+    """
     here = (slice(None), *box)
     return _change_box(image, foreground, box, (other[here] - image[here]) * (share * foreground[box]))
 
@@ -55,7 +76,10 @@ def interpolate(image: np.ndarray, other: np.ndarray, foreground: np.ndarray, bo
 def interpolate_gradients(
     image: np.ndarray, other: np.ndarray, foreground: np.ndarray, box: Box, share: float
 ) -> np.ndarray:
-    """As :func:`interpolate` for gradients: no edge along the box (Poisson interpolation, Tan et al. 2021)."""
+    """As :func:`interpolate`, with its arguments, for gradients: no edge along the box.
+
+    Poisson image interpolation: Tan et al., MICCAI 2021, https://arxiv.org/abs/2107.02622
+    """
     here = (slice(None), *box)
     change = share * without_border(other[here] - image[here])
     return _change_box(image, foreground, box, change * foreground[box])
@@ -86,7 +110,18 @@ def without_border(difference: np.ndarray) -> np.ndarray:
 def shift_intensity(
     image: np.ndarray, foreground: np.ndarray, shape: Shape, shift: np.ndarray, edge_mm: float
 ) -> np.ndarray:
-    """Add ``shift`` (C) within a shape whose edge is ``edge_mm`` wide; the mask is the shape at half opacity."""
+    """Make a shape brighter or darker; the mask is the shape at half opacity.
+
+    Args:
+        image: Patch (C, *spatial), z-score units, changed in place.
+        foreground: Voxels that may be changed (*spatial), boolean.
+        shape: Place and form of the anomaly.
+        shift: Change of intensity per channel (C), z-score units.
+        edge_mm: Width of the soft edge, mm.
+
+    Returns:
+        Mask (*spatial) of the visibly changed voxels.
+    """
     opacity = shape.soft(edge_mm) * foreground[shape.box]
     change = shift.reshape(-1, *(1,) * opacity.ndim).astype(np.float32) * opacity
     image[(slice(None), *shape.box)] += change

@@ -77,6 +77,15 @@ def random_box(foreground: np.ndarray, spacing: Sequence[float], size_mm: Sequen
     return tuple(box)
 
 
+def random_place(box: Box, shape: Sequence[int], rng: Random) -> Box:
+    """A box of the size of ``box`` anywhere in a patch of ``shape`` voxels."""
+    place = []
+    for b, n in zip(box, shape, strict=True):
+        start = int(rng.randint(n - (b.stop - b.start) + 1))
+        place.append(slice(start, start + b.stop - b.start))
+    return tuple(place)
+
+
 def random_blob(
     foreground: np.ndarray, spacing: Sequence[float], size_mm: Sequence[float], rng: Random
 ) -> Shape | None:

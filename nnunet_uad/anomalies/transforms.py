@@ -1,9 +1,21 @@
-"""The anomalies as transforms of batchgeneratorsv2: image and mask in, image and mask out."""
+"""The anomalies as transforms of batchgeneratorsv2: image and mask in, image and mask out.
+
+As in batchgeneratorsv2, ``get_parameters`` draws all that is random and ``apply`` applies it: the same parameters on
+the same sample give the same result.
+
+Example:
+    >>> transform = KINDS["shift"](AnomalySettings(), (2.0, 2.0), ["FLAIR"], marker=1, label=1)
+    >>> sample = {"image": torch.zeros(1, 32, 32), "segmentation": torch.ones(1, 32, 32, dtype=torch.int16)}
+    >>> drawn = transform.get_parameters(**sample)
+    >>> changed = transform.apply(sample, **drawn)
+    >>> bool((changed["image"][changed["segmentation"] == 1] > 0).all())
+    True
+"""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,47 +25,26 @@ from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunet_uad.anomalies import blends
 from nnunet_uad.anomalies.anomaly_settings import AnomalySettings, brighter_channels
 from nnunet_uad.anomalies.randomness import Random, numpy_random
-from nnunet_uad.anomalies.shapes import LesionShapes, perlin_mask, random_blob, random_box
+from nnunet_uad.anomalies.shapes import Box, LesionShapes, Shape, perlin_mask, random_blob, random_box, random_place
+from nnunet_uad.anomalies.textures import PatchMemory, noise_texture
 
-#: Patches of other places that a worker remembers, to take foreign texture from: so many, or so many bytes.
-REMEMBERED, REMEMBERED_BYTES = 16, 2**26
-
-
-class PatchMemory:
-    """The clean patches that passed lately."""
-
-    def __init__(self) -> None:
-        self.patches: deque[np.ndarray] = deque(maxlen=REMEMBERED)
-
-    def add(self, patch: np.ndarray) -> None:
-        """Remember a patch (C, *spatial); the oldest make room."""
-        while self.patches and (len(self.patches) + 1) * patch.nbytes > REMEMBERED_BYTES:
-            self.patches.popleft()
-        self.patches.append(patch)
-
-    def draw(self, image: np.ndarray, rng: Random) -> np.ndarray:
-        """Another patch of the same shape, mirrored, a little brighter or darker; ``image`` itself if none is known."""
-        kept = [p for p in self.patches if p.shape == image.shape]
-        other = kept[rng.randint(len(kept))] if kept else image
-        steps = 1 - 2 * rng.randint(0, 2, image.ndim - 1)
-        # At least one axis is mirrored: a patch never meets itself.
-        steps[-1] = -1 if (steps > 0).all() else steps[-1]
-        offset = rng.normal(0, 0.5, (len(image),) + (1,) * (image.ndim - 1)).astype(np.float32)
-        return other[(slice(None), *(slice(None, None, s) for s in steps))] + offset
+#: Standard deviation of a pasted part's change of intensity, z-score units.
+JITTER = 0.3
 
 
 class AnomalyTransform(BasicTransform):
     """Base of the single anomalies: changes the image where the segmentation carries the marker.
 
     Voxels of the marker become 0, those of the anomaly the label. A patch without the marker passes unchanged. What is
-    drawn comes from NumPy's global generator.
+    drawn comes from NumPy's global generator. Subclasses say what is drawn (:meth:`draw`) and what it changes
+    (:meth:`change`).
 
     Args:
-        settings: of the anomalies.
-        spacing: mm per axis of the patch.
-        channel_names: of the image.
-        marker: label of the voxels that may be changed.
-        label: of the anomaly.
+        settings: Settings of the anomalies.
+        spacing: Voxel size of the patch, mm per axis.
+        channel_names: Names of the image's channels; the sign of an intensity shift follows from them.
+        marker: Label of the voxels that may be changed.
+        label: Label that the anomaly gets.
     """
 
     #: Whether the anomaly takes what it inserts from patches that passed before.
@@ -69,71 +60,134 @@ class AnomalyTransform(BasicTransform):
         self.brighter = brighter_channels(settings.anomaly_sign, channel_names)
         self.marker, self.label = marker, label
 
-    def apply(self, data_dict: dict, **params: Any) -> dict:
-        """Change image (C, *spatial) and segmentation (1, *spatial) of a sample."""
-        segmentation = data_dict["segmentation"]
+    def get_parameters(self, **data_dict: Any) -> dict[str, Any]:
+        """Draw an anomaly for a sample of image (C, *spatial) and segmentation (1, *spatial).
+
+        Where the anomaly is foreign, the patch is remembered for those that follow.
+
+        Returns:
+            ``foreground``, the voxels of the marker (*spatial), and ``drawn``, the parameters of :meth:`change` (empty
+            for a patch that stays healthy); nothing for a patch without the marker.
+        """
         # NumPy, throughout: on a patch its calls cost a fraction of torch's.
-        foreground = segmentation.numpy()[0] == self.marker
+        foreground = data_dict["segmentation"].numpy()[0] == self.marker
         if not foreground.any():
-            return data_dict
+            return {}
         image = data_dict["image"].numpy()
-        clean = image.copy() if self.foreign else None
-        mask = self.change(image, foreground, numpy_random())
-        if clean is not None:
-            self.memory.add(clean)
-        labels = segmentation.numpy().copy()
+        drawn = self.draw(image, foreground, numpy_random())
+        if self.foreign:
+            self.memory.add(image.copy())
+        return {"foreground": foreground, "drawn": drawn}
+
+    def apply(self, data_dict: dict, **params: Any) -> dict:
+        """Change image (C, *spatial), in place, and segmentation (1, *spatial) of the sample that was drawn for."""
+        if not params:
+            return data_dict
+        foreground, drawn = params["foreground"], params["drawn"]
+        labels = data_dict["segmentation"].numpy().copy()
         np.copyto(labels[0], 0, where=foreground)
-        if mask is not None:
+        if drawn:
+            mask = self.change(data_dict["image"].numpy(), foreground, **drawn)
             np.copyto(labels[0], self.label, where=mask)
         data_dict["segmentation"] = torch.from_numpy(labels)
         return data_dict
 
-    def change(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> np.ndarray | None:
-        """Change the image in place; returns the anomaly's mask, or ``None`` for a patch left healthy."""
+    def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
+        """Draw the parameters of :meth:`change`.
+
+        Args:
+            image: Patch (C, *spatial), z-score units; it stays as it is.
+            foreground: Voxels that may be changed (*spatial), boolean, at least one.
+            rng: Generator that all randomness comes from.
+
+        Returns:
+            Keyword arguments of :meth:`change`; empty for a patch that stays healthy.
+        """
+        raise NotImplementedError
+
+    def change(self, image: np.ndarray, foreground: np.ndarray, **drawn: Any) -> np.ndarray:
+        """Change an image (C, *spatial) in place, with what :meth:`draw` drew; returns the anomaly's mask (*spatial).
+
+        Args:
+            image: Patch (C, *spatial), z-score units.
+            foreground: Voxels that may be changed (*spatial), boolean.
+            drawn: Parameters that :meth:`draw` returned.
+        """
         raise NotImplementedError
 
 
 class PerlinTextureTransform(AnomalyTransform):
-    """Perlin-shaped mask, filled with foreign texture or noise (DRAEM, Zavrtanik et al., ICCV 2021)."""
+    """Perlin-shaped mask, filled with foreign texture or noise.
+
+    DRAEM: Zavrtanik et al., ICCV 2021, https://arxiv.org/abs/2108.07610
+    """
 
     foreign = True
 
-    def change(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> np.ndarray:
-        """Blend a texture in."""
+    def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
+        """Draw mask, texture and opacity; as often noise as foreign texture."""
         mask = perlin_mask(foreground, self.spacing, rng)
         if rng.random_sample() < 0.5:
             texture = self.memory.draw(image, rng)
         else:
-            texture = blends.noise_texture(foreground.shape, len(image), rng)
-        return blends.blend_texture(image, mask, texture, rng.uniform(*self.settings.anomaly_opacity))
+            texture = noise_texture(foreground.shape, len(image), rng)
+        return {"mask": mask, "texture": texture, "opacity": rng.uniform(*self.settings.anomaly_opacity)}
+
+    def change(  # type: ignore[override]
+        self, image: np.ndarray, foreground: np.ndarray, mask: np.ndarray, texture: np.ndarray, opacity: float
+    ) -> np.ndarray:
+        """Blend the texture (C, *spatial) in within the mask (*spatial), which lies in the foreground."""
+        return blends.blend_texture(image, mask, texture, opacity)
 
 
 class CutPasteTransform(AnomalyTransform):
-    """A part of the image put elsewhere (CutPaste, Li et al., CVPR 2021)."""
+    """A part of the image put elsewhere, a little brighter or darker.
 
-    def change(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> np.ndarray | None:
-        """Cut and paste."""
+    CutPaste: Li et al., CVPR 2021, https://arxiv.org/abs/2104.04015
+    """
+
+    def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
+        """Draw the box to fill, the one to copy, and the change of intensity per channel."""
         box = random_box(foreground, self.spacing, self.settings.anomaly_size_mm, rng)
-        return None if box is None else blends.cut_paste(image, foreground, box, rng)
+        if box is None:
+            return {}
+        source = random_place(box, foreground.shape, rng)
+        jitter = rng.normal(0, JITTER, (len(image),) + (1,) * len(box)).astype(np.float32)
+        return {"box": box, "source": source, "jitter": jitter}
+
+    def change(  # type: ignore[override]
+        self, image: np.ndarray, foreground: np.ndarray, box: Box, source: Box, jitter: np.ndarray
+    ) -> np.ndarray:
+        """Cut and paste."""
+        return blends.cut_paste(image, foreground, box, source, jitter)
 
 
 class ForeignPatchTransform(AnomalyTransform):
-    """A box mixed with another patch (foreign patch interpolation, Tan et al. 2020)."""
+    """A box mixed with another patch (foreign patch interpolation: Tan et al., 2020, https://arxiv.org/abs/2011.04197)."""
 
     foreign = True
     blend = staticmethod(blends.interpolate)
 
-    def change(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> np.ndarray | None:
-        """Interpolate."""
+    def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
+        """Draw the box, the share of the other patch, and that patch."""
         box = random_box(foreground, self.spacing, self.settings.anomaly_size_mm, rng)
         if box is None:
-            return None
+            return {}
         share = rng.uniform(*self.settings.anomaly_opacity)
-        return self.blend(image, self.memory.draw(image, rng), foreground, box, share)
+        return {"box": box, "share": share, "other": self.memory.draw(image, rng)}
+
+    def change(  # type: ignore[override]
+        self, image: np.ndarray, foreground: np.ndarray, box: Box, share: float, other: np.ndarray
+    ) -> np.ndarray:
+        """Interpolate towards the other patch (C, *spatial)."""
+        return self.blend(image, other, foreground, box, share)
 
 
 class PoissonTransform(ForeignPatchTransform):
-    """A box whose gradients are mixed with another patch's (Poisson image interpolation, Tan et al. 2021)."""
+    """A box whose gradients are mixed with another patch's.
+
+    Poisson image interpolation: Tan et al., MICCAI 2021, https://arxiv.org/abs/2107.02622
+    """
 
     blend = staticmethod(blends.interpolate_gradients)
 
@@ -142,31 +196,38 @@ class IntensityShiftTransform(AnomalyTransform):
     """Brighter or darker, with a soft edge, in a random blob or in the shape of a real lesion.
 
     Args:
-        shapes: real lesions; random blobs if omitted.
+        arguments: Arguments of :class:`AnomalyTransform`.
+        shapes: Shapes of real lesions; random blobs if omitted.
+        options: Keyword arguments of :class:`AnomalyTransform`.
     """
 
     def __init__(self, *arguments: Any, shapes: LesionShapes | None = None, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.shapes = shapes
 
-    def change(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> np.ndarray | None:
-        """Shift the intensity in one to three places."""
-        mask: np.ndarray | None = None
+    def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
+        """Draw one to three places, each with its shape, its shift per channel and the width of its edge in mm."""
+        places: list[tuple[Shape, np.ndarray, float]] = []
         for _ in range(rng.randint(1, 4)):
             if self.shapes is None:
                 shape = random_blob(foreground, self.spacing, self.settings.anomaly_size_mm, rng)
             else:
                 shape = self.shapes.draw(foreground, rng)
             if shape is None:
-                return mask
+                return {}
             shift = rng.uniform(*self.settings.anomaly_shift, len(image)) * (2 * rng.randint(0, 2, len(image)) - 1)
             shift = np.where(self.brighter, np.abs(shift), shift)
             if self.settings.anomaly_sign == "darker":
                 shift = -np.abs(shift)
-            edge = rng.uniform(1, 4) * min(self.spacing)
-            changed = blends.shift_intensity(image, foreground, shape, shift, edge)
-            mask = changed if mask is None else mask | changed
-        return mask
+            places.append((shape, shift, rng.uniform(1, 4) * min(self.spacing)))
+        return {"places": places}
+
+    def change(  # type: ignore[override]
+        self, image: np.ndarray, foreground: np.ndarray, places: Sequence[tuple[Shape, np.ndarray, float]]
+    ) -> np.ndarray:
+        """Shift the intensity in every place."""
+        masks = [blends.shift_intensity(image, foreground, *place) for place in places]
+        return reduce(np.logical_or, masks)
 
 
 KINDS: Mapping[str, type[AnomalyTransform]] = {
@@ -199,8 +260,16 @@ class RandomAnomalyTransform(AnomalyTransform):
         for kind in self.kinds:
             kind.memory = self.memory
 
-    def change(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> np.ndarray | None:
-        """Draw a kind and apply it."""
+    def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
+        """Draw whether there is an anomaly, its kind, and the kind's parameters."""
         if rng.random_sample() >= self.settings.anomaly_probability:
-            return None
-        return self.kinds[rng.randint(len(self.kinds))].change(image, foreground, rng)
+            return {}
+        kind = self.kinds[rng.randint(len(self.kinds))]
+        drawn = kind.draw(image, foreground, rng)
+        return {"kind": kind, "drawn": drawn} if drawn else {}
+
+    def change(  # type: ignore[override]
+        self, image: np.ndarray, foreground: np.ndarray, kind: AnomalyTransform, drawn: Mapping[str, Any]
+    ) -> np.ndarray:
+        """Apply the kind that was drawn."""
+        return kind.change(image, foreground, **drawn)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnunet_uad.anomalies import blends
-from nnunet_uad.anomalies.shapes import Shape
+from nnunet_uad.anomalies.shapes import Shape, random_place
 
 
 @pytest.fixture
@@ -79,11 +79,22 @@ def test_shift_by_hand():
     assert mask.tolist() == [[False, False, True, False]]
 
 
+def test_cut_paste_by_hand():
+    image = np.array([[[1, 2, 3, 4]]], np.float32)
+    foreground = np.array([[True, True, True, False]])
+    box, source = (slice(0, 1), slice(0, 2)), (slice(0, 1), slice(2, 4))
+    mask = blends.cut_paste(image, foreground, box, source, np.full((1, 1, 1), 0.5, np.float32))
+    # The second voxel would come from outside the foreground.
+    assert image.tolist() == [[[3.5, 2, 3, 4]]] and mask.tolist() == [[True, False, False, False]]
+
+
 @given(st.integers(0, 1000))
 @settings(max_examples=20, deadline=None)
 def test_cut_paste_marks_what_changed(seed):
     rng = np.random.RandomState(seed)
     image = rng.standard_normal((2, 10, 10)).astype(np.float32)
     before, foreground = image.copy(), rng.random_sample((10, 10)) < 0.8
-    mask = blends.cut_paste(image, foreground, (slice(1, 6), slice(3, 9)), rng)
+    box = (slice(1, 6), slice(3, 9))
+    jitter = rng.normal(0, 0.3, (2, 1, 1)).astype(np.float32)
+    mask = blends.cut_paste(image, foreground, box, random_place(box, (10, 10), rng), jitter)
     assert np.array_equal(mask, (np.abs(image - before).max(0) > blends.VISIBLE) & foreground)

@@ -4,7 +4,7 @@ import SimpleITK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunet_uad.anomalies.shapes import LesionShapes, perlin_mask, random_blob, random_box
+from nnunet_uad.anomalies.shapes import LesionShapes, perlin_mask, random_blob, random_box, random_place
 
 
 def write(path, values, spacing=(1.0, 1.0, 1.0)):
@@ -33,6 +33,13 @@ def test_boxes_and_blobs_have_the_size_that_was_asked(seed, spacing):
         assert 12 - s <= (b.stop - b.start) * s <= 30 + s and 0 <= b.start < b.stop <= 60
     blob = random_blob(foreground, spacing, (12.0, 30.0), rng)
     assert (blob.depth > 0).any() and blob.soft(2.0).min() >= 0 and blob.soft(2.0).max() <= 1
+
+
+def test_places_are_of_the_boxs_size_and_reach_every_border():
+    rng, box = np.random.RandomState(0), (slice(2, 5), slice(0, 8))
+    places = [random_place(box, (6, 8), rng) for _ in range(40)]
+    assert all(p[0].stop - p[0].start == 3 and p[1] == slice(0, 8) for p in places)
+    assert {p[0].start for p in places} == {0, 1, 2, 3}
 
 
 def test_without_foreground_there_is_no_place():

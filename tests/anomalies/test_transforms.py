@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nnunet_uad.anomalies.anomaly_settings import ANOMALY_KINDS, AnomalySettings, brighter_channels
-from nnunet_uad.anomalies.transforms import KINDS, PatchMemory, RandomAnomalyTransform
+from nnunet_uad.anomalies.anomaly_settings import ANOMALY_KINDS, AnomalySettings
+from nnunet_uad.anomalies.transforms import KINDS, RandomAnomalyTransform
 
 NAMES = ["FLAIR", "T1c"]
 
@@ -56,6 +56,38 @@ def test_numpys_seed_repeats_everything():
     assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
 
 
+@pytest.mark.parametrize("shape", [(32, 28), (12, 20, 24)])
+@pytest.mark.parametrize("kind", [*ANOMALY_KINDS, ",".join(ANOMALY_KINDS)])
+def test_drawn_parameters_can_be_applied_again(kind, shape):
+    """All randomness is drawn first: what is drawn changes a copy of the sample as it changed the sample."""
+    transform = RandomAnomalyTransform(AnomalySettings(anomalies=kind), [2.0] * len(shape), NAMES, 1, 1)
+    np.random.seed(5)
+    marked = 0
+    for seed in range(8):
+        image, foreground = sample(shape, seed)
+        drawn = transform.get_parameters(image=image, segmentation=foreground)
+        assert torch.equal(image, sample(shape, seed)[0]) and torch.equal(foreground, sample(shape, seed)[1])
+        position, remembered = np.random.get_state(), len(transform.memory.patches)
+        results = [transform.apply({"image": image.clone(), "segmentation": foreground}, **drawn) for _ in range(2)]
+        assert all(torch.equal(results[0][key], results[1][key]) for key in ("image", "segmentation"))
+        assert all(np.array_equal(a, b) for a, b in zip(position, np.random.get_state(), strict=True))
+        assert len(transform.memory.patches) == remembered
+        marked += int((results[0]["segmentation"] == 1).any())
+    assert marked >= 3
+
+
+def test_calling_a_transform_is_drawing_and_applying():
+    calls = [RandomAnomalyTransform(AnomalySettings(), (2.0, 2.0), NAMES, 1, 1) for _ in range(2)]
+    for seed in range(8):
+        image, foreground = sample((32, 32), seed)
+        np.random.seed(seed)
+        called = calls[0](image=image.clone(), segmentation=foreground)
+        np.random.seed(seed)
+        copy = {"image": image.clone(), "segmentation": foreground}
+        applied = calls[1].apply(copy, **calls[1].get_parameters(**copy))
+        assert all(torch.equal(called[key], applied[key]) for key in called)
+
+
 def test_the_probability():
     np.random.seed(0)
     options = AnomalySettings(anomalies="cutpaste", anomaly_probability=0.25)
@@ -77,39 +109,7 @@ def test_shifts_are_brighter_on_flair(seed):
     assert bool((result <= image).all())
 
 
-def test_signs():
-    assert brighter_channels("auto", NAMES).tolist() == [True, False]
-    assert brighter_channels("any", NAMES).tolist() == [False, False]
-    assert brighter_channels("brighter", NAMES).tolist() == [True, True]
-
-
-def test_the_memory_is_bounded_and_gives_other_patches():
-    memory = PatchMemory()
-    for value in range(40):
-        memory.add(np.full((1, 4, 4), value, np.float32))
-    assert len(memory.patches) == 16
-    drawn = memory.draw(np.zeros((1, 4, 4), np.float32), np.random.RandomState(0))
-    assert drawn.mean() > 20
-    memory.add(np.zeros((2, 1024, 4096), np.float32))
-    memory.add(np.zeros((2, 1024, 4096), np.float32))
-    assert sum(p.nbytes for p in memory.patches) <= 2**26
-
-
 def test_workers_can_be_spawned():
     transform = RandomAnomalyTransform(AnomalySettings(), (2.0, 2.0), NAMES, 1, 1)
     image, foreground = sample((20, 20))
     pickle.loads(pickle.dumps(transform))(image=image, segmentation=foreground)
-
-
-@pytest.mark.parametrize(
-    ("bad", "said"),
-    [
-        ({"anomalies": "perlin,blob"}, "some of perlin"),
-        ({"anomaly_sign": "green"}, "auto, any, brighter, darker"),
-        ({"anomaly_probability": 0.0}, r"share in \(0, 1\]"),
-        ({"anomaly_size_mm": (9.0, 3.0)}, "0 < low <= high"),
-    ],
-)
-def test_bad_settings(bad, said):
-    with pytest.raises(ValueError, match=said):
-        AnomalySettings(**bad)
