@@ -11,14 +11,25 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_uad.common.trainer_names import base_name, length_suffix, split_variant
 
+#: The module that answers to every trainer's name, in a fresh process, too; pickle looks variants up there.
+HOME = "nnunet_uad.plugin.nnunet_uad_trainers"
+
 _cache: dict[str, type[nnUNetTrainer]] = {}
 
 
 def resolve(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -> type[nnUNetTrainer] | None:
     """The trainer class of that name: one of ``trainers``, or a variant of one, made once and kept.
 
-    Checkpoints store the trainer's name and prediction looks it up again, so the same name always gives the
-    same class within a process.
+    Checkpoints store the trainer's name and prediction looks it up again, so the same name always gives the same class
+    within a process. Other processes (data loading by spawn, DDP) get their own class of that name: it is pickled by
+    name, which :data:`HOME` resolves.
+
+    Args:
+        name: Name of a trainer, with or without a suffix for its length.
+        trainers: Names without such a suffix → classes.
+
+    Returns:
+        The class; ``None`` for a name that is not of ``trainers``.
     """
     base, epochs, iters = split_variant(name)
     if base not in trainers:
@@ -49,6 +60,7 @@ def _make_variant(base: type[nnUNetTrainer], name: str, epochs: int, iters: int 
                 self.num_val_iterations_per_epoch = max(1, iters // 5)
 
     Variant.__name__ = Variant.__qualname__ = name
+    Variant.__module__ = HOME
     Variant.__doc__ = f"{base.__name__} for {epochs} epochs" + (f" of {iters} iterations." if iters else ".")
     return Variant
 
@@ -59,8 +71,12 @@ def refuse_misspelling(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -
     A name that merely resembles ours may belong to another external trainer folder, which nnU-Net would search
     next; only with no other folder in ``nnUNet_extTrainer`` is a resemblance enough.
 
+    Args:
+        name: Name that nobody has.
+        trainers: Names that there are, without a suffix for the length.
+
     Raises:
-        ValueError: naming the nearest trainers.
+        ValueError: The nearest trainers, named.
     """
     base = base_name(name)
     folders = [f for f in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if f.strip()]

@@ -1,3 +1,4 @@
+import multiprocessing
 import pickle
 
 import pytest
@@ -19,10 +20,24 @@ def test_other_names_are_not_ours(name):
     assert variants.resolve(name, plugin._TRAINERS) is None
 
 
-def test_plain_classes_can_be_pickled():
-    """Data loading by spawn or forkserver pickles what refers to the trainer's module."""
-    cls = plugin.nnUNetPretrainerDAE
+def lengths_in_words(cls):
+    return f"{cls.__name__}: {cls.__doc__}"
+
+
+@pytest.mark.parametrize(
+    "name", ["nnUNetPretrainerDAE", "nnUNetPretrainerDAE_3epochs_7iters", "nnUNetTrainer_3epochs", "nnUNetTrainer"]
+)
+def test_classes_can_be_pickled(name):
+    """Data loading by spawn or forkserver pickles what refers to the trainer's class."""
+    cls = getattr(plugin, name) if name != "nnUNetTrainer" else nnUNetTrainer
     assert pickle.loads(pickle.dumps(cls)) is cls
+
+
+@pytest.mark.slow
+def test_a_variant_reaches_a_spawned_process():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        told = pool.apply(lengths_in_words, (plugin.nnUNetPretrainerDAE_4epochs_7iters,))
+    assert told == "nnUNetPretrainerDAE_4epochs_7iters: nnUNetPretrainerDAE for 4 epochs of 7 iterations."
 
 
 def test_stock_trainer_of_any_length():
