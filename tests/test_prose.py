@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import re
 import subprocess
 from pathlib import Path
@@ -42,6 +44,13 @@ def test_everything_public_has_a_docstring():
 
 def test_the_tools_keep_to_the_rule():
     assert not [e for p in (ROOT / "tools").glob("*.py") for e in entries(p) if fault(e)]
+
+
+@pytest.mark.parametrize("name", [n for n, path in sources().items() if ">>> " in path.read_text(encoding="utf-8")])
+def test_examples_give_what_they_show(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = doctest.testmod(importlib.import_module(f"nnunet_uad.{name}"))
+    assert result.attempted and not result.failed
 
 
 def test_things_are_fixed_rather_than_mended():

@@ -13,12 +13,30 @@ BRIGHT = ("flair", "t2")
 
 
 def residual_kind(kind: str, channel_names: Sequence[str]) -> str:
-    """What ``residual=auto`` means for these channels; other kinds are returned as they are."""
+    """What ``residual=auto`` means for these channels; other kinds are returned as they are.
+
+    Args:
+        kind: Kind of residual, or ``auto``.
+        channel_names: Names of the channels that are scored.
+
+    Example:
+        >>> residual_kind("auto", ["FLAIR", "T1"])
+        'signed'
+        >>> residual_kind("auto", ["T1"])
+        'absolute'
+    """
     if kind != AUTO:
         return kind
     return "signed" if bright_channels(channel_names).any() else "absolute"
 
 
 def bright_channels(channel_names: Sequence[str]) -> np.ndarray:
-    """Whether lesions are bright on each channel: boolean (C,), by its name."""
+    """Whether lesions are bright on each channel, by its name.
+
+    Args:
+        channel_names: Names of the channels.
+
+    Returns:
+        Booleans (C,).
+    """
     return np.array([any(b in name.casefold() for b in BRIGHT) for name in channel_names])

@@ -17,8 +17,8 @@ def executable(name: str) -> str:
         name: Name of the script.
 
     Example:
-        >>> executable("nnUNetv2_train")
-        '/home/me/.venv/bin/nnUNetv2_train'
+        >>> Path(executable("nnUNetv2_train")).name
+        'nnUNetv2_train'
     """
     beside = Path(sys.executable).with_name(name)
     return str(beside) if beside.is_file() else name

@@ -19,8 +19,11 @@ def atomic_path(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
     half-written file under the final name. On an exception the temporary file is removed.
 
     Args:
-        path: the final name.
-        keep_suffix: let the temporary name end like the final one, for writers that choose the format by it.
+        path: Final name of the file.
+        keep_suffix: Whether the temporary name ends like the final one, for writers that choose the format by it.
+
+    Yields:
+        Name to write to.
     """
     path = Path(path)
     unique = uuid.uuid4().hex[:8]
@@ -35,6 +38,11 @@ def atomic_path(path: str | Path, keep_suffix: bool = False) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write ``content`` as indented JSON, atomically."""
+    """Write indented JSON, atomically.
+
+    Args:
+        path: Name of the file.
+        content: Anything that :mod:`json` writes.
+    """
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -8,7 +8,14 @@ _PATTERN = re.compile(r"^(?P<base>.+?)_(?P<epochs>[1-9]\d*)epochs(?:_(?P<iters>[
 
 
 def split_variant(name: str) -> tuple[str, int | None, int | None]:
-    """Split a trainer name into base name, epochs and iterations per epoch (``None`` where not given)."""
+    """Split a trainer's name into base name, epochs and iterations per epoch (``None`` where not given).
+
+    Example:
+        >>> split_variant("nnUNetPretrainerDAE_20epochs_50iters")
+        ('nnUNetPretrainerDAE', 20, 50)
+        >>> split_variant("nnUNetPretrainerDAE")
+        ('nnUNetPretrainerDAE', None, None)
+    """
     match = _PATTERN.match(name)
     if match is None:
         return name, None, None
@@ -22,5 +29,10 @@ def base_name(name: str) -> str:
 
 
 def length_suffix(name: str) -> str:
-    """The suffix for the training length, ``""`` if the name has none."""
+    """The suffix for the training length, ``""`` if the name has none.
+
+    Example:
+        >>> length_suffix("nnUNetPretrainerDAE_20epochs")
+        '_20epochs'
+    """
     return name[len(base_name(name)) :]

@@ -19,7 +19,13 @@ UNLABELLED_FILE = "unlabelled_cases.json"
 
 @dataclass(frozen=True)
 class RawCase:
-    """Files of one case: images in the order of the wanted channels, the label if there is one."""
+    """Files of one case.
+
+    Attributes:
+        identifier: Name of the case.
+        images: Files of the images, in the order of the wanted channels.
+        label: File of the label, ``None`` if nobody labelled the case.
+    """
 
     identifier: str
     images: tuple[str, ...]
@@ -30,32 +36,33 @@ def raw_cases(folder: Path, channels: Sequence[str]) -> tuple[list[RawCase], dic
     """Training cases of a raw dataset, labelled or not.
 
     Args:
-        folder: in nnU-Net's raw format; ``labelsTr`` may hold labels of some cases, or be missing.
-        channels: names of the wanted channels, in their order.
+        folder: Folder of the dataset, in nnU-Net's raw format; ``labelsTr`` may hold labels of some cases, or be
+            missing.
+        channels: Names of the wanted channels, in their order.
 
     Returns:
         The cases, and for each case that lacks a channel's file the reason.
 
     Raises:
-        ValueError: the dataset does not have the channels, or no case.
-        FileNotFoundError: no dataset.json, or no images.
+        ValueError: The dataset does not have the channels, or no case.
+        FileNotFoundError: The folder holds no dataset.json, or no images.
     """
     path = folder / "dataset.json"
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; every raw dataset of nnU-Net has one.")
     description = json.loads(path.read_text(encoding="utf-8"))
     positions = _positions(description, channels, folder.name)
-    found: list[RawCase] = []
+    complete: list[RawCase] = []
     failed: dict[str, str] = {}
     for identifier, (images, label) in sorted(_listed(folder, description).items()):
         missing = [channels[k] for k, position in enumerate(positions) if position not in images]
         if missing:
             failed[identifier] = f"there is no image of channel {', '.join(missing)}"
             continue
-        found.append(RawCase(identifier, tuple(str(images[p]) for p in positions), label))
-    if not found:
+        complete.append(RawCase(identifier, tuple(str(images[p]) for p in positions), label))
+    if not complete:
         raise ValueError(f"{folder} has no complete case: " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
-    return found, failed
+    return complete, failed
 
 
 def _listed(folder: Path, description: dict[str, Any]) -> dict[str, tuple[dict[int, Path], str | None]]:
@@ -82,9 +89,9 @@ def _positions(description: dict[str, Any], channels: Sequence[str], dataset: st
     names = {str(name).strip().casefold(): int(index) for index, name in description["channel_names"].items()}
     missing = [name for name in channels if name.strip().casefold() not in names]
     if missing:
-        there = ", ".join(channel_names(description))
+        present = ", ".join(channel_names(description))
         raise ValueError(
-            f"{dataset} has the channel(s) {there}; the plans expect {', '.join(channels)}, so "
+            f"{dataset} has the channel(s) {present}; the plans expect {', '.join(channels)}, so "
             f"{', '.join(missing)} is missing. Use the plans' network for fewer channels: --channels "
             f"{' '.join(n for n in channels if n not in missing) or 'NAME'}; or rename the channels in its "
             "dataset.json if they are the same under other names."
@@ -97,8 +104,16 @@ def restricted_plans(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Plans and dataset.json for some of the channels: same spacing, patch, network and normalisation.
 
+    Args:
+        plans: Content of a plans file.
+        dataset_json: Content of the dataset's ``dataset.json``.
+        channels: Names of the channels to keep, in their order.
+
+    Returns:
+        Both contents, changed; the arguments stay as they are.
+
     Raises:
-        ValueError: a channel that the dataset does not have.
+        ValueError: A channel is not one of the dataset's.
     """
     chosen = _positions(dataset_json, channels, plans["dataset_name"])
     own = {int(i): name for i, name in dataset_json["channel_names"].items()}
@@ -114,6 +129,10 @@ def restricted_plans(
 
 
 def unlabelled_cases(preprocessed: str | Path) -> set[str]:
-    """Identifiers of a preprocessed dataset's cases without labels; empty where all are labelled."""
+    """Cases of a preprocessed dataset that nobody labelled; empty where all are labelled.
+
+    Args:
+        preprocessed: Folder of the dataset in ``nnUNet_preprocessed``.
+    """
     path = Path(preprocessed) / UNLABELLED_FILE
     return set(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else set()

@@ -18,51 +18,67 @@ MAP_SUFFIX = "_map"
 
 
 def ending_of(path: Path) -> str:
-    """The image ending of a path, ``""`` if it is no image."""
+    """The image ending of a path, ``""`` if it is no image.
+
+    Example:
+        >>> ending_of(Path("case_0000.nii.gz"))
+        '.nii.gz'
+    """
     return next((e for e in ENDINGS if path.name.lower().endswith(e)), "")
 
 
 def images_in(folder: Path, suffix: str = "") -> dict[str, Path]:
-    """Images of a folder: name without ending and ``suffix`` → path.
+    """Images of a folder: name without ending and suffix → path.
+
+    Args:
+        folder: Folder to look into; hidden files are passed over.
+        suffix: End of the wanted names, before the image ending.
 
     Raises:
-        FileNotFoundError: no such folder.
-        ValueError: it holds no image.
+        FileNotFoundError: The folder does not exist.
+        ValueError: The folder holds no image.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder.")
-    found = {p.name[: -len(ending_of(p))]: p for p in sorted(folder.iterdir()) if ending_of(p) and p.name[0] != "."}
-    chosen = {name.removesuffix(suffix): path for name, path in found.items() if name.endswith(suffix)}
+    images = {p.name[: -len(ending_of(p))]: p for p in sorted(folder.iterdir()) if ending_of(p) and p.name[0] != "."}
+    chosen = {name.removesuffix(suffix): path for name, path in images.items() if name.endswith(suffix)}
     if not chosen:
         raise ValueError(f"{folder} holds no image (expected *{suffix} with one of the endings {', '.join(ENDINGS)}).")
     return chosen
 
 
 def maps_in(folders: Iterable[Path]) -> dict[str, Path]:
-    """Anomaly maps: ``<case>_map.*`` if there are any, else every image.
+    """Anomaly maps by case: ``<case>_map.*`` if there are any, else every image.
+
+    Args:
+        folders: Folders to look into.
 
     Raises:
-        ValueError: a case has maps in two folders, or a folder has none.
+        FileNotFoundError: A folder does not exist.
+        ValueError: A case has maps in two folders, or a folder has none.
     """
     result: dict[str, Path] = {}
     for folder in folders:
         try:
-            found = images_in(folder, MAP_SUFFIX)
+            maps = images_in(folder, MAP_SUFFIX)
         except ValueError:
-            found = images_in(folder)
-        twice = sorted(set(result) & set(found))
+            maps = images_in(folder)
+        twice = sorted(set(result) & set(maps))
         if twice:
             raise ValueError(f"Maps of {', '.join(twice[:5])} are in more than one of the folders.")
-        result |= found
+        result |= maps
     return result
 
 
 def channels_in(folder: Path) -> dict[str, dict[int, Path]]:
     """nnU-Net's images ``<case>_0000.*``: case → channel → path.
 
+    Args:
+        folder: Folder to look into.
+
     Raises:
-        FileNotFoundError: no such folder.
-        ValueError: it holds no image of that form.
+        FileNotFoundError: The folder does not exist.
+        ValueError: The folder holds no image of that form.
     """
     result: dict[str, dict[int, Path]] = {}
     for name, path in images_in(folder).items():
@@ -78,7 +94,7 @@ def read_image(path: Path) -> SimpleITK.Image:
     """Read an image file.
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: SimpleITK cannot read the file.
     """
     try:
         return SimpleITK.ReadImage(str(path))
@@ -95,15 +111,18 @@ def has_hidden_nan(path: Path) -> bool:
 
 
 def read_on_grid(path: Path, reference: SimpleITK.Image, resample: bool = False) -> np.ndarray:
-    """The values of an image that must lie on the grid of another, float32 (z, y, x) or (y, x).
+    """The values of an image that must lie on the grid of another.
 
     Args:
-        path: of the image.
-        reference: the image whose grid is expected, usually the labels.
-        resample: resample (linearly, 0 outside) where the grids differ, instead of refusing.
+        path: File of the image.
+        reference: Image whose grid is expected, usually the labels.
+        resample: Whether to resample (linearly, 0 outside) where the grids differ, instead of refusing.
+
+    Returns:
+        Values, float32 (z, y, x) or (y, x).
 
     Raises:
-        ValueError: unreadable, NaN, or another grid, naming both.
+        ValueError: The image is unreadable, holds NaN, or lies on another grid; both are named.
     """
     image = read_image(path)
     difference = _grid_difference(image, reference, header=ending_of(path) not in _WITHOUT_HEADER)
@@ -118,7 +137,7 @@ def read_on_grid(path: Path, reference: SimpleITK.Image, resample: bool = False)
         )
     values = SimpleITK.GetArrayFromImage(image).astype(np.float32, copy=False)
     if np.isnan(values).any() or has_hidden_nan(path):
-        raise ValueError(f"{path.name} holds NaN, which cannot be ranked. Mend the file.")
+        raise ValueError(f"{path.name} holds NaN, which cannot be ranked. Fix the file.")
     return values
 
 

@@ -9,12 +9,12 @@ from nnunet_uad.data.splits import SPLITS_FILE
 
 
 def link_preprocessed(source: str | Path, root: str | Path, splits: list[dict[str, list[str]]]) -> Path:
-    """Link the preprocessed dataset ``source`` into the folder ``root`` and give it ``splits``.
+    """Link a preprocessed dataset into another folder and give it other splits.
 
     Args:
-        source: a dataset's folder in ``nnUNet_preprocessed``.
-        root: to be used as ``nnUNet_preprocessed``.
-        splits: content of ``splits_final.json``.
+        source: Folder of a dataset in ``nnUNet_preprocessed``.
+        root: Folder that is to be used as ``nnUNet_preprocessed``.
+        splits: Content of the new ``splits_final.json``.
 
     Returns:
         The dataset's folder below ``root``.

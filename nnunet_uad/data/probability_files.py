@@ -15,24 +15,27 @@ ENDING = ".npz"
 def probabilities_in(folders: Iterable[Path]) -> dict[str, Path]:
     """Files ``<case>.npz`` by case.
 
+    Args:
+        folders: Folders to look into.
+
     Raises:
-        FileNotFoundError: no such folder.
-        ValueError: a case is in two folders, or a folder has none.
+        FileNotFoundError: A folder does not exist.
+        ValueError: A case is in two folders, or a folder has none.
     """
     result: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
             raise FileNotFoundError(f"There is no folder {folder}.")
-        found = {p.name[: -len(ENDING)]: p for p in sorted(folder.glob(f"*{ENDING}"))}
-        if not found:
+        files = {p.name[: -len(ENDING)]: p for p in sorted(folder.glob(f"*{ENDING}"))}
+        if not files:
             raise ValueError(
                 f"{folder} holds no probabilities (<case>{ENDING}). Predict with them: nnUNetv2_predict "
                 "--save_probabilities …, or nnUNetv2_train … --val --npz"
             )
-        twice = sorted(set(result) & set(found))
+        twice = sorted(set(result) & set(files))
         if twice:
             raise ValueError(f"Probabilities of {', '.join(twice[:5])} are in more than one of the folders.")
-        result |= found
+        result |= files
     return result
 
 
@@ -43,15 +46,15 @@ def lesion_probability(path: Path, reference: SimpleITK.Image, lesion_labels: Se
     named. Region-based models, whose channels are independent, give the highest of their probabilities.
 
     Args:
-        path: of the file; ``probabilities`` (classes or regions, z, y, x) on the grid of the raw image.
-        reference: the labels.
-        lesion_labels: label values that count as lesion.
+        path: File with ``probabilities`` (classes or regions, z, y, x) on the grid of the raw image.
+        reference: Image of the labels, whose grid is expected.
+        lesion_labels: Label values that count as lesion; all but the background if empty.
 
     Returns:
-        float32 (z, y, x), or (y, x) where the reference has two axes.
+        Probabilities, float32 (z, y, x), or (y, x) where the reference has two axes.
 
     Raises:
-        ValueError: unreadable, another grid, or labels that the model does not know.
+        ValueError: The file is unreadable or lies on another grid, or the model does not know the labels.
     """
     try:
         with np.load(path) as content:
@@ -75,7 +78,19 @@ def lesion_probability(path: Path, reference: SimpleITK.Image, lesion_labels: Se
 
 
 def combined_probability(probabilities: np.ndarray, lesion_labels: Sequence[int] = ()) -> np.ndarray:
-    """As :func:`lesion_probability`, of the array (classes or regions, *spatial) itself."""
+    """As :func:`lesion_probability`, of the array itself.
+
+    Args:
+        probabilities: Probabilities (classes or regions, *spatial).
+        lesion_labels: Label values that count as lesion; all but the background if empty.
+
+    Returns:
+        Probabilities (*spatial,), float32.
+
+    Example:
+        >>> combined_probability(np.array([[0.7], [0.1], [0.2]]), lesion_labels=[2]).round(3).tolist()
+        [0.20000000298023224]
+    """
     if not _is_softmax(probabilities):
         return probabilities.max(0).astype(np.float32)
     if not lesion_labels:

@@ -28,19 +28,19 @@ def small_configuration(
     """Describe a configuration that inherits from ``base`` and differs in size.
 
     Args:
-        plans: content of a plans file.
-        base: configuration to inherit from (``2d``, ``3d_fullres``, …).
-        name: of the new configuration; its preprocessed data get a folder of their own.
-        spacing: mm, one value for all axes or one per axis of the patch.
-        patch_size: voxels per axis; must be divisible by the network's strides.
-        features: channels per stage; as many stages as entries.
-        batch_size: patches per step.
+        plans: Content of a plans file.
+        base: Configuration to inherit from (``2d``, ``3d_fullres``, …).
+        name: Name of the new configuration; its preprocessed data get a folder of their own.
+        spacing: Voxel size in mm, one value for all axes or one per axis of the patch.
+        patch_size: Voxels per axis; must be divisible by the network's strides.
+        features: Channels per stage; as many stages as entries.
+        batch_size: Number of patches per step.
 
     Returns:
         The entry for ``plans["configurations"][name]``.
 
     Raises:
-        ValueError: unknown base, wrong number of axes, or a patch too small for so many stages.
+        ValueError: The base is unknown, the number of axes wrong, or the patch too small for so many stages.
     """
     if base not in plans["configurations"]:
         raise ValueError(

@@ -23,14 +23,14 @@ def ensure_splits(folder: str | Path, identifiers: Sequence[str]) -> int | None:
     done: nnU-Net makes its own.
 
     Args:
-        folder: the dataset's folder in ``nnUNet_preprocessed``.
-        identifiers: all cases.
+        folder: Folder of the dataset in ``nnUNet_preprocessed``.
+        identifiers: All cases of the dataset.
 
     Returns:
         The number of folds written, ``None`` if nothing was to do.
 
     Raises:
-        ValueError: a single case; it can only be trained on with fold ``all``.
+        ValueError: The dataset has a single case, which can only be trained on with fold ``all``.
     """
     path = Path(folder) / SPLITS_FILE
     if path.exists() or len(identifiers) >= NUM_FOLDS:
@@ -46,6 +46,10 @@ def ensure_splits(folder: str | Path, identifiers: Sequence[str]) -> int | None:
 
 
 def splits_of(folder: str | Path) -> list[Split]:
-    """The splits of a dataset in ``nnUNet_preprocessed``; none if there is no file."""
+    """The splits of a dataset; none if there is no file.
+
+    Args:
+        folder: Folder of the dataset in ``nnUNet_preprocessed``.
+    """
     path = Path(folder) / SPLITS_FILE
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []

@@ -23,7 +23,11 @@ class ForegroundTransform(SegOnlyTransform):
 
 
 def without_intensity(transforms: Iterable[BasicTransform]) -> list[BasicTransform]:
-    """nnU-Net's pipeline without its random intensity transforms; spatial ones, masks and labels stay."""
+    """nnU-Net's pipeline without its random intensity transforms; spatial ones, masks and labels stay.
+
+    Args:
+        transforms: Transforms of the pipeline, in their order.
+    """
     return [
         t for t in transforms if not (isinstance(t, RandomTransform) and isinstance(t.transform, ImageOnlyTransform))
     ]

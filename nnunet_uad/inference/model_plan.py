@@ -21,11 +21,12 @@ class ModelPlan:
         configuration: Configuration that the model was trained with.
         dataset: Content of the ``dataset.json`` that the model was trained on.
 
-    Example:
-        >>> plans = PlansManager("…/nnUNetPretrainerDAE__nnUNetPlans__2d/plans.json")
-        >>> model = ModelPlan(plans, plans.get_configuration("2d"), json.loads(Path("…/dataset.json").read_text()))
-        >>> model.channel_names
-        ('FLAIR', 'T1')
+    Example::
+
+        folder = Path("…/nnUNetPretrainerDAE__nnUNetPlans__2d")
+        plans = PlansManager(str(folder / "plans.json"))
+        model = ModelPlan(plans, plans.get_configuration("2d"), json.loads((folder / "dataset.json").read_text()))
+        model.channel_names  # ("FLAIR", "T1")
     """
 
     plans: PlansManager

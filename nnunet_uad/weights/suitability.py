@@ -24,12 +24,12 @@ class TransferTarget:
     """The receiving side of a transfer.
 
     Attributes:
-        dataset: nnU-Net dataset name.
-        configuration: configuration name.
-        channel_names: in the order of the input channels.
-        normalization: nnU-Net normalisation scheme per channel.
-        spacing: mm per axis of the patch.
-        architecture: class name of the network in the plans.
+        dataset: Full name of the dataset, ``Dataset901_Tumour``.
+        configuration: Name of the configuration.
+        channel_names: Names of the input channels, in their order.
+        normalization: Names of nnU-Net's normalisation schemes, one per channel.
+        spacing: Voxel size per axis of the patch, mm.
+        architecture: Class name of the network in the plans.
     """
 
     dataset: str
@@ -59,17 +59,17 @@ def check_suits(
     """Refuse weights of another kind of model.
 
     Args:
-        source: the weights.
-        target: the network that is to receive them.
-        method: the method that the trainer is named after, if any.
-        accept_mismatch: turn what is a matter of judgement (method, channel names, normalisation, spacing)
-            from an error into a warning; dimension and architecture stay errors.
+        source: Weights that are to be transferred.
+        target: Network that is to receive them.
+        method: Method that the trainer is named after, if any.
+        accept_mismatch: Whether what is a matter of judgement (method, channel names, normalisation, spacing) is a
+            warning rather than an error; dimension and architecture stay errors.
 
     Returns:
         Warnings.
 
     Raises:
-        ValueError: listing every mismatch, what was expected and what mends it.
+        ValueError: The weights do not suit; every mismatch is listed, what was expected and what fixes it.
     """
     fatal = _structural_mismatches(source, target)
     debatable = _debatable_mismatches(source, target, method)
@@ -94,15 +94,16 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
     A frozen network cannot adapt: other channels, normalisation, spacing or dimension make its residual noise.
 
     Args:
-        source: the restorer's weights.
-        target: the network that it becomes part of.
-        method: the method that is expected.
+        source: Weights of the restorer.
+        target: Network that it becomes part of.
+        method: Method that is expected.
 
     Returns:
         The restorer's record.
 
     Raises:
-        ValueError: listing every mismatch; no file of a pretrainer, or of one that cannot restore.
+        ValueError: The restorer does not suit, with every mismatch listed; or the file is none of a pretrainer, or of
+            one that cannot reconstruct.
     """
     record = source.record
     if record is None or not record.restorer:
@@ -112,26 +113,26 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
             f"of nnUNetPretrainer{method}, written by this version: nnUNetv2_train {target.dataset} "
             f"{target.configuration} FOLD -tr nnUNetPretrainer{method}"
         )
-    found = []
+    mismatches = []
     if record.method != method:
-        found.append(f"method: expected {method}, found {record.method}")
+        mismatches.append(f"method: expected {method}, found {record.method}")
     if record.dimension != len(target.spacing):
-        found.append(f"dimension: expected {len(target.spacing)}D, found {record.dimension}D")
+        mismatches.append(f"dimension: expected {len(target.spacing)}D, found {record.dimension}D")
     if tuple(map(_fold, record.channel_names)) != tuple(map(_fold, target.channel_names)):
-        found.append(
+        mismatches.append(
             f"channels: expected {', '.join(target.channel_names)} in this order, found "
             f"{', '.join(record.channel_names)}"
         )
     elif record.normalization != target.normalization:
-        found.append(
+        mismatches.append(
             f"normalisation: expected {', '.join(target.normalization)}, found {', '.join(record.normalization)}"
         )
     if _spacings_differ(record.spacing, target.spacing):
-        found.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
-    if found:
+        mismatches.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
+    if mismatches:
         raise ValueError(
             f"The restorer in {source.path} does not suit {target.dataset}, configuration {target.configuration}:\n  - "
-            + "\n  - ".join(found)
+            + "\n  - ".join(mismatches)
             + "\nPretrain it with the plans that you train with (same -d, -c and -p), or name another file in "
             "nnUNet_uad_restorer."
         )
@@ -139,44 +140,44 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
 
 
 def _structural_mismatches(source: SourceWeights, target: TransferTarget) -> list[str]:
-    found = []
+    mismatches = []
     dimension = _dimension(source.tensors)
     if dimension is not None and dimension != len(target.spacing):
-        found.append(f"dimension: expected {len(target.spacing)}D weights, found {dimension}D")
+        mismatches.append(f"dimension: expected {len(target.spacing)}D weights, found {dimension}D")
     record = source.record
     if record is not None and record.architecture != target.architecture:
-        found.append(
+        mismatches.append(
             f"architecture: expected {target.architecture.rsplit('.', 1)[-1]}, "
             f"found {record.architecture.rsplit('.', 1)[-1]}"
         )
-    return found
+    return mismatches
 
 
 def _debatable_mismatches(source: SourceWeights, target: TransferTarget, method: str | None) -> list[str]:
-    found = []
+    mismatches = []
     if source.channel_names and not _names(source.channel_names) & _names(target.channel_names):
-        found.append(
+        mismatches.append(
             f"channels: expected some of {', '.join(target.channel_names)}, found {', '.join(source.channel_names)}"
         )
     record = source.record
     if record is None:
-        return found
+        return mismatches
     if method is not None and record.method != method:
         own = f" (use -tr nnUNetTrainer{record.method}Pretrained)" if record.method in FINE_TUNED else ""
-        found.append(f"method: expected {method}, found {record.method}{own}")
-    theirs = dict(zip(map(_fold, record.channel_names), record.normalization, strict=True))
+        mismatches.append(f"method: expected {method}, found {record.method}{own}")
+    schemes = dict(zip(map(_fold, record.channel_names), record.normalization, strict=True))
     for name, scheme in zip(target.channel_names, target.normalization, strict=True):
-        if theirs.get(_fold(name), scheme) != scheme:
-            found.append(f"normalisation of {name}: expected {scheme}, found {theirs[_fold(name)]}")
+        if schemes.get(_fold(name), scheme) != scheme:
+            mismatches.append(f"normalisation of {name}: expected {scheme}, found {schemes[_fold(name)]}")
     if _spacings_differ(record.spacing, target.spacing):
-        found.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
-    return found
+        mismatches.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
+    return mismatches
 
 
-def _spacings_differ(theirs: Sequence[float], ours: Sequence[float]) -> bool:
+def _spacings_differ(source: Sequence[float], target: Sequence[float]) -> bool:
     """Whether spacings of the same dimension are too far apart on any axis."""
-    return len(theirs) == len(ours) and any(
-        abs(math.log(a / b)) > math.log(SPACING_TOLERANCE) for a, b in zip(theirs, ours, strict=True)
+    return len(source) == len(target) and any(
+        abs(math.log(a / b)) > math.log(SPACING_TOLERANCE) for a, b in zip(source, target, strict=True)
     )
 
 

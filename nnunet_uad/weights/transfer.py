@@ -25,11 +25,11 @@ class TensorOutcome:
     """What happened to one tensor of the receiving network (or, for ``skipped``, of the source).
 
     Attributes:
-        name: canonical name.
-        shape: in the receiving network, in the source for tensors that have no place there.
+        name: Canonical name of the tensor.
+        shape: Shape in the receiving network, in the source for tensors that have no place there.
         status: ``loaded`` (copied), ``adapted`` (first convolution, other channels), ``fresh head``,
             ``skipped`` (in the source, does not fit), ``random`` (not in the source).
-        reason: in words, empty for ``loaded``.
+        reason: Reason in words, empty for ``loaded``.
     """
 
     name: str
@@ -53,7 +53,14 @@ class TensorOutcome:
 
 @dataclass
 class TransferReport:
-    """All outcomes of a transfer, with shares of parameters."""
+    """All outcomes of a transfer, with shares of parameters.
+
+    Attributes:
+        source: File that the weights came from.
+        kind: Kind of the file (:class:`~nnunet_uad.weights.readers.SourceWeights`).
+        outcomes: Outcome of every tensor.
+        warnings: Sentences for the log.
+    """
 
     source: str
     kind: str
@@ -61,11 +68,15 @@ class TransferReport:
     warnings: list[str] = field(default_factory=list)
 
     def share(self, part: str | None = None) -> float:
-        """Share of the receiving network's scalars in ``part`` that come from the source (heads excluded)."""
-        mine = [o for o in self.outcomes if o.part == part or (part is None and o.part != "head")]
-        mine = [o for o in mine if o.reason != NO_PLACE]
-        total = sum(o.size for o in mine)
-        return sum(o.size for o in mine if o.status in ("loaded", "adapted")) / total if total else 0.0
+        """Share of the receiving network's scalars that come from the source, 0 to 1.
+
+        Args:
+            part: Part of the network (:attr:`TensorOutcome.part`); everything but the heads if ``None``.
+        """
+        wanted = [o for o in self.outcomes if o.part == part or (part is None and o.part != "head")]
+        wanted = [o for o in wanted if o.reason != NO_PLACE]
+        total = sum(o.size for o in wanted)
+        return sum(o.size for o in wanted if o.status in ("loaded", "adapted")) / total if total else 0.0
 
     def count(self, status: Status) -> int:
         """Number of tensors with this outcome."""
@@ -88,7 +99,7 @@ class TransferReport:
         return "\n".join([*lines, *(f"WARNING: {w}" for w in self.warnings)])
 
     def to_json(self) -> dict[str, Any]:
-        """For ``transfer.json``."""
+        """The report as ``transfer.json`` holds it."""
         return {
             "source": self.source,
             "kind": self.kind,
@@ -120,20 +131,23 @@ def transfer(
     (:func:`adapt_input_channels`); segmentation heads stay as they are.
 
     Args:
-        source: the weights.
-        network: the receiving network, without DDP or compile wrappers.
-        channel_names: of its input channels, in order.
-        parts: which of ``encoder``, ``decoder``, ``other`` to write; the rest is left random.
-        further_channels: input channels behind the named ones, whose weights become 0.
+        source: Weights that are transferred.
+        network: Receiving network, without DDP or compile wrappers.
+        channel_names: Names of its input channels, in their order.
+        parts: Parts to write, of ``encoder``, ``decoder``, ``other``; the rest is left random.
+        further_channels: Number of input channels behind the named ones, whose weights become 0.
+
+    Returns:
+        What happened to each tensor.
 
     Raises:
-        ValueError: less than half of the encoder would be transferred; nothing is written then.
+        ValueError: Less than half of the encoder would be transferred; nothing is written then.
     """
-    mine = canonical_tensors(network)
-    stem = first_convolution(network, mine)
+    tensors = canonical_tensors(network)
+    stem = first_convolution(network, tensors)
     report = TransferReport(str(source.path), source.kind)
     writes: list[tuple[torch.Tensor, torch.Tensor]] = []
-    for name, tensor in mine.items():
+    for name, tensor in tensors.items():
         outcome, value = _plan_tensor(name, tensor, source, channel_names, name == stem, parts, further_channels)
         report.outcomes.append(outcome)
         if value is not None:
@@ -172,18 +186,18 @@ def _plan_tensor(
         return outcome("fresh head", "segmentation heads are trained anew"), None
     if part not in parts:
         return outcome("random", f"the {part} was not asked for"), None
-    found = source.tensors.get(name)
-    if found is None:
+    given = source.tensors.get(name)
+    if given is None:
         return outcome("random", "not in the source"), None
-    if is_stem and found.shape[0] == tensor.shape[0] and found.shape[2:] == tensor.shape[2:]:
-        value, how = adapt_input_channels(found, source.channel_names, channel_names)
+    if is_stem and given.shape[0] == tensor.shape[0] and given.shape[2:] == tensor.shape[2:]:
+        value, how = adapt_input_channels(given, source.channel_names, channel_names)
         if further_channels:
             value = torch.cat([value, value.new_zeros((len(value), further_channels, *value.shape[2:]))], dim=1)
             how = "; ".join(filter(None, [how, f"{further_channels} further channel(s) start at 0"]))
         return outcome("adapted" if how else "loaded", how), value
-    if found.shape != tensor.shape:
-        return outcome("skipped", f"shape {list(found.shape)} in the source"), None
-    return outcome("loaded"), found
+    if given.shape != tensor.shape:
+        return outcome("skipped", f"shape {list(given.shape)} in the source"), None
+    return outcome("loaded"), given
 
 
 def adapt_input_channels(
@@ -196,12 +210,17 @@ def adapt_input_channels(
     with it the response to similar images, keeps its size.
 
     Args:
-        weight: (out, in, *kernel).
-        source_names: of the ``in`` channels; empty if unknown.
-        target_names: of the channels that are wanted.
+        weight: Weight (out, in, *kernel) of the convolution.
+        source_names: Names of the ``in`` channels; empty if unknown.
+        target_names: Names of the channels that are wanted.
 
     Returns:
         The weight (out, len(target_names), *kernel), and in words what was done, empty if nothing.
+
+    Example:
+        >>> weight, words = adapt_input_channels(torch.ones(8, 1, 3, 3), ["FLAIR"], ["FLAIR", "T1"])
+        >>> tuple(weight.shape), words
+        ((8, 2, 3, 3), 'FLAIR from channel 0; T1 averaged from 1 channel(s)')
     """
     count = weight.shape[1]
     known = len(source_names) == count
@@ -222,9 +241,13 @@ def adapt_input_channels(
 
 @torch.no_grad()
 def zero_further_inputs(network: nn.Module, channels: int) -> None:
-    """Set the first convolution's weights for all input channels behind the first ``channels`` to 0, in place.
+    """Set the first convolution's weights for further input channels to 0, in place.
 
     The network then starts as a function of the first channels alone and learns to use the others.
+
+    Args:
+        network: Network whose first convolution is changed.
+        channels: Number of input channels, the first ones, that keep their weights.
     """
     tensors = canonical_tensors(network)
     tensors[first_convolution(network, tensors)][:, channels:].zero_()
@@ -232,24 +255,33 @@ def zero_further_inputs(network: nn.Module, channels: int) -> None:
 
 @torch.no_grad()
 def load_all(network: nn.Module, source: SourceWeights) -> None:
-    """Copy every tensor of ``source`` into a network of the same architecture, in place.
+    """Copy every tensor into a network of the same architecture, in place.
+
+    Args:
+        network: Network to write into.
+        source: Weights, one for each tensor of the network.
 
     Raises:
-        ValueError: a tensor is missing or has another shape.
+        ValueError: A tensor is missing or has another shape.
     """
-    mine = canonical_tensors(network)
-    wrong = [n for n, t in mine.items() if n not in source.tensors or source.tensors[n].shape != t.shape]
+    tensors = canonical_tensors(network)
+    wrong = [n for n, t in tensors.items() if n not in source.tensors or source.tensors[n].shape != t.shape]
     if wrong:
         raise ValueError(
             f"{source.path} does not hold the network that its record describes: {len(wrong)} tensor(s) are missing or "
             f"of another shape ({', '.join(wrong[:5])}). The file was altered; pretrain again."
         )
-    for name, tensor in mine.items():
+    for name, tensor in tensors.items():
         tensor.copy_(source.tensors[name])
 
 
 def first_convolution(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> str:
-    """Canonical name of the first convolution's weight."""
+    """Canonical name of the first convolution's weight, empty if there is none.
+
+    Args:
+        network: Network; those of dynamic-network-architectures declare it.
+        tensors: Tensors of the network by canonical name.
+    """
     declared = getattr(network, "keys_to_in_proj", ())
     for key in declared:
         if f"{key}.weight" in tensors:
