@@ -35,9 +35,10 @@ mpl.rcParams["figure.dpi"] = 15
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole stories and installations are slow; other tests say so themselves."""
+    """Whole stories, installations and what needs a diffusion model are slow; other tests say so themselves."""
     for item in items:
-        if "end_to_end" in item.path.parts or item.path.name == "test_package.py":
+        story = "end_to_end" in item.path.parts or item.path.name == "test_package.py"
+        if story or "ddpm_fold" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
 
 
