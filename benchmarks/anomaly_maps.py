@@ -217,7 +217,7 @@ def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool)
     restorer, settings = load_restorer(trainer_class, [folder], "checkpoint_final.pth", device, mirroring)
     if changes:
         task = trainer_class.make_task(dataclasses.replace(settings, **changes), restorer.model.configuration)
-        restorer = dataclasses.replace(restorer, task=task)
+        restorer = dataclasses.replace(restorer, restoration=task.restoration)
     identifier = restorer.model.configuration.data_identifier
     cases = json.loads((base / "splits_final.json").read_text())[fold]["val"]
     dataset = nnUNetDatasetBlosc2(str(base / identifier), cases)

@@ -21,7 +21,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
-from nnunet_uad.networks.reconstruction import build_plan_network
+from nnunet_uad.networks.recipe import PlanRecipe
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     manager = plans.get_configuration(arguments.c)
     channels = len(dataset_json["channel_names"])
     device = torch.device(arguments.device)
-    network = build_plan_network(manager, channels, channels).to(device).eval()
+    network = PlanRecipe.of(manager, channels, channels).build().to(device).eval()
     image = np.random.default_rng(0).standard_normal((channels, *arguments.shape), dtype=np.float32)
     for axes in (None, tuple(range(len(manager.patch_size)))):
         predictor = nnUNetPredictor(device=device, allow_tqdm=False, use_mirroring=axes is not None)

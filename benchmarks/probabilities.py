@@ -52,8 +52,8 @@ def map_scorer(restorer: Any, settings: Any) -> Scorer:
     """Anomaly maps of a pretrainer."""
 
     def score(image: np.ndarray, foreground: np.ndarray, properties: dict[str, Any]) -> np.ndarray:
-        restored = restorer.reconstruct(image, foreground) if restorer.task.restores else None
-        detection = restorer.detect(image) if restorer.task.detects else None
+        restored = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
+        detection = restorer.detect(image) if restorer.restoration.detects else None
         return restorer.anomaly_score(image, restored, foreground, properties, settings, detection)
 
     return score

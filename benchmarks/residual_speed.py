@@ -106,7 +106,7 @@ def measure_volume(arguments: argparse.Namespace) -> dict:
 
     from nnunet_uad.inference.model_plan import ModelPlan
     from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
-    from nnunet_uad.networks.reconstruction import build_plan_network
+    from nnunet_uad.networks.recipe import PlanRecipe
     from nnunet_uad.pretrain.ddpm import DDPMSettings, nnUNetPretrainerDDPM
 
     folder = next(Path(os.environ["nnUNet_preprocessed"]).glob(f"Dataset{int(arguments.d):03d}_*"))
@@ -116,18 +116,18 @@ def measure_volume(arguments: argparse.Namespace) -> dict:
     channels = len(dataset_json["channel_names"])
     image = np.random.default_rng(0).standard_normal((channels, *arguments.shape), dtype=np.float32)
     predictor = nnUNetPredictor(device=device, allow_tqdm=False, use_mirroring=False)
-    network = build_plan_network(manager, channels, channels).to(device).eval()
+    network = PlanRecipe.of(manager, channels, channels).build().to(device).eval()
     predictor.manual_initialization(network, plans, manager, None, dataset_json, "", None)
     predictor.label_manager = SimpleNamespace(num_segmentation_heads=channels)
     functions = {"nnU-Net": lambda: predictor.predict_sliding_window_return_logits(torch.from_numpy(image))}
     for name, time_steps in {"one step": (500,), "three steps": (250, 500, 750)}.items():
         settings = DDPMSettings(test_times=time_steps)
-        task = nnUNetPretrainerDDPM.make_task(settings, manager)
+        restoration = nnUNetPretrainerDDPM.make_task(settings, manager).restoration
         diffusion = nnUNetPretrainerDDPM.make_network(settings, manager, channels).average.to(device)
 
-        def restore(task: Any = task, diffusion: Any = diffusion) -> None:
-            extra = task.extra_channels(np.ones(image.shape[1:], bool), channels, 0)
-            apply = lambda tile, noise: task.reconstruct(diffusion, tile, noise)  # noqa: E731
+        def restore(restoration: Any = restoration, diffusion: Any = diffusion) -> None:
+            extra = restoration.draw_for_volume(np.ones(image.shape[1:], bool), channels, len(manager.patch_size), 0)
+            apply = lambda tile, noise: restoration.reconstruct(diffusion, tile, noise)  # noqa: E731
             reconstruct_volume(image, extra, apply, Window(ModelPlan(plans, manager, dataset_json), None, device))
 
         functions[name] = restore

@@ -52,9 +52,9 @@ class Score:
 
 def scores_of(restorer: Any, own: ScoreSettings) -> list[Score]:
     """The model's own default and, where it restores, the common one; every source of models that have several."""
-    if not restorer.task.restores:
+    if not restorer.restoration.reconstructs:
         return [Score("detection", own)]
-    sources = ("detection", "residual", "product") if restorer.task.detects else ("residual",)
+    sources = ("detection", "residual", "product") if restorer.restoration.detects else ("residual",)
     scores = []
     for source in sources:
         scores.append(Score(source, replace(own, score_from=source)))

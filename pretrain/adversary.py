@@ -9,29 +9,31 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
-from nnunet_uad.networks.autoencoder_training import Judgement
-from nnunet_uad.networks.discriminator import PatchwiseDiscriminator, choose_layers, receptive_field
-from nnunet_uad.pretrain.autoencoder import AutoencoderSettings
+from nnunet_uad.common.settings import Settings, check_choices
+from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
+from nnunet_uad.networks.discriminator import DiscriminatorRecipe, choose_layers, receptive_field
+from nnunet_uad.pretrain.terms import RECONSTRUCTION, Term, TermResult
 
 CRITERIA = ("least_squares", "hinge")
 STABILISERS = ("spectral", "r1", "both")
-#: Momentum of Adam for networks that learn against each other (Radford et al., ICLR 2016).
+#: Momentum of Adam for networks that learn against each other (Radford et al., ICLR 2016,
+#: https://arxiv.org/abs/1511.06434).
 BETAS = (0.5, 0.999)
 
 
 @dataclass(frozen=True)
-class AdversarySettings(AutoencoderSettings):
+class AdversarySection(Settings):
     """Settings of the discriminator.
 
     Attributes:
-        adversarial_loss: ``least_squares`` or ``hinge`` (MONAI's PatchAdversarialLoss).
-        adversarial_weight: of the autoencoder's adversarial loss beside the reconstruction.
-        receptive_field_mm: edge of the patch that one output of the discriminator sees; the nearest possible is taken.
-        discriminator_width: channels of its first convolution; 0: twice those of the plan's first stage.
-        discriminator_lr: its peak rate as a multiple of ``learning_rate``.
-        stabiliser: ``spectral`` normalisation, ``r1`` gradient penalty, or ``both``.
-        r1_weight: γ of the gradient penalty.
+        adversarial_loss: Adversarial loss, ``least_squares`` or ``hinge`` (MONAI's PatchAdversarialLoss).
+        adversarial_weight: Weight of the autoencoder's adversarial loss beside the reconstruction.
+        receptive_field_mm: Edge of the patch that one output of the discriminator sees, mm; the nearest possible is
+            taken.
+        discriminator_width: Channels of its first convolution; 0: twice those of the plan's first stage.
+        discriminator_lr: Peak rate of the discriminator as a multiple of ``learning_rate``.
+        stabiliser: Means against runaway, ``spectral`` normalisation, ``r1`` gradient penalty, or ``both``.
+        r1_weight: Weight γ of the gradient penalty.
     """
 
     adversarial_loss: str = "least_squares"
@@ -47,7 +49,24 @@ class AdversarySettings(AutoencoderSettings):
         check_choices(self, {"adversarial_loss": CRITERIA, "stabiliser": STABILISERS})
         for name in ("adversarial_weight", "receptive_field_mm", "discriminator_width", "discriminator_lr"):
             if getattr(self, name) < 0:
-                raise ValueError(f"{SETTINGS_VARIABLE}: {name} expects at least 0, found {getattr(self, name)}.")
+                raise ValueError(f"{name} expects at least 0, found {getattr(self, name)}.")
+
+    def opponent(self, manager: ConfigurationManager, channels: int) -> DiscriminatorRecipe:
+        """The discriminator that is trained against the autoencoder, sized from the plan."""
+        spacing = [float(s) for s in manager.spacing]
+        return DiscriminatorRecipe(
+            axes=len(spacing),
+            channels=channels,
+            width=self.discriminator_width or 2 * int(manager.network_arch_init_kwargs["features_per_stage"][0]),
+            layers=choose_layers(self.receptive_field_mm, spacing, manager.patch_size),
+            spectral=self.stabiliser in ("spectral", "both"),
+            criterion=self.adversarial_loss,
+        )
+
+    @property
+    def penalised(self) -> bool:
+        """Whether the gradient penalty R1 keeps the discriminator smooth."""
+        return self.stabiliser in ("r1", "both")
 
 
 #: A logit whose tanh is 1.
@@ -56,11 +75,11 @@ _CERTAIN = 20.0
 _FEWEST = 1e-6
 
 
-class Adversary:
+class Adversarial(Term):
     """The losses of autoencoder and discriminator, and what their numbers mean.
 
     Args:
-        settings: of the discriminator.
+        settings: Settings of the discriminator.
     """
 
     #: Accuracies beyond which nothing is learnt any more.
@@ -70,7 +89,7 @@ class Adversary:
     #: A reconstruction that is so many times worse than it was has diverged.
     DIVERGED = 2.0
 
-    def __init__(self, settings: AdversarySettings) -> None:
+    def __init__(self, settings: AdversarySection) -> None:
         from monai.losses import PatchAdversarialLoss
 
         self.settings = settings
@@ -78,21 +97,26 @@ class Adversary:
         self.best = float("inf")
         self.lasting = {"overwhelming": 0, "guessing": 0}
 
-    def add_to_loss(self, result: dict[str, Any], judgement: Judgement) -> None:
-        """Both adversarial losses, in place; each reaches one network only (:class:`Judgement`)."""
+    def __call__(
+        self, answer: AutoencoderOutput, clean: torch.Tensor, foreground: torch.Tensor, progress: float
+    ) -> TermResult:
+        """Both adversarial losses; each reaches one network only (:class:`Judgement`)."""
+        judgement = answer.judgement
+        if judgement is None:
+            raise ValueError("An adversarial loss needs a discriminator: the network gave no judgement.")
         real, fake, inside = judgement.real.float(), judgement.fake.float(), judgement.inside
         discriminator = (
             self._mean_loss(real, inside, True, True) + self._mean_loss(fake, inside, False, True)
         ) / 2 + self.settings.r1_weight / 2 * judgement.penalty
         fooling = self._mean_loss(judgement.fooled.float(), inside, True, False)
-        result["loss"] = result["loss"] + self.settings.adversarial_weight * fooling + discriminator
         middle = 0.5 if self.settings.adversarial_loss == "least_squares" else 0.0
-        result["parts"] |= {
+        parts = {
             "adversarial": fooling.detach(),
             "discriminator": discriminator.detach(),
             "real recognised": _share(real.detach() > middle, inside),
             "fake recognised": _share(fake.detach() < middle, inside),
         }
+        return TermResult([self.settings.adversarial_weight * fooling, discriminator], parts)
 
     def _mean_loss(
         self, logits: torch.Tensor, inside: torch.Tensor, real: bool, for_discriminator: bool
@@ -103,81 +127,58 @@ class Adversary:
         return self.loss(counted, real, for_discriminator) / inside.float().mean().clamp(min=_FEWEST)
 
     def concerns(self, means: dict[str, float]) -> list[str]:
-        """Collapse of the discriminator, divergence of the autoencoder, in words; call once an epoch.
-
-        Args:
-            means: of the parts over the epoch.
-        """
+        """Collapse of the discriminator, divergence of the autoencoder, in words; call once an epoch."""
         real, fake = means["real recognised"], means["fake recognised"]
         signs = {
             "overwhelming": min(real, fake) > self.OVERWHELMING,
             "guessing": (real + fake) / 2 < self.GUESSING,
         }
-        self.lasting = {name: self.lasting[name] + 1 if there else 0 for name, there in signs.items()}
-        found = []
+        self.lasting = {name: self.lasting[name] + 1 if seen else 0 for name, seen in signs.items()}
+        concerns = []
         if self.lasting["overwhelming"] >= self.PATIENCE:
-            found.append(
+            concerns.append(
                 f"the discriminator has recognised more than {self.OVERWHELMING:.0%} of real and fake patches for "
                 f"{self.lasting['overwhelming']} epochs; the autoencoder learns nothing from it. Lower "
                 "discriminator_lr or use stabiliser=both."
             )
         if self.lasting["guessing"] >= self.PATIENCE:
-            found.append(
+            concerns.append(
                 f"the discriminator has collapsed: for {self.lasting['guessing']} epochs it has recognised "
                 f"{real:.0%} of the real and {fake:.0%} of the fake patches, no better than guessing. Raise "
                 "discriminator_lr or lower adversarial_weight."
             )
-        error = means["reconstruction"]
+        error = means[RECONSTRUCTION]
         if not error < self.DIVERGED * self.best:
-            found.append(
+            concerns.append(
                 f"the autoencoder diverges: its reconstruction error is {error:.3g} after {self.best:.3g} in the best "
                 "epoch. Lower adversarial_weight or learning_rate."
             )
         self.best = min(self.best, error)
-        return found
+        return concerns
 
 
 def _share(recognised: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     return (recognised & inside).sum() / inside.sum().clamp(min=1)
 
 
-def make_discriminator(
-    settings: AdversarySettings, manager: ConfigurationManager, channels: int
-) -> tuple[PatchwiseDiscriminator, bool]:
-    """The discriminator for a plan, and whether R1 keeps it smooth."""
-    return PatchwiseDiscriminator(**discriminator_arguments(settings, manager, channels)), settings.stabiliser in (
-        "r1",
-        "both",
-    )
-
-
-def discriminator_arguments(
-    settings: AdversarySettings, manager: ConfigurationManager, channels: int
-) -> dict[str, Any]:
-    """Arguments of :class:`PatchwiseDiscriminator` for a plan."""
-    spacing = [float(s) for s in manager.spacing]
-    return {
-        "axes": len(spacing),
-        "channels": channels,
-        "width": settings.discriminator_width or 2 * int(manager.network_arch_init_kwargs["features_per_stage"][0]),
-        "layers": choose_layers(settings.receptive_field_mm, spacing, manager.patch_size),
-        "spectral": settings.stabiliser in ("spectral", "both"),
-        "criterion": settings.adversarial_loss,
-    }
-
-
-def two_optimizers(network: nn.Module, settings: AdversarySettings, rate: float) -> list[dict[str, Any]]:
-    """Parameter groups of autoencoder and discriminator.
+def parameter_groups(network: nn.Module, rate: float, discriminator_lr: float, optimizer: str) -> list[dict[str, Any]]:
+    """Parameter groups of autoencoder and discriminator, for one optimiser.
 
     AdamW keeps its state per parameter, so a group with a rate and momentum of its own is an optimiser of its own;
     nnU-Net's checkpoints then hold both, and ``--c`` resumes both.
+
+    Args:
+        network: Network with the parts ``autoencoder`` and ``discriminator``.
+        rate: Peak learning rate of the autoencoder.
+        discriminator_lr: Peak rate of the discriminator as a multiple of ``rate``.
+        optimizer: Kind of optimiser, ``adamw`` or ``sgd``.
     """
-    momentum = {"betas": BETAS} if settings.optimizer == "adamw" else {}
+    momentum = {"betas": BETAS} if optimizer == "adamw" else {}
     return [
         {"params": list(network.autoencoder.parameters()), "peak_lr": rate, "name": "autoencoder", **momentum},
         {
             "params": list(network.discriminator.parameters()),
-            "peak_lr": rate * settings.discriminator_lr,
+            "peak_lr": rate * discriminator_lr,
             "name": "discriminator",
             **momentum,
         },
@@ -185,6 +186,11 @@ def two_optimizers(network: nn.Module, settings: AdversarySettings, rate: float)
 
 
 def field_in_words(layers: int, spacing: tuple[float, ...]) -> str:
-    """What one output of the discriminator sees: ``16 voxels, 32 x 32 mm``."""
+    """What one output of the discriminator sees: ``16 voxels per axis, 32 x 32 mm``.
+
+    Args:
+        layers: Convolutions of stride 2.
+        spacing: Voxel size per axis, mm.
+    """
     field = receptive_field(layers)
     return f"{field} voxels per axis, {' x '.join(f'{field * s:g}' for s in spacing)} mm"

@@ -1,28 +1,28 @@
-"""Spatial autoencoders (Baur et al., BrainLes 2018): plain and variational."""
+"""What spatial autoencoders share: settings, a loss of terms, whole slices as patches."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
+from nnunet_uad.common.channels import AUTO
+from nnunet_uad.common.settings import check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
-from nnunet_uad.networks.discriminator import PatchwiseDiscriminator
-from nnunet_uad.networks.spatial_autoencoder import AutoencoderShape, SpatialAutoencoder, autoencoder_shape
+from nnunet_uad.networks.discriminator import DiscriminatorRecipe
+from nnunet_uad.networks.spatial_autoencoder import AutoencoderRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask, masked_l1, masked_mse
-from nnunet_uad.restoration.direct import DirectRestoration
-from nnunet_uad.restoration.frozen import describe_autoencoder
+from nnunet_uad.pretrain.task import ReconstructionTask, StepResult
+from nnunet_uad.pretrain.terms import RECONSTRUCTION_LOSSES, Term
 from nnunet_uad.training.memory import device_bytes, training_bytes
 
-LOSSES = {"l1": masked_l1, "l2": masked_mse}
-VIEWS = ("auto", "patch", "image")
+VIEWS = (AUTO, "patch", "image")
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,16 @@ class AutoencoderSettings(PretrainSettings):
     """Settings of a spatial autoencoder.
 
     Attributes:
-        reconstruction_loss: ``l1`` or ``l2``, over the foreground.
-        code_channels: channels of the code.
-        code_size: positions of the code per axis; 0: about 16, at most a quarter of the patch. The nearest stage of
+        reconstruction_loss: Error over the foreground, ``l1`` or ``l2``.
+        code_channels: Number of channels of the code.
+        code_size: Positions of the code per axis; 0: about 16, at most a quarter of the patch. The nearest stage of
             the plan's encoder is taken.
-        view: what a patch shows: ``image`` the whole slice or volume, ``patch`` the plan's patch; ``auto``: the image
+        view: Extent of a patch: ``image`` the whole slice or volume, ``patch`` the plan's patch; ``auto``: the image
             in 2D, the patch in 3D.
     """
+
+    #: Whether the code is a Gaussian per position.
+    variational: ClassVar[bool] = False
 
     intensity_weight: float = 0.0
     smoothing_mm: float = 0.0
@@ -45,77 +48,72 @@ class AutoencoderSettings(PretrainSettings):
     reconstruction_loss: str = "l1"
     code_channels: int = 16
     code_size: int = 0
-    view: str = "auto"
+    view: str = AUTO
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choices(self, {"reconstruction_loss": tuple(LOSSES), "view": VIEWS})
+        check_choices(self, {"reconstruction_loss": tuple(RECONSTRUCTION_LOSSES), "view": VIEWS})
         if self.code_channels < 1 or self.code_size < 0:
             raise ValueError(
-                f"{SETTINGS_VARIABLE}: code_channels expects at least 1 and code_size at least 0, found "
-                f"{self.code_channels} and {self.code_size}."
+                f"code_channels expects at least 1 and code_size at least 0, found {self.code_channels} and "
+                f"{self.code_size}."
             )
+
+    def recipe(self, manager: ConfigurationManager, channels: int) -> AutoencoderRecipe:
+        """An autoencoder sized from the plan."""
+        return AutoencoderRecipe.of(manager, channels, self.code_channels, self.code_size, self.variational)
+
+    def opponent(self, manager: ConfigurationManager, channels: int) -> DiscriminatorRecipe | None:
+        """The discriminator that is trained against the autoencoder; none unless a method has one."""
+        return None
+
+    @property
+    def penalised(self) -> bool:
+        """Whether the gradient penalty R1 keeps the discriminator smooth."""
+        return False
+
+
+S = TypeVar("S", bound=AutoencoderSettings)
 
 
 class AutoencoderTask(ReconstructionTask):
-    """Restore the image from its code."""
+    """Reconstruct the image from its code; the loss is a sum of :attr:`terms`."""
 
-    method = "AE"
-    variational = False
-    citation = (
-        "Baur, Wiestler, Albarqouni, Navab: Deep Autoencoding Models for Unsupervised Anomaly Segmentation in Brain MR "
-        "Images, BrainLes 2018, arXiv 1804.04488; Baur et al.: Autoencoders for Unsupervised Anomaly Segmentation in "
-        "Brain MR Images: A Comparative Study, Medical Image Analysis 2021"
-    )
+    #: Terms of the loss; the first is the reconstruction's.
+    terms: Sequence[Term]
 
-    def __init__(self, settings: AutoencoderSettings, **geometry: tuple) -> None:
-        super().__init__(**geometry)
-        self.settings = settings
+    def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
+        """Encode, decode, judge; add up what the terms say."""
+        answer: AutoencoderOutput = network(clean, foreground)
+        loss: torch.Tensor | None = None
+        parts: dict[str, torch.Tensor] = {}
+        for term in self.terms:
+            said = term(answer, clean, foreground, self.progress)
+            for summand in said.summands:
+                loss = summand if loss is None else loss + summand
+            parts |= said.parts
+        if loss is None:
+            raise ValueError(f"{type(self).__name__} has no terms, so there is no loss.")
+        # A loss of a single part is in the log already.
+        return StepResult(loss, answer.output, foreground, parts if len(self.terms) > 1 else {})
 
-    def forward(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Reconstruct, and compare in the foreground."""
-        found: AutoencoderOutput = network(clean, foreground)
-        reconstruction = LOSSES[self.settings.reconstruction_loss](found.output, clean, foreground)
-        result = {"loss": reconstruction, "output": found.output, "weight": foreground, "parts": {}}
-        self.add_to_loss(result, found, foreground)
-        if result["parts"]:
-            result["parts"] = {"reconstruction": reconstruction.detach(), **result["parts"]}
-        return result
-
-    def add_to_loss(self, result: dict[str, Any], found: AutoencoderOutput, foreground: torch.Tensor) -> None:
-        """Further terms of the loss, in place; none here."""
-
-    def shape(self, manager: ConfigurationManager, channels: int) -> AutoencoderShape:
-        """Size of the autoencoder for a plan."""
-        settings = self.settings
-        return autoencoder_shape(manager, channels, settings.code_channels, settings.code_size, self.variational)
-
-    def describe(self, manager: ConfigurationManager, channels: int) -> dict[str, Any]:
-        """The autoencoder, called on the image itself."""
-        return {
-            "network": describe_autoencoder(self.shape(manager, channels)),
-            "restoration": {"kind": DirectRestoration.kind},
-        }
-
-    def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
-        """From the code's mean."""
-        return network(image)
+    def concerns(self, means: dict[str, float]) -> list[str]:
+        """What the terms have to say of the training."""
+        return [concern for term in self.terms for concern in term.concerns(means)]
 
 
-class nnUNetPretrainerAE(nnUNetPretrainer):
-    """Spatial autoencoder: the plan's encoder, a small code, a decoder without skips."""
+class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
+    """Base of the spatial autoencoders: the plan's encoder, a small code, a decoder without skips."""
 
-    settings_class: type[AutoencoderSettings] = AutoencoderSettings
-    task_class: type[AutoencoderTask] = AutoencoderTask
-    settings: Any
-    task: Any
+    settings_class: type[S]
+    task_class: type[AutoencoderTask]
     memory_advice = "view=patch"
 
     @classmethod
-    def adapt_configuration(cls, settings: Any, manager: ConfigurationManager) -> ConfigurationManager:
+    def adapt_configuration(cls, settings: S, manager: ConfigurationManager) -> ConfigurationManager:
         """Whole images as patches where the settings ask for them; the batch then holds about as many voxels."""
         patch = [int(p) for p in manager.patch_size]
-        if not (settings.view == "image" or (settings.view == "auto" and len(patch) == 2)):
+        if not (settings.view == "image" or (settings.view == AUTO and len(patch) == 2)):
             return manager
         strides = np.prod(manager.pool_op_kernel_sizes, axis=0)
         image = [math.ceil(m / s) * int(s) for m, s in zip(manager.median_image_size_in_voxels, strides, strict=True)]
@@ -124,18 +122,12 @@ class nnUNetPretrainerAE(nnUNetPretrainer):
         return ConfigurationManager({**manager.configuration, "patch_size": whole, "batch_size": batch})
 
     @classmethod
-    def make_network(cls, settings: Any, manager: ConfigurationManager, channels: int) -> nn.Module:
+    def make_network(cls, settings: S, manager: ConfigurationManager, channels: int) -> nn.Module:
         """The autoencoder and what is trained with it."""
-        task = cls.make_task(settings, manager)
-        autoencoder = SpatialAutoencoder(task.shape(manager, channels))
-        return AutoencoderTraining(autoencoder, *cls.make_opponent(settings, manager, channels))
-
-    @classmethod
-    def make_opponent(
-        cls, settings: Any, manager: ConfigurationManager, channels: int
-    ) -> tuple[PatchwiseDiscriminator | None, bool]:
-        """A discriminator, and whether R1 keeps it smooth; none here."""
-        return None, False
+        autoencoder = settings.recipe(manager, channels).build()
+        opponent = settings.opponent(manager, channels)
+        discriminator = None if opponent is None else opponent.discriminator()
+        return AutoencoderTraining(autoencoder, discriminator, settings.penalised)
 
     @staticmethod
     def restoring(network: nn.Module) -> nn.Module:
@@ -145,15 +137,15 @@ class nnUNetPretrainerAE(nnUNetPretrainer):
     def before_training(self) -> None:
         """Refuse what does not fit into memory, and say how small the code is."""
         super().before_training()
-        channels = len(self.dataset_json["channel_names"])
-        manager, shape = self.configuration_manager, self.bare_network.autoencoder.shape
+        channels = len(self.channel_names)
+        manager, recipe = self.configuration_manager, self.bare_network.autoencoder.recipe
         self._refuse_too_large(channels)
-        strides = np.cumprod(np.array(manager.pool_op_kernel_sizes), axis=0)[shape.stage]
+        strides = np.cumprod(np.array(manager.pool_op_kernel_sizes), axis=0)[recipe.stage]
         grid = [-(-int(p) // int(s)) for p, s in zip(manager.patch_size, strides, strict=True)]
-        code, image = shape.code_channels * math.prod(grid), channels * math.prod(manager.patch_size)
+        code, image = recipe.code_channels * math.prod(grid), channels * math.prod(manager.patch_size)
         self.print_to_log_file(
             f"Patches of {' x '.join(map(str, manager.patch_size))} voxels, {manager.batch_size} a batch. The code has "
-            f"{' x '.join(map(str, grid))} positions of {shape.code_channels} channels: {code} values for {image}."
+            f"{' x '.join(map(str, grid))} positions of {recipe.code_channels} channels: {code} values for {image}."
         )
         if code >= image:
             self.print_to_log_file("WARNING: the code is no smaller than the image: lower code_channels or code_size.")
@@ -166,11 +158,11 @@ class nnUNetPretrainerAE(nnUNetPretrainer):
             image = torch.empty(size, device="meta")
             network(image, torch.ones((size[0], 1, *size[2:]), dtype=torch.bool, device="meta"))
 
-        needed, there = training_bytes(self.bare_network, step), device_bytes(self.device)
-        if needed > there:
+        needed, available = training_bytes(self.bare_network, step), device_bytes(self.device)
+        if needed > available:
             raise RuntimeError(
                 f"An autoencoder of whole images does not fit: a step with {self.batch_size} images of "
                 f"{' x '.join(map(str, manager.patch_size))} voxels takes about {needed / 2**30:.1f} GiB, "
-                f'{self.device} has {there / 2**30:.1f}. Train on patches ({SETTINGS_VARIABLE}="view=patch" '
+                f'{self.device} has {available / 2**30:.1f}. Train on patches (nnUNet_uad_settings="view=patch" '
                 "nnUNetv2_train …), or plan a smaller batch or a coarser spacing (nnunet_uad small-plan)."
             )

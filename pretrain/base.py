@@ -1,12 +1,11 @@
-"""``nnUNetPretrainer``: an nnU-Net trainer whose network returns an image."""
+"""``nnUNetPretrainer``: an nnU-Net trainer that learns from images alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
@@ -15,20 +14,24 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import autocast, nn
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE, settings_to_json
-from nnunet_uad.data.centres import foreground_centres, healthy_box_centres, healthy_slice_centres
-from nnunet_uad.data.sampling import CentredDataset, find_locations
+from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.settings import settings_from, settings_to_json
+from nnunet_uad.data.sampling import CentredDataset
 from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.networks.reconstruction import build_plan_network
-from nnunet_uad.pretrain.task import ReconstructionTask
-from nnunet_uad.pretrain.validation import write_validation_report
+from nnunet_uad.networks.recipe import PlanRecipe, Recipe
+from nnunet_uad.pretrain.patches import PatchChoice
+from nnunet_uad.pretrain.record import make_record
+from nnunet_uad.pretrain.task import Geometry, PretrainTask, StepResult, check_task
+from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
+from nnunet_uad.restoration.frozen import describe_restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
-from nnunet_uad.weights.provenance import installed_versions
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import FILE_NAME, canonical_tensors, write_pretrained
+
+SAMPLINGS = ("healthy", "anywhere")
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,11 @@ class PretrainSettings(ScoreSettings, TrainSettings):
     """Settings of every pretrainer; those of the score can be chosen anew at prediction.
 
     Attributes:
-        sampling: ``healthy`` draws patches without labelled voxels (all patches where there are no labels);
-            ``anywhere`` ignores the labels, for labels that are anatomy rather than lesions.
-        intensity_augmentation: use nnU-Net's intensity augmentation (noise, blur, brightness, contrast, low
-            resolution, gamma) besides its spatial one.
-        save_reconstruction: let the final validation also write what was reconstructed.
+        sampling: Kind of patches: ``healthy`` draws patches without labelled voxels (all patches where there are no
+            labels); ``anywhere`` ignores the labels, for labels that are anatomy rather than lesions.
+        intensity_augmentation: Whether nnU-Net's intensity augmentation (noise, blur, brightness, contrast, low
+            resolution, gamma) is used besides its spatial one.
+        save_reconstruction: Whether the final validation also writes the reconstructions.
     """
 
     sampling: str = "healthy"
@@ -48,24 +51,40 @@ class PretrainSettings(ScoreSettings, TrainSettings):
     save_reconstruction: bool = False
 
     def __post_init__(self) -> None:
-        ScoreSettings.__post_init__(self)
-        TrainSettings.__post_init__(self)
-        if self.sampling not in ("healthy", "anywhere"):
-            raise ValueError(f"{SETTINGS_VARIABLE}: sampling expects healthy or anywhere, found {self.sampling!r}.")
+        super().__post_init__()
+        if self.sampling not in SAMPLINGS:
+            raise ValueError(f"sampling expects healthy or anywhere, found {self.sampling!r}.")
+
+    def recipe(self, manager: ConfigurationManager, channels: int) -> Recipe:
+        """The network that reconstructs, sized from the plan; the plan's own unless a method has another.
+
+        Args:
+            manager: Configuration of the plan.
+            channels: Number of channels of the image.
+        """
+        return PlanRecipe.of(manager, channels)
 
 
-class nnUNetPretrainer(UADTrainer):
+S = TypeVar("S", bound=PretrainSettings)
+T = TypeVar("T", bound=PretrainTask)
+
+
+class nnUNetPretrainer(UADTrainer, Generic[S, T]):
     """Base of all pretrainers; subclasses name a settings class and a task class.
 
     nnU-Net's data loading, augmentation, AMP, compile, DDP, logging and checkpoints are used as they are. The
-    monitored value, where nnU-Net shows its pseudo Dice, is the task's quality: unless a method has another, the
-    explained variance (R², at most 1) of the restored validation patches over the voxels that the loss counts.
+    monitored value, where nnU-Net shows its pseudo Dice, is the task's quality: for reconstruction the explained
+    variance (R², at most 1) of the validation patches over the voxels that the loss counts. A method whose task has a
+    restoration ends with anomaly maps of the validation cases.
     """
 
     #: Foreground voxels that a healthy slice must have.
-    least_foreground = 1
-    settings_class: type[PretrainSettings] = PretrainSettings
-    task_class: type[ReconstructionTask]
+    least_foreground: int = 1
+    settings: S
+    settings_class: type[S]
+    task_class: type[T]
+    # Set by nnU-Net, whose types mypy cannot see through.
+    configuration_manager: ConfigurationManager
 
     def __init__(
         self,
@@ -86,34 +105,40 @@ class nnUNetPretrainer(UADTrainer):
         self.oversample_foreground_percent = 1.0
         self.training_cases: tuple[str, ...] = ()
         # The class refuses to build a segmentation network (see below); an instance builds its own.
-        self.build_network_architecture = self._build_for_nnunet  # type: ignore[assignment,method-assign]
-        self.task = self.make_task(self.settings, self.configuration_manager)
-        channel_weights(self.settings.channel_weights, list(dataset_json["channel_names"].values()))
+        self.build_network_architecture = self._build_for_nnunet  # type: ignore[method-assign]
+        self.channel_names = channel_names(dataset_json)
+        with settings_from(self.settings_source):
+            self.task = self.make_task(self.settings, self.configuration_manager)
+            channel_weights(self.settings.channel_weights, self.channel_names)
+        check_task(self.task, type(self).__name__)
 
     @classmethod
-    def adapt_configuration(cls, settings: PretrainSettings, manager: ConfigurationManager) -> ConfigurationManager:
-        """The configuration that is trained with, and restored with; the plan's unless a method needs another."""
+    def adapt_configuration(cls, settings: S, manager: ConfigurationManager) -> ConfigurationManager:
+        """The configuration to train and reconstruct with; the plan's unless a method needs another."""
         return manager
 
     @classmethod
-    def make_task(cls, settings: PretrainSettings, manager: ConfigurationManager) -> ReconstructionTask:
-        """The task of a training with these settings; also what a trained model is restored with."""
-        return cls.task_class(
-            settings,
-            spacing=tuple(manager.spacing),
-            patch_size=tuple(manager.patch_size),
-            total_stride=tuple(int(s) for s in np.prod(manager.pool_op_kernel_sizes, axis=0)),
-        )
+    def make_task(cls, settings: S, manager: ConfigurationManager) -> T:
+        """The task of a training with these settings; its restoration is also what a trained model is used with."""
+        return cls.task_class(settings, Geometry.of(manager))  # type: ignore[call-arg]
 
     @classmethod
-    def make_network(cls, settings: PretrainSettings, manager: ConfigurationManager, channels: int) -> nn.Module:
-        """The network that is trained; the plan's own unless a method has another."""
-        return build_plan_network(manager, channels, channels)
+    def make_network(cls, settings: S, manager: ConfigurationManager, channels: int) -> nn.Module:
+        """The network that is trained: what the settings' recipe builds, unless a method trains more."""
+        return settings.recipe(manager, channels).build()
 
     @staticmethod
     def restoring(network: nn.Module) -> nn.Module:
-        """The part of the trained network that restores: all of it unless a method trains more."""
+        """The part of the trained network that is kept: all of it unless a method trains more."""
         return network
+
+    def description(self) -> dict[str, Any]:
+        """How stage two rebuilds network and restoration; empty where there is nothing to reconstruct with."""
+        restoration = self.task.restoration
+        if restoration is None or not restoration.reconstructs:
+            return {}
+        recipe = self.settings.recipe(self.configuration_manager, len(self.channel_names))
+        return describe_restorer(recipe, restoration)
 
     def _build_for_nnunet(
         self,
@@ -123,7 +148,8 @@ class nnUNetPretrainer(UADTrainer):
         num_output_channels: int,
         enable_deep_supervision: bool = False,
     ) -> nn.Module:
-        return self.make_network(self.settings, configuration_manager, num_input_channels)
+        with settings_from(self.settings_source):
+            return self.make_network(self.settings, configuration_manager, num_input_channels)
 
     @staticmethod
     def build_network_architecture(
@@ -136,19 +162,19 @@ class nnUNetPretrainer(UADTrainer):
         """Refuse: nnU-Net calls this on the class only to predict, and a pretrainer has nothing to segment.
 
         Raises:
-            RuntimeError: always, with the commands to use instead.
+            RuntimeError: Always, with the commands to use instead.
         """
         raise RuntimeError(
-            "This model is a pretrainer: it restores images and has no segmentation to predict. For its anomaly "
-            "maps: nnunet_uad predict -i IMAGES -o MAPS -d DATASET -c CONFIGURATION -tr PRETRAINER -f FOLD. For "
-            "segmentations fine-tune it first (nnUNetv2_train DATASET CONFIGURATION FOLD -tr "
+            "This model is a pretrainer: it learned from images alone and has no segmentation to predict. For its "
+            "anomaly maps: nnunet_uad predict -i IMAGES -o MAPS -d DATASET -c CONFIGURATION -tr PRETRAINER -f FOLD. "
+            "For segmentations fine-tune it first (nnUNetv2_train DATASET CONFIGURATION FOLD -tr "
             "nnUNetTrainerDAEPretrained) and predict with that model (nnUNetv2_predict … -tr "
             "nnUNetTrainerDAEPretrained)."
         )
 
     # --- data -----------------------------------------------------------------------------------
 
-    def get_training_transforms(  # type: ignore[override]
+    def get_training_transforms(
         self,
         patch_size: Any,
         rotation_for_DA: Any,  # noqa: N803 (nnU-Net passes it by this name)
@@ -168,7 +194,7 @@ class nnUNetPretrainer(UADTrainer):
         kept = stock.transforms if self.settings.intensity_augmentation else without_intensity(stock.transforms)
         return ComposeTransforms([ForegroundTransform(), *kept, *self.further_transforms()])
 
-    def get_validation_transforms(  # type: ignore[override]
+    def get_validation_transforms(
         self,
         deep_supervision_scales: Any,
         is_cascaded: bool = False,
@@ -188,54 +214,20 @@ class nnUNetPretrainer(UADTrainer):
         """nnU-Net's datasets, with patches centred where :class:`PretrainSettings` allows.
 
         Raises:
-            ValueError: no training case offers a patch.
+            ValueError: No training case offers a patch.
         """
         train, val = super().get_tr_and_val_datasets()
-        initial_patch = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
-        centred = self._centred(train, initial_patch)
-        if not centred.identifiers:
-            raise ValueError(
-                f"None of the {len(train.identifiers)} training cases has a "
-                f"{'slice' if len(initial_patch) == 2 else f'patch of {tuple(initial_patch)} voxels'} without "
-                f"labelled voxels{self._room_in_words()}, so there is nothing healthy to learn from. If the labels are "
-                "anatomy rather "
-                f'than lesions, ignore them: {SETTINGS_VARIABLE}="sampling=anywhere" nnUNetv2_train …; '
-                "otherwise add healthy cases or choose a configuration with a smaller patch "
-                "(nnunet_uad small-plan)."
-            )
-        self._log_left_out("training", train.identifiers, centred.identifiers)
-        self.training_cases = tuple(centred.identifiers)
-        centred_val = self._centred(val, self.configuration_manager.patch_size)
-        self._log_left_out("validation", val.identifiers, centred_val.identifiers)
-        if not centred_val.identifiers:
-            self.print_to_log_file(
-                "WARNING: no validation case has a patch without labelled voxels; the monitored reconstruction "
-                "quality is measured on training patches. The final validation is not affected."
-            )
-            centred_val = centred
-        return centred, centred_val
-
-    def _room_in_words(self) -> str:
-        least = self.least_foreground
-        return f" and with at least {least} foreground voxels" if least > 1 else ""
-
-    def _centred(self, dataset: Any, patch_size: Any) -> CentredDataset:
-        final_patch = self.configuration_manager.patch_size
-
-        def allowed(seg: np.ndarray) -> np.ndarray:
-            if self.settings.sampling == "anywhere":
-                return foreground_centres(seg)
-            if len(final_patch) == 2:
-                return healthy_slice_centres(seg, self.least_foreground)
-            return healthy_box_centres(seg, patch_size, final_patch)
-
-        return CentredDataset(dataset, find_locations(dataset, allowed, self.seed))
-
-    def _log_left_out(self, kind: str, before: list[str], after: list[str]) -> None:
-        left_out = sorted(set(before) - set(after))
-        self.print_to_log_file(f"Patches are drawn from {len(after)} of {len(before)} {kind} cases.")
-        if left_out:
-            self.print_to_log_file(f"Without a patch free of labelled voxels: {', '.join(left_out)}")
+        choice = PatchChoice(
+            self.settings.sampling,
+            self.least_foreground,
+            self.configuration_manager.patch_size,
+            self.seed,
+            self.print_to_log_file,
+        )
+        loaded_patch = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
+        training = choice.training(train, loaded_patch)
+        self.training_cases = tuple(training.identifiers)
+        return training, choice.validation(val, training)
 
     # --- training -------------------------------------------------------------------------------
 
@@ -243,21 +235,21 @@ class nnUNetPretrainer(UADTrainer):
         """The task owns the loss."""
 
     def set_deep_supervision_enabled(self, enabled: bool) -> None:
-        """A reconstructor has a single output."""
+        """A pretrainer's network has a single output."""
 
-    def _forward(self, batch: dict) -> dict[str, torch.Tensor]:
+    def _step(self, batch: dict) -> tuple[StepResult, torch.Tensor]:
         clean = batch["data"].to(self.device, non_blocking=True)
         foreground = batch["target"].to(self.device, non_blocking=True) > 0
         with autocast(self.device.type, enabled=self.device.type == "cuda"):
-            return {**self.task.forward(self.network, clean, foreground), "clean": clean}
+            return self.task.step(self.network, clean, foreground), clean
 
     def train_step(self, batch: dict) -> dict:
         """One optimiser step; losses stay on the device, so the host does not wait for them."""
         self.task.progress = (self.current_epoch + self._iteration / self.num_iterations_per_epoch) / self.num_epochs
         self.advance_schedule()
         self.optimizer.zero_grad(set_to_none=True)
-        result = self._forward(batch)
-        loss = result["loss"]
+        result, _ = self._step(batch)
+        loss = result.loss
         if self.grad_scaler is not None:
             self.grad_scaler.scale(loss).backward()
             self.grad_scaler.unscale_(self.optimizer)
@@ -269,7 +261,7 @@ class nnUNetPretrainer(UADTrainer):
             self._clip_gradients()
             self.optimizer.step()
         self.after_step()
-        return {"loss": loss.detach(), "parts": result.get("parts", {})}
+        return {"loss": loss.detach(), "parts": result.parts}
 
     def _clip_gradients(self) -> None:
         """As nnU-Net; every group of its own, so that networks with different losses do not scale each other."""
@@ -293,9 +285,9 @@ class nnUNetPretrainer(UADTrainer):
 
     def validation_step(self, batch: dict) -> dict:
         """Loss and sums for the monitored quality, on the device."""
-        result = self._forward(batch)
-        sums = self.task.quality_sums(result, result["clean"])
-        return {"sums": torch.cat([result["loss"].float()[None], sums.float()])}
+        result, clean = self._step(batch)
+        sums = self.task.quality_sums(result, clean)
+        return {"sums": torch.cat([result.loss.float()[None], sums.float()])}
 
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
         """Log the loss, and the task's quality in place of nnU-Net's pseudo Dice."""
@@ -314,30 +306,17 @@ class nnUNetPretrainer(UADTrainer):
 
     def record(self) -> PretrainRecord:
         """What stage two will know about these weights."""
-        manager = self.configuration_manager
-        return PretrainRecord(
-            method=self.task.method,
+        return make_record(
+            self.task,
+            ModelPlan(self.plans_manager, self.configuration_manager, self.dataset_json),
             trainer=type(self).__name__,
-            dataset=self.plans_manager.dataset_name,
-            plans=self.plans_manager.plans_name,
             configuration=self.configuration_name,
             fold=str(self.fold),
             cases=self.training_cases,
-            channel_names=tuple(self.dataset_json["channel_names"].values()),
-            normalization=tuple(manager.normalization_schemes),
-            spacing=tuple(float(s) for s in manager.spacing),
-            patch_size=tuple(int(p) for p in manager.patch_size),
-            architecture=manager.network_arch_class_name,
-            architecture_kwargs=dict(manager.network_arch_init_kwargs),
-            architecture_requires_import=tuple(manager.network_arch_init_kwargs_req_import),
-            num_epochs=self.num_epochs,
-            epochs_trained=self.current_epoch + 1,
-            iterations_per_epoch=self.num_iterations_per_epoch,
+            epochs=(self.current_epoch + 1, self.num_epochs, self.num_iterations_per_epoch),
             seed=self.seed,
             settings=settings_to_json(self.settings),
-            citation=self.task.citation,
-            restorer=self.task.describe(manager, len(self.dataset_json["channel_names"])),
-            versions=installed_versions(),
+            restorer=self.description(),
         )
 
     def save_checkpoint(self, filename: str) -> None:
@@ -347,11 +326,13 @@ class nnUNetPretrainer(UADTrainer):
             target = Path(self.output_folder) / FILE_NAME
             write_pretrained(target, canonical_tensors(self.restoring(self.bare_network)), self.record())
 
-    def restorer(self) -> Restorer:
-        """The network as it is now, ready to restore."""
+    def restorer(self) -> Restorer | None:
+        """The network as it is now, ready to reconstruct or score images; ``None`` for a method that does neither."""
+        if self.task.restoration is None:
+            return None
         return Restorer(
             networks=[self.restoring(self.bare_network)],
-            task=self.task,
+            restoration=self.task.restoration,
             model=ModelPlan(self.plans_manager, self.configuration_manager, self.dataset_json),
             mirror_axes=self.inference_allowed_mirroring_axes,
             device=self.device,
@@ -361,7 +342,27 @@ class nnUNetPretrainer(UADTrainer):
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """Write anomaly maps of the validation cases in their original geometry, metrics and thresholds."""
         self.network.eval()
-        summary = write_validation_report(self)
+        restorer, folder = self.restorer(), Path(self.output_folder)
+        if restorer is None:
+            if self.local_rank == 0:
+                write_no_report(folder, type(self).__name__)
+            self.print_to_log_file("Validation complete: this method reconstructs nothing, so there are no maps.")
+            return
+        rank, ranks = (self.local_rank, dist.get_world_size()) if self.is_ddp else (0, 1)
+        run = ValidationRun(
+            folder=folder,
+            dataset=self.dataset_class(self.preprocessed_dataset_folder, list(self.do_split()[1][rank::ranks])),
+            preprocessed=Path(self.preprocessed_dataset_folder_base),
+            restorer=restorer,
+            score=self.settings,
+            labels_are_lesions=self.settings.sampling == "healthy",
+            save_reconstruction=self.settings.save_reconstruction,
+            label_manager=self.label_manager,
+            rank=rank,
+            ranks=ranks,
+            log=self.print_to_log_file,
+        )
+        summary = write_validation_report(run)
         if summary:
             for name, value in summary["mean"].items():
                 self.logger.log_summary(f"final_val/{name}", value)

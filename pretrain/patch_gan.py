@@ -6,82 +6,75 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
-from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
-from nnunet_uad.pretrain.adversary import (
-    Adversary,
-    AdversarySettings,
-    discriminator_arguments,
-    field_in_words,
-    make_discriminator,
-    two_optimizers,
-)
-from nnunet_uad.pretrain.autoencoder import AutoencoderTask, nnUNetPretrainerAE
-from nnunet_uad.restoration.direct import DirectRestoration
-from nnunet_uad.restoration.frozen import describe_discriminator
+from nnunet_uad.pretrain.adversary import Adversarial, AdversarySection, field_in_words, parameter_groups
+from nnunet_uad.pretrain.autoencoder import AutoencoderPretrainer, AutoencoderSettings, AutoencoderTask
+from nnunet_uad.pretrain.task import Geometry
+from nnunet_uad.pretrain.terms import Reconstruction
+from nnunet_uad.restoration.base import Restoration
+from nnunet_uad.restoration.frozen import describe_restorer
 
 
 @dataclass(frozen=True)
-class PatchGANSettings(AdversarySettings):
+class PatchGANSettings(AdversarySection, AutoencoderSettings):
     """Settings of autoencoder and discriminator."""
 
 
-class PatchGANTask(AutoencoderTask):
-    """Learn what patches of healthy images look like, against reconstructions."""
+class JudgedReconstruction(Restoration):
+    """The autoencoder reconstructs, the discriminator says how unreal the image itself looks."""
 
-    method = "PatchGAN"
+    kind = "judged"
     detects = True
-    citation = (
-        "A Patch-Wise Discriminator for Semi-Supervised Anomaly Segmentation, MSc thesis topic, 2021; Isola et al.: "
-        "Image-to-Image Translation with Conditional Adversarial Networks, CVPR 2017"
-    )
-    settings: PatchGANSettings
 
-    def __init__(self, settings: PatchGANSettings, **geometry: tuple) -> None:
-        super().__init__(settings, **geometry)
-        self.adversary = Adversary(settings)
-
-    def add_to_loss(self, result: dict[str, Any], found: AutoencoderOutput, foreground: torch.Tensor) -> None:
-        """Both adversarial losses."""
-        self.adversary.add_to_loss(result, found.judgement)
-
-    def concerns(self, means: dict[str, float]) -> list[str]:
-        """What the discriminator's numbers say."""
-        return self.adversary.concerns(means)
-
-    def describe(self, manager: ConfigurationManager, channels: int) -> dict[str, Any]:
-        """The discriminator; stage two appends its map."""
-        return {
-            "network": describe_discriminator(discriminator_arguments(self.settings, manager, channels)),
-            "restoration": {"kind": DirectRestoration.kind},
-        }
-
-    def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
+    def reconstruct(self, network: nn.Module, image: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
         """The autoencoder's output."""
-        return network.autoencoder(image)
+        return network.autoencoder(image).float()
 
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """How unreal the image's patches look to the discriminator."""
         return network.discriminator.unrealness(image)
 
 
-class nnUNetPretrainerPatchGAN(nnUNetPretrainerAE):
-    """Autoencoder against a patch-wise discriminator; scores: the discriminator's, the residual, their product."""
+class PatchGANTask(AutoencoderTask):
+    """Learn what patches of healthy images look like, against reconstructions.
+
+    Args:
+        settings: Settings of autoencoder and discriminator.
+        geometry: Geometry of the patches.
+    """
+
+    method = "PatchGAN"
+    restoration = JudgedReconstruction()
+
+    def __init__(self, settings: PatchGANSettings, geometry: Geometry) -> None:
+        super().__init__(settings, geometry)
+        self.terms = [Reconstruction(settings.reconstruction_loss), Adversarial(settings)]
+
+
+class nnUNetPretrainerPatchGAN(AutoencoderPretrainer[PatchGANSettings]):
+    """Autoencoder against a patch-wise discriminator; scores: the discriminator's, the residual, their product.
+
+    MSc thesis topic, 2021; Isola et al., CVPR 2017, https://arxiv.org/abs/1611.07004.
+    """
 
     settings_class = PatchGANSettings
     task_class = PatchGANTask
-    make_opponent = staticmethod(make_discriminator)
 
     @staticmethod
     def restoring(network: nn.Module) -> nn.Module:
-        """Both: one restores, the other detects."""
+        """Both: one reconstructs, the other detects."""
         return network
 
+    def description(self) -> dict[str, Any]:
+        """The discriminator: stage two appends its map, not a residual."""
+        opponent = self.settings.opponent(self.configuration_manager, len(self.channel_names))
+        return describe_restorer(opponent, Restoration())
+
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """An optimiser each."""
-        return two_optimizers(self.network, self.settings, self.initial_lr)
+        """Autoencoder and discriminator, each with a rate and momentum of its own."""
+        chosen = self.settings
+        return parameter_groups(self.network, self.initial_lr, chosen.discriminator_lr, chosen.optimizer)
 
     def before_training(self) -> None:
         """Say what the discriminator sees."""

@@ -1,9 +1,8 @@
-"""Segmentation of synthetic anomalies in healthy patches (DRAEM, CutPaste, FPI, PII; the peer is nnOOD)."""
+"""Segmentation of synthetic anomalies in healthy patches."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
@@ -15,9 +14,10 @@ from torch import nn
 from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
 from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
 from nnunet_uad.data.centres import LEAST_EDGE
-from nnunet_uad.networks.reconstruction import build_plan_network
+from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask
+from nnunet_uad.pretrain.task import Geometry, PretrainTask, StepResult
+from nnunet_uad.restoration.base import Restoration
 
 
 @dataclass(frozen=True)
@@ -25,73 +25,80 @@ class SyntheticAnomalySettings(AnomalySettings, PretrainSettings):
     """Settings of the segmentation of synthetic anomalies.
 
     Attributes:
-        smoothing_mm: as for every score; a probability needs none.
+        smoothing_mm: Standard deviation of a Gaussian over the map, mm; a probability needs none.
     """
 
     smoothing_mm: float = 0.0
 
-    def __post_init__(self) -> None:
-        AnomalySettings.__post_init__(self)
-        PretrainSettings.__post_init__(self)
+    def recipe(self, manager: ConfigurationManager, channels: int) -> PlanRecipe:
+        """The plan's network with one output."""
+        return PlanRecipe.of(manager, channels, 1)
 
 
-class SyntheticAnomalyTask(ReconstructionTask):
-    """Find what was put into the patch; cross-entropy and Dice, as nnU-Net's for regions."""
+class AnomalyProbability(Restoration):
+    """Nothing is reconstructed: the network's probability is the score."""
 
-    method = "SyntheticAnomaly"
-    restores = False
+    kind = "probability"
+    reconstructs = False
     detects = True
-    citation = (
-        "Zavrtanik et al.: DRAEM, ICCV 2021; Li et al.: CutPaste, CVPR 2021; Tan et al.: Detecting Outliers with "
-        "Foreign Patch Interpolation, 2020, and Poisson Image Interpolation, MICCAI 2021; Baugh et al.: nnOOD, 2022"
-    )
-
-    def __init__(self, settings: SyntheticAnomalySettings, **geometry: tuple) -> None:
-        super().__init__(**geometry)
-        self.loss = DC_and_BCE_loss(
-            {},
-            {"batch_dice": True, "do_bg": True, "smooth": 1e-5, "ddp": False},
-            dice_class=MemoryEfficientSoftDiceLoss,
-        )
-
-    def forward(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Compare with the mask: here ``clean`` carries anomalies, and ``foreground`` says where."""
-        output = network(clean)
-        return {"loss": self.loss(output, foreground.to(output.dtype)), "output": output, "weight": foreground}
-
-    def quality_sums(self, result: dict[str, torch.Tensor], clean: torch.Tensor) -> torch.Tensor:
-        """Overlap and size of found and true anomalies."""
-        found, true = result["output"] > 0, result["weight"]
-        return torch.stack([(found & true).sum(), found.sum() + true.sum()])
-
-    @staticmethod
-    def quality(first: float, second: float) -> float:
-        """Dice."""
-        return 2 * first / max(second, 1.0)
 
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """Probability of an anomaly."""
         return network(image).float().sigmoid()
 
 
-class nnUNetPretrainerSyntheticAnomaly(nnUNetPretrainer):
-    """The plan's network, trained to segment synthetic anomalies; its probability is the anomaly score."""
+class SyntheticAnomalyTask(PretrainTask):
+    """Find what was put into the patch; cross-entropy and Dice, as nnU-Net's for regions.
+
+    Args:
+        settings: Settings of the method.
+        geometry: Geometry of the patches.
+    """
+
+    method = "SyntheticAnomaly"
+    restoration = AnomalyProbability()
+
+    def __init__(self, settings: SyntheticAnomalySettings, geometry: Geometry) -> None:
+        self.loss = DC_and_BCE_loss(
+            {},
+            {"batch_dice": True, "do_bg": True, "smooth": 1e-5, "ddp": False},
+            dice_class=MemoryEfficientSoftDiceLoss,
+        )
+
+    def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
+        """Compare with the mask: here ``clean`` carries anomalies, and ``foreground`` says where."""
+        output = network(clean)
+        return StepResult(self.loss(output, foreground.to(output.dtype)), output, foreground)
+
+    def quality_sums(self, result: StepResult, clean: torch.Tensor) -> torch.Tensor:
+        """Overlap and size of predicted and true anomalies, voxels."""
+        if result.output is None or result.weight is None:
+            raise TypeError("The Dice needs the network's output.")
+        predicted, true = result.output > 0, result.weight
+        return torch.stack([(predicted & true).sum(), predicted.sum() + true.sum()])
+
+    def quality(self, first: float, second: float) -> float:
+        """Dice."""
+        return 2 * first / max(second, 1.0)
+
+
+class nnUNetPretrainerSyntheticAnomaly(nnUNetPretrainer[SyntheticAnomalySettings, SyntheticAnomalyTask]):
+    """The plan's network, trained to segment synthetic anomalies; its probability is the anomaly score.
+
+    DRAEM: Zavrtanik et al., ICCV 2021, https://arxiv.org/abs/2108.07610; CutPaste: Li et al., CVPR 2021,
+    https://arxiv.org/abs/2104.04015; foreign patches: Tan et al., https://arxiv.org/abs/2011.04197 and
+    https://arxiv.org/abs/2107.02622; the peer is nnOOD: Baugh et al., 2022.
+    """
 
     settings_class = SyntheticAnomalySettings
     task_class = SyntheticAnomalyTask
-    settings: Any
 
     @property
     def least_foreground(self) -> int:  # type: ignore[override]
         """Voxels that a healthy slice must have to take a lesion."""
         return LEAST_EDGE ** len(self.configuration_manager.patch_size)
 
-    @classmethod
-    def make_network(cls, settings: Any, manager: ConfigurationManager, channels: int) -> nn.Module:
-        """The plan's network with one output."""
-        return build_plan_network(manager, channels, 1)
-
     def further_transforms(self) -> list[BasicTransform]:
         """Anomalies, in the foreground that the transforms before left as 1."""
-        names = list(self.dataset_json["channel_names"].values())
-        return [RandomAnomalyTransform(self.settings, self.configuration_manager.spacing, names, marker=1, label=1)]
+        spacing = self.configuration_manager.spacing
+        return [RandomAnomalyTransform(self.settings, spacing, self.channel_names, marker=1, label=1)]

@@ -1,22 +1,19 @@
-"""Tile-wise autoencoder (Chen, arXiv 2108.03823; TAE-Seg, IEEE TIM 71, 2022) on the plan's own network."""
+"""Tile-wise autoencoder on the plan's own network."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
-from nnunet_uad.networks.reconstruction import build_plan_network
-from nnunet_uad.networks.tile_autoencoder import TileAutoencoder
+from nnunet_uad.common.channels import AUTO
+from nnunet_uad.networks.recipe import PlanRecipe
+from nnunet_uad.networks.tile_autoencoder import TileRecipe
 from nnunet_uad.networks.tiles import check_grid, choose_grid
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import ReconstructionTask, masked_mse
-
-AUTO = "auto"
+from nnunet_uad.pretrain.task import Geometry, ReconstructionTask, StepResult, masked_mse
 
 
 @dataclass(frozen=True)
@@ -24,67 +21,61 @@ class TAESettings(PretrainSettings):
     """Settings of the tile-wise autoencoder.
 
     Attributes:
-        tile_grid: tiles per axis of the patch, ``3x3``; ``auto``: up to four, as the patch and the total stride allow.
+        tile_grid: Tiles per axis of the patch, ``3x3``; ``auto``: up to four, as the patch and the total stride allow.
     """
 
     tile_grid: str = AUTO
 
-    def grid(self, patch_size: tuple[int, ...], total_stride: tuple[int, ...]) -> tuple[int, ...]:
+    def grid(self, geometry: Geometry) -> tuple[int, ...]:
         """Tiles per axis for a plan.
 
+        Args:
+            geometry: Geometry of the patches.
+
         Raises:
-            ValueError: no numbers, or a patch that cannot be cut like that.
+            ValueError: No numbers, or a patch that cannot be cut like that.
         """
         if self.tile_grid == AUTO:
-            grid = choose_grid(patch_size, total_stride)
+            grid = choose_grid(geometry.patch_size, geometry.total_stride)
         else:
             try:
                 grid = tuple(int(n) for n in self.tile_grid.split("x"))
             except ValueError as error:
                 raise ValueError(
-                    f"{SETTINGS_VARIABLE}: tile_grid expects numbers of tiles per axis like 3x3, or auto, found "
-                    f"{self.tile_grid!r}."
+                    f"tile_grid expects numbers of tiles per axis like 3x3, or auto, found {self.tile_grid!r}."
                 ) from error
-        check_grid(grid, patch_size, total_stride)
+        check_grid(grid, geometry.patch_size, geometry.total_stride)
         return grid
+
+    def recipe(self, manager: ConfigurationManager, channels: int) -> TileRecipe:
+        """The plan's network without skip connections, its encoder on tiles."""
+        return TileRecipe(PlanRecipe.of(manager, channels), self.grid(Geometry.of(manager)))
 
 
 class TAETask(ReconstructionTask):
-    """Restore the image from what the encoder says of its tiles one by one."""
+    """Reconstruct the image from what the encoder says of its tiles one by one."""
 
     method = "TAE"
-    citation = (
-        "Chen: Towards to Robust and Generalized Medical Image Segmentation Framework, arXiv 2108.03823, 2021; "
-        "TAE-Seg, IEEE Transactions on Instrumentation and Measurement 71, 2022"
-    )
 
-    def __init__(self, settings: TAESettings, **geometry: tuple) -> None:
-        super().__init__(**geometry)
-        self.grid = settings.grid(self.patch_size, self.total_stride)
+    def __init__(self, settings: TAESettings, geometry: Geometry) -> None:
+        super().__init__(settings, geometry)
+        self.grid = settings.grid(geometry)
 
-    def forward(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> dict[str, torch.Tensor]:
+    def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
         """Nothing is corrupted: the tiles are the difficulty."""
         output = network(clean)
-        return {"loss": masked_mse(output, clean, foreground), "output": output, "weight": foreground}
-
-    def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
-        """The network's output."""
-        return network(image)
+        return StepResult(masked_mse(output, clean, foreground), output, foreground)
 
 
-class nnUNetPretrainerTAE(nnUNetPretrainer):
-    """Tile-wise autoencoder; encoder and decoder are the plan's."""
+class nnUNetPretrainerTAE(nnUNetPretrainer[TAESettings, TAETask]):
+    """Tile-wise autoencoder; encoder and decoder are the plan's.
+
+    Chen, https://arxiv.org/abs/2108.03823; journal: TAE-Seg, IEEE Transactions on Instrumentation and Measurement 71,
+    2022.
+    """
 
     settings_class = TAESettings
     task_class = TAETask
-    settings: Any
-    task: Any
-
-    @classmethod
-    def make_network(cls, settings: Any, manager: ConfigurationManager, channels: int) -> nn.Module:
-        """The plan's network without skip connections, its encoder on tiles."""
-        grid = cls.make_task(settings, manager).grid
-        return TileAutoencoder(build_plan_network(manager, channels, channels), grid)
 
     def before_training(self) -> None:
         """Say how the patch is cut."""

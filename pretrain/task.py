@@ -1,115 +1,166 @@
-"""A pretraining task: what is corrupted, what is compared, how an image is restored afterwards."""
+"""A pretraining task: what is corrupted and compared in a training step, and how the trained network is used."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
+from nnunet_uad.common.settings import Settings
+from nnunet_uad.methods import METHODS
 from nnunet_uad.metrics.reconstruction import explained_variance_sums
+from nnunet_uad.restoration.base import Restoration
 
 
-class ReconstructionTask:
-    """Reconstruct the clean patch from a corrupted one.
+@dataclass(frozen=True)
+class Geometry:
+    """What a task must know of the patches it is trained on.
 
-    Subclasses say how to corrupt and which voxels count; the loss is the mean squared error over those voxels.
-
-    Args:
-        spacing: voxel size in mm per spatial axis of the patch.
-        patch_size: voxels per axis.
-        total_stride: product of the network's strides per axis.
+    Attributes:
+        spacing: Voxel size per axis of the patch, mm.
+        patch_size: Voxels per axis.
+        total_stride: Product of the network's strides per axis.
     """
 
-    #: Whether the model restores images (:meth:`reconstruct`).
-    restores = True
-    #: Whether it scores images itself (:meth:`detect`).
-    detects = False
-    #: Finished share of the training, in [0, 1]; the trainer keeps it.
-    progress = 0.0
+    spacing: tuple[float, ...]
+    patch_size: tuple[int, ...]
+    total_stride: tuple[int, ...]
+
+    @classmethod
+    def of(cls, manager: ConfigurationManager) -> Geometry:
+        """The geometry of a plan's configuration."""
+        strides = np.prod(manager.pool_op_kernel_sizes, axis=0)
+        return cls(tuple(manager.spacing), tuple(manager.patch_size), tuple(int(s) for s in strides))
+
+
+@dataclass
+class StepResult:
+    """What a training or validation step gives; everything stays on the device.
+
+    Attributes:
+        loss: Scalar.
+        output: Network's answer (B, C, *spatial), where the quality is measured on it.
+        weight: Voxels that count, boolean (B, 1, *spatial), where there is an output.
+        parts: Scalars for the log by name, of a loss of several parts.
+    """
+
+    loss: torch.Tensor
+    output: torch.Tensor | None = None
+    weight: torch.Tensor | None = None
+    parts: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class PretrainTask:
+    """What a method of stage one learns; need not reconstruct images.
+
+    Subclasses give :meth:`step`. The monitored quality is minus the loss unless they have a better one.
+    """
+
     #: Name of the method in the pretraining record.
     method: str
-    #: How to cite it.
-    citation: str
+    #: How the trained network reconstructs or scores images; ``None`` for methods that do neither: they have no maps.
+    restoration: Restoration | None = None
+    #: Finished share of the training, in [0, 1]; the trainer keeps it.
+    progress: float = 0.0
 
-    def __init__(self, spacing: Sequence[float], patch_size: Sequence[int], total_stride: Sequence[int]) -> None:
-        self.spacing = tuple(spacing)
-        self.patch_size = tuple(patch_size)
-        self.total_stride = tuple(total_stride)
+    @property
+    def citation(self) -> str:
+        """Reference to cite, in words; empty for methods that are not listed."""
+        return METHODS[self.method].citation if self.method in METHODS else ""
 
-    def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Corrupt a batch on its device.
+    def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
+        """The loss of a batch, and what the quality is measured on.
 
         Args:
-            clean: (B, C, *spatial), z-score units.
-            foreground: boolean (B, 1, *spatial).
-
-        Returns:
-            The corrupted batch and the voxels that the loss counts, boolean (B, 1, *spatial).
+            network: Network in training.
+            clean: Augmented patches (B, C, *spatial), z-score units.
+            foreground: Boolean (B, 1, *spatial).
         """
-        raise NotImplementedError(f"{type(self).__name__} has a forward of its own.")
-
-    def forward(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Corrupt, restore, compare.
-
-        Returns:
-            ``loss`` (a scalar), ``output`` (B, C, *spatial), ``weight`` (B, 1, *spatial) and, for a loss of several
-            parts, ``parts``: name → scalar, for the log.
-        """
-        corrupted, weight = self.corrupt(clean, foreground)
-        output = network(corrupted)
-        return {"loss": masked_mse(output, clean, weight), "output": output, "weight": weight}
+        raise NotImplementedError
 
     def concerns(self, means: dict[str, float]) -> list[str]:
         """What is wrong with the training, in words.
 
         Args:
-            means: of the parts over an epoch.
+            means: Mean over an epoch of every part of the loss, by name.
         """
         return []
 
-    def quality_sums(self, result: dict[str, torch.Tensor], clean: torch.Tensor) -> torch.Tensor:
+    def quality_sums(self, result: StepResult, clean: torch.Tensor) -> torch.Tensor:
         """Two sums over a validation batch from which :meth:`quality` follows; they add up over batches and ranks.
 
         Args:
-            result: of :meth:`forward`.
-            clean: the batch.
+            result: Result of :meth:`step`.
+            clean: Patches of the batch (B, C, *spatial).
         """
-        return torch.stack(explained_variance_sums(result["output"], clean, result["weight"]))
+        return torch.stack([result.loss.float(), torch.ones_like(result.loss, dtype=torch.float32)])
 
-    @staticmethod
-    def quality(first: float, second: float) -> float:
-        """The monitored quality, at most 1: here the explained variance."""
-        return 1.0 - first / max(second, 1e-12)
-
-    def describe(self, manager: ConfigurationManager, channels: int) -> dict[str, Any]:
-        """How stage two rebuilds network and restoration; empty where it cannot restore with this method."""
-        return {}
-
-    def extra_channels(self, foreground: np.ndarray, channels: int, seed: int) -> np.ndarray | None:
-        """Further channels (E, z, y, x) that :meth:`reconstruct` wants, drawn once for a volume.
+    def quality(self, first: float, second: float) -> float:
+        """The monitored quality, higher is better: here minus the mean loss.
 
         Args:
-            foreground: boolean (z, y, x).
-            channels: of the image.
-            seed: of what is drawn.
+            first: First sum of :meth:`quality_sums` over all batches and ranks.
+            second: Second sum.
         """
-        return None
+        return -first / max(second, 1.0)
 
-    def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
-        """Pseudo-healthy image of the same shape (B, C, *spatial) as ``image``, which is not corrupted."""
-        raise NotImplementedError(f"{type(self).__name__} does not restore images.")
 
-    def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-        """Anomaly score (B, 1, *spatial), above 0, of an image (B, C, *spatial)."""
-        raise NotImplementedError(f"{type(self).__name__} restores images; its residual is the score.")
+class ReconstructionTask(PretrainTask):
+    """Reconstruct the clean patch from a corrupted one.
+
+    Subclasses say how to corrupt and which voxels count; the loss is the mean squared error over those voxels, the
+    quality the explained variance (R², at most 1).
+
+    Args:
+        settings: Settings of the method.
+        geometry: Geometry of the patches.
+    """
+
+    restoration: Restoration = Restoration()
+
+    def __init__(self, settings: Settings, geometry: Geometry) -> None:
+        self.geometry = geometry
+
+    def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Corrupt a batch on its device.
+
+        Args:
+            clean: Patches (B, C, *spatial), z-score units.
+            foreground: Boolean (B, 1, *spatial).
+
+        Returns:
+            The corrupted batch and the voxels that the loss counts, boolean (B, 1, *spatial).
+        """
+        raise NotImplementedError(f"{type(self).__name__} has a step of its own.")
+
+    def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
+        """Corrupt, reconstruct, compare."""
+        corrupted, weight = self.corrupt(clean, foreground)
+        output = network(corrupted)
+        return StepResult(masked_mse(output, clean, weight), output, weight)
+
+    def quality_sums(self, result: StepResult, clean: torch.Tensor) -> torch.Tensor:
+        """Squared error and variance over the voxels that count."""
+        if result.output is None or result.weight is None:
+            raise TypeError(f"{type(self).__name__}.step gave no output; its quality cannot be the explained variance.")
+        return torch.stack(explained_variance_sums(result.output, clean, result.weight))
+
+    def quality(self, first: float, second: float) -> float:
+        """The explained variance."""
+        return 1.0 - first / max(second, 1e-12)
 
 
 def masked_l1(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """As :func:`masked_mse` for the absolute error."""
+    """As :func:`masked_mse` for the absolute error |output − target|.
+
+    Args:
+        output: Tensor (B, C, *spatial), any float type.
+        target: Tensor of the same shape.
+        weight: Boolean (B, 1, *spatial).
+    """
     return _masked_mean((output.to(torch.float32) - target.to(torch.float32)).abs(), weight)
 
 
@@ -117,9 +168,9 @@ def masked_mse(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor)
     """Mean of (output − target)² over the voxels of ``weight`` and all channels; 0 where there are none.
 
     Args:
-        output: (B, C, *spatial), any float type.
-        target: of the same shape.
-        weight: boolean (B, 1, *spatial).
+        output: Tensor (B, C, *spatial), any float type.
+        target: Tensor of the same shape.
+        weight: Boolean (B, 1, *spatial).
     """
     return _masked_mean((output.to(torch.float32) - target.to(torch.float32)) ** 2, weight)
 
@@ -127,3 +178,31 @@ def masked_mse(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor)
 def _masked_mean(error: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     weight = weight.to(torch.float32)
     return (error * weight).sum() / (weight.sum() * error.shape[1]).clamp(min=1.0)
+
+
+def check_task(task: PretrainTask, trainer: str) -> None:
+    """Refuse a task that could not be trained or validated, before any work starts.
+
+    Args:
+        task: Task of a trainer.
+        trainer: Name of the trainer, for the message.
+
+    Raises:
+        TypeError: No step, or a restoration that is none.
+        ValueError: A restoration that neither reconstructs nor detects.
+    """
+    if type(task).step is PretrainTask.step:
+        raise TypeError(f"{trainer}: {type(task).__name__} has no step(network, clean, foreground) to train with.")
+    restoration = task.restoration
+    if restoration is None:
+        return
+    if not isinstance(restoration, Restoration):
+        raise TypeError(
+            f"{trainer}: the restoration of {type(task).__name__} is {restoration!r}. Expected a Restoration "
+            "(nnunet_uad.restoration.base), or None for a method without anomaly maps."
+        )
+    if not (restoration.reconstructs or restoration.detects):
+        raise ValueError(
+            f"{trainer}: {type(restoration).__name__} neither reconstructs nor detects, so there is nothing to make "
+            "an anomaly map of. Give the task restoration = None."
+        )

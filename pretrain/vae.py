@@ -1,25 +1,26 @@
-"""Variational autoencoder with a spatial code (Baur et al., BrainLes 2018; Kingma and Welling, ICLR 2014)."""
+"""Variational autoencoder with a spatial code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-import torch
-
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
-from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
-from nnunet_uad.pretrain.autoencoder import AutoencoderSettings, AutoencoderTask, nnUNetPretrainerAE
+from nnunet_uad.common.settings import Settings
+from nnunet_uad.pretrain.autoencoder import AutoencoderPretrainer, AutoencoderSettings, AutoencoderTask
+from nnunet_uad.pretrain.task import Geometry
+from nnunet_uad.pretrain.terms import KL, Reconstruction
 
 
 @dataclass(frozen=True)
-class VAESettings(AutoencoderSettings):
-    """Settings of a variational autoencoder.
+class VariationalSection(Settings):
+    """Settings of a code that is a Gaussian per position.
 
     Attributes:
-        kl_weight: of the divergence of the code; 1: the evidence lower bound for errors of scale 1 z.
-        kl_warmup: share of the training over which the weight grows linearly from 0.
+        kl_weight: Weight of the divergence of the code; 1: the evidence lower bound for errors of scale 1 z.
+        kl_warmup: Share of the training over which the weight grows linearly from 0.
     """
+
+    variational: ClassVar[bool] = True
 
     kl_weight: float = 0.01
     kl_warmup: float = 0.3
@@ -28,33 +29,37 @@ class VAESettings(AutoencoderSettings):
         super().__post_init__()
         if self.kl_weight < 0 or not 0 <= self.kl_warmup <= 1:
             raise ValueError(
-                f"{SETTINGS_VARIABLE}: kl_weight expects at least 0 and kl_warmup a share in [0, 1], found "
-                f"{self.kl_weight} and {self.kl_warmup}."
+                f"kl_weight expects at least 0 and kl_warmup a share in [0, 1], found {self.kl_weight} and "
+                f"{self.kl_warmup}."
             )
 
 
+@dataclass(frozen=True)
+class VAESettings(VariationalSection, AutoencoderSettings):
+    """Settings of a variational autoencoder."""
+
+
 class VAETask(AutoencoderTask):
-    """Restore the image from a code drawn from its Gaussian."""
+    """Reconstruct the image from a code drawn from its Gaussian.
+
+    Args:
+        settings: Settings of the autoencoder.
+        geometry: Geometry of the patches.
+    """
 
     method = "VAE"
-    variational = True
-    settings: VAESettings
 
-    def add_to_loss(self, result: dict[str, Any], found: AutoencoderOutput, foreground: torch.Tensor) -> None:
-        """KL per value that the reconstruction counts, so that both terms are those of the evidence lower bound."""
-        values = foreground.float().sum() * found.output.shape[1] / len(foreground)
-        divergence = found.kl.mean() / values.clamp(min=1.0)
-        result["loss"] = result["loss"] + self.kl_factor() * divergence
-        result["parts"]["KL per value"] = divergence.detach()
-
-    def kl_factor(self) -> float:
-        """Weight of the divergence at this point of the training."""
-        warmup = self.settings.kl_warmup
-        return self.settings.kl_weight * (min(1.0, self.progress / warmup) if warmup else 1.0)
+    def __init__(self, settings: VAESettings, geometry: Geometry) -> None:
+        super().__init__(settings, geometry)
+        self.terms = [Reconstruction(settings.reconstruction_loss), KL(settings.kl_weight, settings.kl_warmup)]
 
 
-class nnUNetPretrainerVAE(nnUNetPretrainerAE):
-    """Spatial variational autoencoder; restores from the code's mean."""
+class nnUNetPretrainerVAE(AutoencoderPretrainer[VAESettings]):
+    """Spatial variational autoencoder; reconstructs from the code's mean.
+
+    Baur et al., BrainLes 2018, https://arxiv.org/abs/1804.04488; Kingma and Welling, ICLR 2014,
+    https://arxiv.org/abs/1312.6114.
+    """
 
     settings_class = VAESettings
     task_class = VAETask

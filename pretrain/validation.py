@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch.distributed as dist
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from tqdm import tqdm
 
 from nnunet_uad.common.channels import AUTO
@@ -24,20 +26,68 @@ from nnunet_uad.metrics.reconstruction import reconstruction_report
 from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings, main_channel, score_settings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
 
-if TYPE_CHECKING:
-    from nnunet_uad.pretrain.base import nnUNetPretrainer
-
 EVALUATION_FILE = "anomaly_metrics.json"
+SUMMARY_FILE = "summary.json"
+#: Metrics of the maps that the summary and the log show.
+SHOWN = ("AP", "AUROC", "best_dice_oracle")
 
 
-def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
-    """Restore every validation case of the fold and write what was found.
+@dataclass(frozen=True)
+class ValidationRun:
+    """What a validation works on.
+
+    Attributes:
+        folder: Folder of the fold.
+        dataset: nnU-Net dataset of the validation cases, with DDP those of this rank.
+        preprocessed: Folder of the dataset in ``nnUNet_preprocessed``.
+        restorer: Trained model.
+        score: Settings of the score, those of the training among others.
+        labels_are_lesions: Whether the maps are measured against the labels.
+        save_reconstruction: Whether reconstructions are written too.
+        label_manager: Labels of the dataset.
+        rank: Rank of this process.
+        ranks: Number of processes.
+        log: Function that writes a line to the log.
+    """
+
+    folder: Path
+    dataset: Any
+    preprocessed: Path
+    restorer: Restorer
+    score: ScoreSettings
+    labels_are_lesions: bool
+    save_reconstruction: bool
+    label_manager: LabelManager
+    rank: int
+    ranks: int
+    log: Callable[[str], None]
+
+    @property
+    def output(self) -> Path:
+        """Folder of the maps."""
+        return self.folder / "validation"
+
+
+def write_no_report(folder: Path, trainer: str) -> None:
+    """The summary of a method without anomaly maps: nnU-Net's export wants the file.
+
+    Args:
+        folder: Folder of the fold.
+        trainer: Name of the trainer.
+    """
+    (folder / "validation").mkdir(parents=True, exist_ok=True)
+    note = f"{trainer} learns without reconstructing or scoring images: it has no anomaly maps."
+    write_json(folder / "validation" / SUMMARY_FILE, {"metric_per_case": [], "mean": {}, "anomaly": {}, "note": note})
+
+
+def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
+    """Reconstruct every validation case of the fold, score it and write the outcome.
 
     Into ``validation/``:
 
     - ``<case>_map`` in the file ending of the dataset: the anomaly score in the geometry of the raw image;
     - ``<case>_montage.png``; with ``save_reconstruction`` ``<case>_reconstruction_<channel>`` too;
-    - ``summary.json``: how well the images are restored;
+    - ``summary.json``: how well the images are reconstructed;
     - ``anomaly_metrics.json`` and ``.csv``: how well the maps find lesions, where labels are lesions;
     - of a model that can score in several ways, ``residual/``, ``detection/`` or ``product/`` with the maps and metrics
       of the others;
@@ -45,111 +95,111 @@ def write_validation_report(trainer: nnUNetPretrainer) -> dict[str, Any] | None:
 
     Cases are shared among DDP ranks.
 
+    Args:
+        run: Cases, model and settings.
+
     Returns:
         The summary on rank 0, ``None`` on the others.
     """
-    folder = Path(trainer.output_folder) / "validation"
-    folder.mkdir(parents=True, exist_ok=True)
-    keys = trainer.do_split()[1]
-    mine = keys[trainer.local_rank :: dist.get_world_size()] if trainer.is_ddp else keys
-    dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, list(mine))
-    report = _Report(trainer, folder)
-    cases = [report.validate(dataset, key) for key in tqdm(dataset.identifiers, desc="validation")]
+    run.output.mkdir(parents=True, exist_ok=True)
+    report = _Report(run)
+    cases = [report.validate(key) for key in tqdm(run.dataset.identifiers, desc="validation")]
     choice = report.choice
-    if trainer.is_ddp:
-        gathered: list[Any] = [None] * dist.get_world_size()
+    if run.ranks > 1:
+        gathered: list[Any] = [None] * run.ranks
         dist.all_gather_object(gathered, (cases, choice))
         cases = [case for part, _ in gathered for case in part]
         choice = ThresholdChoice.of([c for _, c in gathered])
-    if trainer.local_rank != 0:
+    if run.rank != 0:
         return None
     score = settings_to_json(report.settings)
     thresholds = choice.thresholds()
-    write_thresholds(Path(trainer.output_folder), thresholds, score)
-    write_json(folder / MAPS_RECORD, {"thresholds": thresholds, "score": score})
+    write_thresholds(run.folder, thresholds, score)
+    write_json(run.output / MAPS_RECORD, {"thresholds": thresholds, "score": score})
+    identifiers = [case["identifier"] for case in cases]
+    anomaly = _evaluate(run, run.output, identifiers)
+    for source in report.further:
+        further = _evaluate(run, run.output / source, identifiers)
+        anomaly |= {f"{source}: {name}": value for name, value in further.items() if name.startswith("map")}
     summary = {
         "metric_per_case": sorted(cases, key=lambda case: case["identifier"]),
         "mean": _mean([case["metrics"] for case in cases]),
         "units": "z-score units of the preprocessed image; voxels are those of the preprocessed grid",
-        "anomaly": _evaluate(trainer, folder, [case["identifier"] for case in cases]),
+        "anomaly": anomaly,
     }
-    for source in report.further:
-        found = _evaluate(trainer, folder / source, [case["identifier"] for case in cases])
-        summary["anomaly"] |= {f"{source}: {name}": value for name, value in found.items() if name.startswith("map")}
-    write_json(folder / "summary.json", summary)
+    write_json(run.output / SUMMARY_FILE, summary)
     return summary
 
 
 class _Report:
-    """Validates cases of a trainer one by one."""
+    """Validates the cases of a run one by one."""
 
-    def __init__(self, trainer: nnUNetPretrainer, folder: Path) -> None:
-        self.trainer = trainer
-        self.restorer = trainer.restorer()
-        self.settings = score_settings(trainer.settings)
+    def __init__(self, run: ValidationRun) -> None:
+        self.run = run
+        self.settings = score_settings(run.score)
         self.choice = ThresholdChoice()
-        self.unlabelled = unlabelled_cases(trainer.preprocessed_dataset_folder_base)
-        self.further = _further_scores(self.restorer, self.settings)
-        kinds = ["map", "png", *(["reconstruction"] if trainer.settings.save_reconstruction else [])]
-        model = self.restorer.model
-        self.exporter = Exporter(folder, kinds, model, self.settings)
+        self.unlabelled = unlabelled_cases(run.preprocessed)
+        self.further = _further_scores(run.restorer, self.settings)
+        kinds = ["map", "png", *(["reconstruction"] if run.save_reconstruction else [])]
+        model = run.restorer.model
+        self.exporter = Exporter(run.output, kinds, model, self.settings)
         self.further_exporters = {
-            source: Exporter(folder / source, ["map"], model, settings) for source, settings in self.further.items()
+            source: Exporter(run.output / source, ["map"], model, settings) for source, settings in self.further.items()
         }
         for source in self.further:
-            (folder / source).mkdir(exist_ok=True)
+            (run.output / source).mkdir(exist_ok=True)
 
-    def validate(self, dataset: Any, key: str) -> dict[str, Any]:
-        """Restore, write, measure one case."""
-        data, seg, _, properties = dataset.load_case(key)
+    def validate(self, key: str) -> dict[str, Any]:
+        """Reconstruct, write, measure one case."""
+        data, seg, _, properties = self.run.dataset.load_case(key)
         image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
-        case = restore(self.restorer, key, (image, labels >= 0, properties), self.exporter)
+        case = restore(self.run.restorer, key, (image, labels >= 0, properties), self.exporter)
         self.exporter.write(case)
         for source, exporter in self.further_exporters.items():
-            score = self.restorer.anomaly_score(
+            score = self.run.restorer.anomaly_score(
                 image, case.reconstruction, case.foreground, properties, self.further[source], case.detection
             )
             exporter.write(replace(case, score=score))
         known = labels.astype(np.int16)
-        ignore = self.trainer.label_manager.ignore_label
+        ignore = self.run.label_manager.ignore_label
         if ignore is not None:
             # Neither healthy nor lesion: what nobody annotated counts for neither.
             known[known == ignore] = -1
         self._choose(case, known)
-        restored = case.reconstruction
-        metrics = {} if restored is None else reconstruction_report(image, restored, known)
+        reconstruction = case.reconstruction
+        metrics = {} if reconstruction is None else reconstruction_report(image, reconstruction, known)
         return {"identifier": key, "map": self.exporter.paths(key)[0].name, "metrics": metrics}
 
     def _choose(self, case: RestoredCase, known: np.ndarray) -> None:
-        anatomy = self.trainer.settings.sampling == "anywhere" or case.identifier in self.unlabelled
-        self.choice.add(case.identifier, case.score, known >= 0, None if anatomy else known > 0)
+        healthy = not self.run.labels_are_lesions or case.identifier in self.unlabelled
+        self.choice.add(case.identifier, case.score, known >= 0, None if healthy else known > 0)
 
 
 def _further_scores(restorer: Restorer, settings: ScoreSettings) -> dict[str, ScoreSettings]:
-    """What else a model that restores and detects can score with, besides what ``settings`` say."""
-    if not (restorer.task.restores and restorer.task.detects):
+    """What else a model that reconstructs and detects can score with, besides what ``settings`` say."""
+    if not (restorer.restoration.reconstructs and restorer.restoration.detects):
         return {}
-    mine = restorer.source(settings)
-    return {source: replace(settings, score_from=source) for source in SOURCES if source not in (AUTO, mine)}
+    chosen = restorer.source(settings)
+    return {source: replace(settings, score_from=source) for source in SOURCES if source not in (AUTO, chosen)}
 
 
-def _evaluate(trainer: nnUNetPretrainer, folder: Path, cases: list[str]) -> dict[str, Any]:
+def _evaluate(run: ValidationRun, folder: Path, cases: list[str]) -> dict[str, Any]:
     """Lesion metrics of the validation maps, with the intensity beside them where the raw images are at hand."""
-    labels = Path(trainer.preprocessed_dataset_folder_base) / "gt_segmentations"
-    labelled = sorted(set(cases) - unlabelled_cases(trainer.preprocessed_dataset_folder_base))
-    if trainer.settings.sampling == "anywhere" or not labels.is_dir() or not labelled:
+    labels = run.preprocessed / "gt_segmentations"
+    labelled = sorted(set(cases) - unlabelled_cases(run.preprocessed))
+    if not run.labels_are_lesions or not labels.is_dir() or not labelled:
         return {}
-    names = list(trainer.dataset_json["channel_names"].values())
-    channel = main_channel(trainer.settings.channel_weights, names)
-    raw = Path(os.environ.get("nnUNet_raw", "")) / trainer.plans_manager.dataset_name / "imagesTr"
-    ignore = trainer.label_manager.ignore_label
+    model, manager = run.restorer.model, run.label_manager
+    channel = main_channel(run.score.channel_weights, model.channel_names)
+    raw = Path(os.environ.get("nnUNet_raw", "")) / model.plans.dataset_name / "imagesTr"
+    ignore = manager.ignore_label
     request = EvaluationRequest(
         maps=[folder],
         labels=labels,
-        lesion_labels=[label for label in trainer.label_manager.all_labels if label not in (0, ignore)],
+        lesion_labels=[label for label in manager.all_labels if label not in (0, ignore)],
         ignore_label=ignore,
         images=raw if raw.is_dir() else None,
-        baselines={f"intensity:{names[channel]}": channel} if raw.is_dir() else {},
+        baselines={f"intensity:{model.channel_names[channel]}": channel} if raw.is_dir() else {},
         healthy_cases=True,
         only=labelled,
     )
@@ -157,13 +207,13 @@ def _evaluate(trainer: nnUNetPretrainer, folder: Path, cases: list[str]) -> dict
         evaluation = evaluate_folders(request)
     except (ValueError, OSError) as error:
         # The training is done and its maps are written; only their evaluation is not possible.
-        trainer.print_to_log_file(f"WARNING: the anomaly maps were not evaluated: {error}")
+        run.log(f"WARNING: the anomaly maps were not evaluated: {error}")
         return {}
     write_evaluation(evaluation, folder / EVALUATION_FILE)
     return {
         f"{score} {metric}": content["pooled"][metric]["value"]
         for score, content in evaluation["scores"].items()
-        for metric in ("AP", "AUROC", "best_dice_oracle")
+        for metric in SHOWN
     }
 
 

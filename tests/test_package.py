@@ -32,7 +32,7 @@ def test_installation_maps_the_wings_into_the_package(tmp_path, editable):
         check=True,
     )
     script = (
-        "import nnunet_uad, nnunet_uad.pretrain.dae, nnunet_uad.trainers.dae_pretrained, nnunet_uad.plugin\n"
+        "import nnunet_uad, nnunet_uad.pretrain.dae, nnunet_uad.trainers.pretrained, nnunet_uad.plugin\n"
         "print(nnunet_uad.pretrain.__file__)"
     )
     done = subprocess.run([python, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)

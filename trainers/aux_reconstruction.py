@@ -1,26 +1,28 @@
-"""Supervised training with an auxiliary reconstruction (Chen, arXiv 2108.03823; TAE-Seg, IEEE TIM 71, 2022)."""
+"""Supervised training with an auxiliary reconstruction."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import cast
 
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
-from nnunet_uad.networks.reconstruction import build_plan_network
-from nnunet_uad.networks.reconstruction_branch import AuxiliaryLoss, ReconstructionBranchNetwork
+from nnunet_uad.common.settings import Settings
+from nnunet_uad.networks.recipe import PlanRecipe
+from nnunet_uad.networks.reconstruction_branch import BRANCH, AuxiliaryLoss, ReconstructionBranchNetwork
 from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
+from nnunet_uad.trainers.pretrained import TransferSection, nnUNetTrainerPretrained
+from nnunet_uad.weights.readers import SourceWeights
 
 
 @dataclass(frozen=True)
-class AuxReconstructionSettings(FineTuneSettings):
-    """Settings of training with an auxiliary reconstruction.
+class AuxSection(Settings):
+    """Settings of an auxiliary reconstruction.
 
     Attributes:
-        reconstruction_weight: λ, of the reconstruction's error beside the segmentation loss.
+        reconstruction_weight: Weight λ of the reconstruction's error beside the segmentation loss.
     """
 
     reconstruction_weight: float = 0.1
@@ -28,19 +30,27 @@ class AuxReconstructionSettings(FineTuneSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.reconstruction_weight < 0:
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: reconstruction_weight expects at least 0, found {self.reconstruction_weight}."
-            )
+            raise ValueError(f"reconstruction_weight expects at least 0, found {self.reconstruction_weight}.")
+
+
+@dataclass(frozen=True)
+class AuxReconstructionSettings(AuxSection, FineTuneSettings):
+    """Settings of training with an auxiliary reconstruction."""
+
+
+@dataclass(frozen=True)
+class PretrainedAuxReconstructionSettings(AuxSection, TransferSection, FineTuneSettings):
+    """Settings of fine-tuning with an auxiliary reconstruction; the defaults are those of fine-tuning."""
 
 
 class nnUNetTrainerAuxReconstruction(FineTuneTrainer):
     """From scratch, while a second decoder reconstructs the input from the deepest features.
 
-    The branch is not computed at inference, and ``nnunet_uad export --stock`` leaves its weights out.
+    Chen, https://arxiv.org/abs/2108.03823; TAE-Seg, IEEE Transactions on Instrumentation and Measurement 71, 2022. The
+    branch is not computed at inference, and ``nnunet_uad export --stock`` leaves its weights out.
     """
 
-    settings_class: type[AuxReconstructionSettings] = AuxReconstructionSettings
-    settings: Any
+    settings_class: type[FineTuneSettings] = AuxReconstructionSettings
 
     @staticmethod
     def build_network_architecture(
@@ -54,8 +64,24 @@ class nnUNetTrainerAuxReconstruction(FineTuneTrainer):
         network = nnUNetTrainer.build_network_architecture(
             plans_manager, configuration_manager, num_input_channels, num_output_channels, enable_deep_supervision
         )
-        reconstructor = build_plan_network(configuration_manager, num_input_channels, num_input_channels)
+        reconstructor = PlanRecipe.of(configuration_manager, num_input_channels).build()
         return ReconstructionBranchNetwork(network, reconstructor)
 
     def _build_loss(self) -> AuxiliaryLoss:
-        return AuxiliaryLoss(super()._build_loss(), self.settings.reconstruction_weight)
+        return AuxiliaryLoss(super()._build_loss(), cast("AuxSection", self.settings).reconstruction_weight)
+
+
+class nnUNetTrainerTAEPretrainedAuxReconstruction(nnUNetTrainerAuxReconstruction, nnUNetTrainerPretrained):
+    """Both halves of TAE-Seg: from ``nnUNetPretrainerTAE``, whose decoder starts both, segmentation and reconstruction.
+
+    Chen, https://arxiv.org/abs/2108.03823.
+    """
+
+    pretrainer = "nnUNetPretrainerTAE"
+    settings_class = PretrainedAuxReconstructionSettings
+
+    def adapt_source(self, source: SourceWeights) -> SourceWeights:
+        """The pretrained decoder once more, under the branch's name."""
+        decoder = {n: t for n, t in source.tensors.items() if n.startswith("decoder.")}
+        branch = {f"{BRANCH}.{n.removeprefix('decoder.')}": t for n, t in decoder.items()}
+        return replace(source, tensors={**source.tensors, **branch})

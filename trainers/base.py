@@ -1,8 +1,9 @@
-"""What all trainers of stage two share: the fine-tuning schedule, parameter groups, freezing."""
+"""What all trainers of stage two share: schedule, parameter groups, freezing, finding weights, names."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.data.cohort import unlabelled_cases
+from nnunet_uad.methods import TRAINERS
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
-from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery
+from nnunet_uad.weights.leakage import leakage_warning
+from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery, locate_pretrained
+from nnunet_uad.weights.readers import SourceWeights, read_weights
+from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.transfer import HEAD_MARK
 
 
@@ -22,9 +26,9 @@ class FineTuneSettings(TrainSettings):
     """Settings of supervised training.
 
     Attributes:
-        encoder_lr: peak rate of the encoder as a multiple of ``learning_rate``.
-        head_lr: peak rate of the segmentation heads as a multiple of ``learning_rate``.
-        freeze_encoder_epochs: the encoder stays as it is for so many epochs; below 1 a share of the training;
+        encoder_lr: Peak rate of the encoder as a multiple of ``learning_rate``.
+        head_lr: Peak rate of the segmentation heads as a multiple of ``learning_rate``.
+        freeze_encoder_epochs: Number of epochs for which the encoder stays as it is; below 1 a share of the training;
             −1: for good.
     """
 
@@ -39,8 +43,8 @@ class FineTuneSettings(TrainSettings):
         freeze = self.freeze_encoder_epochs
         if min(self.encoder_lr, self.head_lr) < 0 or (freeze < 0 and freeze != -1):
             raise ValueError(
-                f"{SETTINGS_VARIABLE}: encoder_lr and head_lr expect >= 0, freeze_encoder_epochs expects >= 0 or -1, "
-                f"found {self.encoder_lr}, {self.head_lr}, {self.freeze_encoder_epochs}."
+                "encoder_lr and head_lr expect >= 0, freeze_encoder_epochs expects >= 0 or -1, found "
+                f"{self.encoder_lr}, {self.head_lr}, {self.freeze_encoder_epochs}."
             )
 
 
@@ -55,9 +59,21 @@ class FineTuneTrainer(UADTrainer):
         """The network that learns to segment: all of it unless a trainer adds frozen parts."""
         return self.bare_network
 
-    def weight_query(self, pretrainer: str, variable: str = WEIGHTS_VARIABLE) -> WeightQuery:
-        """What to look for when this training needs weights of ``pretrainer``; ``variable`` overrides it."""
-        return WeightQuery(
+    def find_weights(self, pretrainer: str, variable: str = WEIGHTS_VARIABLE) -> tuple[SourceWeights, str]:
+        """Find and read the weights that a pretrainer left for this training.
+
+        Args:
+            pretrainer: Name of the pretrainer.
+            variable: Environment variable that names a file to use instead.
+
+        Returns:
+            The weights, and in words why they were taken.
+
+        Raises:
+            FileNotFoundError: There are none; names every path tried and the command that makes them.
+            ValueError: Several suit, or the file cannot be read.
+        """
+        query = WeightQuery(
             Path(os.environ["nnUNet_results"]),
             self.plans_manager.dataset_name,
             self.plans_manager.plans_name,
@@ -66,6 +82,23 @@ class FineTuneTrainer(UADTrainer):
             pretrainer,
             variable,
         )
+        path, why = locate_pretrained(query)
+        return read_weights(path), why
+
+    def warnings_about(self, record: PretrainRecord, what: str) -> list[str]:
+        """What makes scores of this training too good, or its start too bad.
+
+        Args:
+            record: Record of the weights that are used.
+            what: Name of their part in this training, ``pretraining`` or ``restorer``.
+        """
+        leak = leakage_warning(record, self.plans_manager.dataset_name, self.do_split()[1])
+        warnings = [leak] if leak else []
+        if record.epochs_trained < record.num_epochs:
+            warnings.append(
+                f"the {what} is unfinished: {record.epochs_trained} of {record.num_epochs} epochs (--c finishes it)"
+            )
+        return warnings
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Encoder, decoder and heads, each with its peak rate; what is frozen for good has no group.
@@ -97,7 +130,7 @@ class FineTuneTrainer(UADTrainer):
         """As nnU-Net, without cases that nobody labelled: their empty segmentation says nothing.
 
         Raises:
-            ValueError: no labelled case is left to train on.
+            ValueError: No labelled case is left to train on.
         """
         train, val = super().do_split()
         unlabelled = unlabelled_cases(self.preprocessed_dataset_folder_base)
@@ -133,3 +166,23 @@ class FineTuneTrainer(UADTrainer):
         if not np.sum([out[k] for out in val_outputs for k in ("tp_hard", "fp_hard", "fn_hard")]):
             val_outputs[0]["fp_hard"] = np.ones_like(val_outputs[0]["fp_hard"])
         super().on_validation_epoch_end(val_outputs)
+
+
+def trainers_from_rows(module: str, base: type[FineTuneTrainer]) -> dict[str, type[FineTuneTrainer]]:
+    """The trainers that differ from ``base`` only in the pretrainers they name, one per row of the registry.
+
+    Args:
+        module: Full name of the module whose names the classes become, so that they can be pickled.
+        base: Class that takes ``pretrainer`` and ``restorer_pretrainer``.
+
+    Returns:
+        Name → class, of all rows of :data:`~nnunet_uad.methods.TRAINERS` for that module.
+    """
+    attributes = {"weights": "pretrainer", "restorer": "restorer_pretrainer"}
+    trainers = {}
+    for name, use in TRAINERS.items():
+        if module.endswith(use.module):
+            named: Mapping[str, Any] = {attributes[kind]: pretrainer for kind, pretrainer in use.needs.items()}
+            text = f"{use.summary[0].upper()}{use.summary[1:]}: {', '.join(f'``{p}``' for p in named.values())}."
+            trainers[name] = type(name, (base,), {**named, "__module__": module, "__doc__": text})
+    return trainers

@@ -4,29 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from nnunet_uad.common.files import write_json
-from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
-from nnunet_uad.weights.leakage import leakage_warning
-from nnunet_uad.weights.locate import locate_pretrained
-from nnunet_uad.weights.readers import SourceWeights, read_weights
+from nnunet_uad.common.settings import Settings
+from nnunet_uad.methods import method_of
+from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer, trainers_from_rows
+from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.safe_file import canonical_tensors
 from nnunet_uad.weights.suitability import TransferTarget, check_suits
 from nnunet_uad.weights.transfer import TransferReport, first_convolution, transfer
 
 
 @dataclass(frozen=True)
-class PretrainedSettings(FineTuneSettings):
-    """Settings of fine-tuning.
+class TransferSection(Settings):
+    """Settings of what starts from pretrained weights.
 
     Attributes:
-        encoder_only: leave the decoder random.
-        accept_mismatch: use weights of another method, normalisation, spacing or channels after a warning.
+        freeze_encoder_epochs: Number of epochs for which the encoder stays as it is; below 1 a share of the training;
+            −1: for good.
+        encoder_only: Whether the decoder is left random.
+        accept_mismatch: Whether weights of another method, normalisation, spacing or channels are used after a
+            warning.
     """
 
     freeze_encoder_epochs: float = 0.3
     encoder_only: bool = False
     accept_mismatch: bool = False
+
+
+@dataclass(frozen=True)
+class PretrainedSettings(TransferSection, FineTuneSettings):
+    """Settings of fine-tuning."""
 
 
 class nnUNetTrainerPretrained(FineTuneTrainer):
@@ -37,8 +46,12 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
     """
 
     pretrainer: str
-    settings_class = PretrainedSettings
-    settings: PretrainedSettings
+    settings_class: type[FineTuneSettings] = PretrainedSettings
+
+    @property
+    def transfer_settings(self) -> TransferSection:
+        """The section of the settings about the transfer; every settings class of these trainers has it."""
+        return cast("TransferSection", self.settings)
 
     def before_training(self) -> None:
         """At epoch 0, find the weights, check that they suit, and transfer them; a continued run has its own."""
@@ -47,20 +60,13 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
             self._load_pretrained()
 
     def _load_pretrained(self) -> None:
-        path, why = locate_pretrained(self.weight_query(self.pretrainer))
-        source = self.adapt_source(read_weights(path))
+        found, why = self.find_weights(self.pretrainer)
+        source = self.adapt_source(found)
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
-        method = self.pretrainer.removeprefix("nnUNetPretrainer")
-        warnings = check_suits(source, target, method, self.settings.accept_mismatch)
+        warnings = check_suits(source, target, method_of(self.pretrainer), self.transfer_settings.accept_mismatch)
         if source.record is not None:
-            leak = leakage_warning(source.record, target.dataset, self.do_split()[1])
-            warnings += [leak] if leak else []
-            if source.record.epochs_trained < source.record.num_epochs:
-                warnings.append(
-                    f"the pretraining is unfinished: {source.record.epochs_trained} of "
-                    f"{source.record.num_epochs} epochs (--c finishes it)"
-                )
-        parts = ("encoder",) if self.settings.encoder_only else ("encoder", "decoder", "other")
+            warnings += self.warnings_about(source.record, "pretraining")
+        parts = ("encoder",) if self.transfer_settings.encoder_only else ("encoder", "decoder", "other")
         # Channels that a trainer adds to the image's start at 0, so the network starts as the pretrained one.
         stem = canonical_tensors(self.segmenter)
         further = stem[first_convolution(self.segmenter, stem)].shape[1] - len(target.channel_names)
@@ -77,3 +83,6 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
         self.print_to_log_file(report.summary())
         if self.local_rank == 0:
             write_json(Path(self.output_folder) / "transfer.json", {**report.to_json(), "found": why})
+
+
+globals().update(trainers_from_rows(__name__, nnUNetTrainerPretrained))

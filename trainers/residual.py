@@ -1,11 +1,11 @@
-"""Segmentation with a frozen restorer inside the network (Behrendt et al., MIDL 2024)."""
+"""Segmentation with a frozen restorer inside the network (Behrendt et al., MIDL 2024, PMLR 250:87-102)."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -14,28 +14,30 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.settings import Settings
+from nnunet_uad.methods import method_of
+from nnunet_uad.restoration.channel_kinds import check_channel_choice
 from nnunet_uad.restoration.frozen import weights_hash
-from nnunet_uad.restoration.residual_channels import build_residual_network, check_channel_choice
-from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
-from nnunet_uad.weights.leakage import leakage_warning
-from nnunet_uad.weights.locate import RESTORER_VARIABLE, locate_pretrained
-from nnunet_uad.weights.readers import SourceWeights, read_weights
+from nnunet_uad.restoration.residual_channels import build_residual_network
+from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer, trainers_from_rows
+from nnunet_uad.weights.names import RESTORER_VARIABLE
+from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.suitability import TransferTarget, check_restorer_suits
 from nnunet_uad.weights.transfer import load_all
 
-#: Of the noise at inference; the same for all folds, which share one description.
+#: Seed of the noise at inference; the same for all folds, which share one description.
 INFERENCE_SEED = 0
 
 
 @dataclass(frozen=True)
-class ResidualSettings(FineTuneSettings):
-    """Settings of segmentation with residual channels.
+class ResidualSection(Settings):
+    """Settings of residual channels.
 
     Attributes:
-        residual_channels: some of ``signed``, ``absolute``, ``reconstruction``, separated by commas.
-        residual_form: ``channels`` appends them to the image; ``siamese`` passes image and signed residual through
-            one encoder.
+        residual_channels: Names out of ``signed``, ``absolute``, ``reconstruction``, separated by commas.
+        residual_form: Way to the network: ``channels`` appends them to the image; ``siamese`` passes image and signed
+            residual through one encoder.
     """
 
     residual_channels: str = "signed"
@@ -51,8 +53,25 @@ class ResidualSettings(FineTuneSettings):
         return self.residual_channels.split(",")
 
 
+@dataclass(frozen=True)
+class ResidualSettings(ResidualSection, FineTuneSettings):
+    """Settings of segmentation with residual channels."""
+
+
+class ChannelChoice(Protocol):
+    """Which further channels a network gets, and how."""
+
+    @property
+    def channel_kinds(self) -> list[str]:
+        """Names of :mod:`~nnunet_uad.restoration.channel_kinds`."""
+
+    @property
+    def residual_form(self) -> str:
+        """Way to the network, ``channels`` or ``siamese``."""
+
+
 class nnUNetTrainerResidual(FineTuneTrainer):
-    """Base of the ``…Residual`` trainers; subclasses name the pretrainer that restores.
+    """Base of the ``…Residual`` trainers; subclasses name the pretrainer that reconstructs.
 
     The plans of the model carry the restorer's description and its checkpoints the weights, so a trained model stands
     alone. The restorer is frozen: no gradients, no optimiser state, always in evaluation mode. In training every step
@@ -61,7 +80,6 @@ class nnUNetTrainerResidual(FineTuneTrainer):
 
     restorer_pretrainer: str
     settings_class: type[FineTuneSettings] = ResidualSettings
-    settings: Any
     memory_advice = "the restorer's size (diffusion_width when it is pretrained)"
 
     _restorer_source: SourceWeights | None = None
@@ -81,7 +99,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         """The network that the plans describe; nnU-Net calls this to train and to predict.
 
         Raises:
-            RuntimeError: plans without a restorer: they belong to another trainer.
+            RuntimeError: Plans without a restorer: they belong to another trainer.
         """
         description = plans_manager.plans.get("nnunet_uad", {}).get("restorer")
         if description is None:
@@ -96,6 +114,11 @@ class nnUNetTrainerResidual(FineTuneTrainer):
                 plans_manager, configuration_manager, channels, num_output_channels, enable_deep_supervision
             ),
         )
+
+    @property
+    def channel_choice(self) -> ChannelChoice:
+        """The section of the settings about further channels; every settings class of these trainers has it."""
+        return cast("ChannelChoice", self.settings)
 
     @property
     def segmenter(self) -> nn.Module:
@@ -127,14 +150,13 @@ class nnUNetTrainerResidual(FineTuneTrainer):
     # --- finding the restorer -------------------------------------------------------------------
 
     def _find_restorer(self) -> None:
-        path, why = locate_pretrained(self.weight_query(self.restorer_pretrainer, RESTORER_VARIABLE))
-        source = read_weights(path)
+        source, why = self.find_weights(self.restorer_pretrainer, RESTORER_VARIABLE)
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
-        record = check_restorer_suits(source, target, self.restorer_pretrainer.removeprefix("nnUNetPretrainer"))
+        record = check_restorer_suits(source, target, method_of(self.restorer_pretrainer))
         description = {
             **record.restorer,
-            "kinds": self.settings.channel_kinds,
-            "form": self.settings.residual_form,
+            "kinds": self.channel_choice.channel_kinds,
+            "form": self.channel_choice.residual_form,
             "seed": INFERENCE_SEED,
         }
         self._refuse_other_folds_restorer(description)
@@ -147,8 +169,8 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         others = [p for p in path.parent.glob("fold_*/checkpoint_*.pth") if p.parent.name != f"fold_{self.fold}"]
         if not others or not path.is_file():
             return
-        there = json.loads(path.read_text(encoding="utf-8")).get("nnunet_uad", {}).get("restorer")
-        if there is not None and there != json.loads(json.dumps(description)):
+        earlier = json.loads(path.read_text(encoding="utf-8")).get("nnunet_uad", {}).get("restorer")
+        if earlier is not None and earlier != json.loads(json.dumps(description)):
             raise RuntimeError(
                 f"The folds in {path.parent} use a restorer of another form than the one found for fold {self.fold}; "
                 "one model cannot hold both. Pretrain all folds with the same settings, or train this one under "
@@ -161,16 +183,13 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         source, record = self._restorer_source, self._restorer_record
         if self.current_epoch != 0 or source is None or record is None:
             return
-        warnings = [leakage_warning(record, self.plans_manager.dataset_name, self.do_split()[1])]
-        if record.epochs_trained < record.num_epochs:
-            warnings.append(f"the restorer is unfinished: {record.epochs_trained} of {record.num_epochs} epochs")
-        found = [w for w in warnings if w]
+        warnings = self.warnings_about(record, "restorer")
         frozen = sum(p.numel() for p in self.bare_network.restorer.parameters())
         self.print_to_log_file(
             f"Frozen restorer: {source.path} ({self._restorer_found}), {frozen / 1e6:.2f} million parameters; the "
             f"network that learns has {sum(p.numel() for p in self.segmenter.parameters()) / 1e6:.2f} million."
         )
-        for warning in found:
+        for warning in warnings:
             self.print_to_log_file(f"WARNING: {warning}")
         if self.local_rank == 0:
             content = {
@@ -179,7 +198,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
                 "sha256": weights_hash(source.tensors, record.restorer),
                 "trainer": record.trainer,
                 "cases": list(record.cases),
-                "warnings": found,
+                "warnings": warnings,
             }
             write_json(Path(self.output_folder) / "restorer.json", content)
 
@@ -189,7 +208,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         """As nnU-Net; a loss that is not finite is traced to the restorer, and ends the training if it is its fault.
 
         Raises:
-            RuntimeError: the restorer returned NaN or infinity.
+            RuntimeError: The restorer returned NaN or infinity.
         """
         result = super().train_step(batch)
         # nnU-Net has fetched the loss already: looking at it does not wait for the device.
@@ -198,8 +217,8 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         return result
 
     def _refuse_broken_restorer(self, batch: dict) -> None:
-        restored = self.bare_network.restorer(batch["data"].to(self.device))
-        finite = torch.isfinite(restored).flatten(1).all(1).cpu().numpy()
+        reconstruction = self.bare_network.restorer(batch["data"].to(self.device))
+        finite = torch.isfinite(reconstruction).flatten(1).all(1).cpu().numpy()
         if finite.all():
             return
         cases = sorted({str(key) for key, ok in zip(batch["keys"], finite, strict=True) if not ok})
@@ -210,3 +229,6 @@ class nnUNetTrainerResidual(FineTuneTrainer):
             + (f" ({', '.join(kept)} in {self.output_folder})" if kept else "; there is none yet")
             + ". Look at its maps (nnunet_uad predict), pretrain it again, then continue with --c or start anew."
         )
+
+
+globals().update(trainers_from_rows(__name__, nnUNetTrainerResidual))

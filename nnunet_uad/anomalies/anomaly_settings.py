@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_uad.common.channels import residual_kind
+from nnunet_uad.common.settings import Settings
 
 ANOMALY_KINDS = ("perlin", "cutpaste", "foreign", "poisson", "shift")
 SIGNS = ("auto", "any", "brighter", "darker")
 
 
 @dataclass(frozen=True)
-class AnomalySettings:
+class AnomalySettings(Settings):
     """Settings of the synthetic anomalies.
 
     Attributes:
@@ -37,6 +38,7 @@ class AnomalySettings:
     lesion_masks: str = ""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         unknown = [k for k in self.anomaly_kinds if k not in ANOMALY_KINDS]
         if unknown:
             raise ValueError(

@@ -25,7 +25,7 @@ from nnunet_uad.common.nnunet import channel_names, dataset_name, required_folde
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    from nnunet_uad.restoration.residual_channels import CHANNEL_KINDS
+    from nnunet_uad.restoration.channel_kinds import CHANNEL_KINDS
 
     add = parser.add_argument
     add("-o", required=True, metavar="DATASET", help="dataset to write, number or DatasetXXX_Name")

@@ -23,7 +23,7 @@ from nnunet_uad.cli.model import add_model_arguments, find_model
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     from nnunet_uad.inference.export import KINDS
-    from nnunet_uad.restoration.residual_channels import CHANNEL_KINDS
+    from nnunet_uad.restoration.channel_kinds import CHANNEL_KINDS
     from nnunet_uad.scoring.thresholds import DEFAULT
 
     add = parser.add_argument
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = "mask" in arguments.save or ("png" in arguments.save and arguments.threshold in stored)
     threshold = resolve_threshold(arguments.threshold, stored) if wanted else None
     restorer.source(settings)
-    if not restorer.task.restores and {"reconstruction", "residual"} & set(arguments.save):
+    if not restorer.restoration.reconstructs and {"reconstruction", "residual"} & set(arguments.save):
         raise ValueError(
             f"{arguments.tr} detects anomalies without restoring the image, so it has no reconstruction "
             "and no residual. Leave them out of --save."

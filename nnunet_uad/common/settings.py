@@ -27,6 +27,18 @@ ANY_LENGTH = "any_length"
 T = TypeVar("T")
 
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Base of all settings, which are composed of sections, ``class XSettings(XSection, FineTuneSettings)``.
+
+    A section is a frozen dataclass that derives from this class alone; its ``__post_init__`` checks its own fields and
+    calls ``super().__post_init__()``, so every section of a composed class is checked.
+    """
+
+    def __post_init__(self) -> None:
+        """Check the values; each section adds its own."""
+
+
 @contextmanager
 def settings_from(source: str) -> Iterator[None]:
     """Say in every ``ValueError`` that is raised within where the settings come from.

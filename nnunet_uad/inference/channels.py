@@ -18,7 +18,7 @@ from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.inference.case import RestoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.restoration.residual_channels import CHANNEL_KINDS
+from nnunet_uad.restoration.residual_channels import make_channels
 from nnunet_uad.scoring.geometry import map_ending, write_volume
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
@@ -65,8 +65,8 @@ class ChannelExporter:
         if case.reconstruction is None:
             raise ValueError("this model detects anomalies without restoring the image: there is no residual.")
         image, restored = torch.from_numpy(case.image), torch.from_numpy(case.reconstruction)
-        made = [CHANNEL_KINDS[kind](image, restored) for kind in self.kinds]
-        volumes = self.model.original_geometry(torch.cat(made).numpy() * case.foreground, case.properties)
+        made = make_channels(self.kinds, image, restored, axis=0)
+        volumes = self.model.original_geometry(made.numpy() * case.foreground, case.properties)
         for index, source in enumerate(self.files[case.identifier]):
             place_file(Path(source), self.folder / f"{case.identifier}_{index:04d}{self.ending}", self.copy)
         for volume, path in zip(volumes, self.paths(case.identifier), strict=True):
@@ -108,7 +108,7 @@ def check_restores(restorer: Restorer, trainer: str) -> None:
     Raises:
         ValueError: naming the trainer.
     """
-    if not restorer.task.restores:
+    if not restorer.restoration.reconstructs:
         raise ValueError(f"{trainer} detects anomalies without restoring the image: there is no residual.")
 
 

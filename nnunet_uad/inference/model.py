@@ -80,6 +80,9 @@ def load_restorer(
 
     Returns:
         The restorer and the settings of the training.
+
+    Raises:
+        ValueError: A method that neither reconstructs nor scores images.
     """
     model = folds[0].parent
     dataset_json = json.loads((model / "dataset.json").read_text(encoding="utf-8"))
@@ -89,6 +92,12 @@ def load_restorer(
     run = loaded[0]["init_args"]["plans"]["nnunet_uad"]
     settings = stored_settings(trainer_class.settings_class, run["settings"])
     configuration = trainer_class.adapt_configuration(settings, configuration)
+    restoration = trainer_class.make_task(settings, configuration).restoration
+    if restoration is None:
+        raise ValueError(
+            f"{trainer_class.__name__} learns without reconstructing or scoring images, so there are no anomaly maps "
+            "to make with it. Fine-tune from its weights instead (nnUNetv2_train … -tr nnUNetTrainer…Pretrained)."
+        )
     channels = len(dataset_json["channel_names"])
     networks = []
     for content in loaded:
@@ -97,7 +106,7 @@ def load_restorer(
         networks.append(trainer_class.restoring(network).to(device).eval())
     restorer = Restorer(
         networks=networks,
-        task=trainer_class.make_task(settings, configuration),
+        restoration=restoration,
         model=ModelPlan(plans_manager, configuration, dataset_json),
         mirror_axes=loaded[0].get("inference_allowed_mirroring_axes") if mirroring else None,
         device=device,

@@ -101,8 +101,8 @@ def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
 def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: CaseWriter) -> RestoredCase:
     """Reconstruct a preprocessed case, let the model judge it, whichever it can, and score it."""
     image, foreground, properties = prepared
-    reconstruction = restorer.reconstruct(image, foreground) if restorer.task.restores else None
-    detection = restorer.detect(image) if restorer.task.detects else None
+    reconstruction = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
+    detection = restorer.detect(image) if restorer.restoration.detects else None
     score = restorer.anomaly_score(image, reconstruction, foreground, properties, exporter.settings, detection)
     spacing = restorer.model.spacing_of(properties)
     return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties, detection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,24 +14,9 @@ from torch import nn
 from nnunet_uad.common.channels import AUTO
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
+from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.scoring.score import anomaly_map, detection_map
 from nnunet_uad.scoring.score_settings import ScoreSettings
-
-
-class RestorationTask(Protocol):
-    """What a restorer needs of a pretraining task."""
-
-    restores: bool
-    detects: bool
-
-    def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-        """Anomaly score of tiles, for tasks that detect."""
-
-    def extra_channels(self, foreground: np.ndarray, channels: int, seed: int) -> np.ndarray | None:
-        """Channels drawn once for a volume."""
-
-    def reconstruct(self, network: nn.Module, image: torch.Tensor, extra: torch.Tensor) -> torch.Tensor:
-        """Pseudo-healthy tiles."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +25,7 @@ class Restorer:
 
     Attributes:
         networks: Networks, one per fold; their reconstructions are averaged.
-        task: Pretraining task, which knows how a network reconstructs.
+        restoration: Way in which a network reconstructs or scores images.
         model: Plan of the model.
         mirror_axes: Spatial axes for test-time mirroring, or ``None``.
         device: Device to compute on.
@@ -48,7 +33,7 @@ class Restorer:
     """
 
     networks: Sequence[nn.Module]
-    task: RestorationTask
+    restoration: Restoration
     model: ModelPlan
     mirror_axes: tuple[int, ...] | None
     device: torch.device
@@ -58,23 +43,32 @@ class Restorer:
         """Pseudo-healthy image of the same shape as ``image`` (C, z, y, x), preprocessed.
 
         Args:
-            image: preprocessed.
-            foreground: boolean (z, y, x).
+            image: Preprocessed image (C, z, y, x), z-score units.
+            foreground: Boolean (z, y, x).
         """
-        extra = self.task.extra_channels(foreground, len(image), self.seed)
-        return self._mean_over_networks(image, extra, self.task.reconstruct, len(image))
+        drawn = self.restoration.draw_for_volume(foreground, len(image), self.model.axes, self.seed)
+        return self._mean_over_networks(image, drawn, self.restoration.reconstruct, len(image))
 
     def detect(self, image: np.ndarray) -> np.ndarray:
-        """What the networks say of the image (C, z, y, x) itself: (z, y, x), for tasks that detect."""
-        return self._mean_over_networks(image, None, lambda network, tile, _: self.task.detect(network, tile), 1)[0]
+        """Score of the networks for the image itself: (z, y, x), above 0, of a model that detects.
+
+        Args:
+            image: Preprocessed image (C, z, y, x).
+        """
+        detect = self.restoration.detect
+        return self._mean_over_networks(image, None, lambda network, tile, _: detect(network, tile), 1)[0]
 
     def source(self, settings: ScoreSettings) -> str:
         """What the score is made of: ``residual``, ``detection`` or ``product``.
 
+        Args:
+            settings: Settings of the score.
+
         Raises:
-            ValueError: the model does not offer what the settings ask for.
+            ValueError: The model does not offer what the settings ask for.
         """
-        offered = [*(["detection"] if self.task.detects else []), *(["residual"] if self.task.restores else [])]
+        possible = {"detection": self.restoration.detects, "residual": self.restoration.reconstructs}
+        offered = [source for source, given in possible.items() if given]
         if len(offered) == 2:
             offered.append("product")
         wanted = offered[0] if settings.score_from == AUTO else settings.score_from
@@ -103,12 +97,12 @@ class Restorer:
         """One channel (z, y, x), at least 0, higher is more anomalous; on the preprocessed grid.
 
         Args:
-            image: preprocessed (C, z, y, x).
-            reconstruction: of the same shape, of a model that restores.
-            foreground: boolean (z, y, x).
-            properties: what nnU-Net stored when it preprocessed the case, for the spacing.
-            settings: how to score.
-            detection: (z, y, x), of a model that detects.
+            image: Preprocessed image (C, z, y, x).
+            reconstruction: Image of the same shape, of a model that reconstructs.
+            foreground: Boolean (z, y, x).
+            properties: Mapping that nnU-Net stored when it preprocessed the case, for the spacing.
+            settings: Settings of the score.
+            detection: Score (z, y, x) of a model that detects.
         """
         source, spacing = self.source(settings), self.model.spacing_of(properties)
         maps = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 from torch.nn import functional
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
+from nnunet_uad.networks.recipe import PlanRecipe
 
 #: Channels per level as multiples of the width (Behrendt et al., MIDL 2024: 1, 2, 2).
 MULTIPLIERS = (1, 2, 2, 2)
@@ -24,16 +24,16 @@ ANISOTROPY = 2.0
 
 
 @dataclass(frozen=True)
-class DiffusionShape:
-    """Size of a diffusion network; everything that is needed to build it again.
+class DiffusionRecipe:
+    """Recipe of a diffusion network.
 
     Attributes:
-        channels: of the image, in and out.
-        stem_stride: voxels per axis that are folded into channels before the first convolution.
-        widths: channels per level; every level but the last halves the grid.
-        attention: whether the coarsest level attends.
-        res_blocks: residual blocks per level.
-        condition: class name, arguments and imports of the plan's network whose encoder conditions, or ``None``.
+        channels: Number of channels of the image, in and out.
+        stem_stride: Voxels per axis that are folded into channels before the first convolution.
+        widths: Channels per level; every level but the last halves the grid.
+        attention: Whether the coarsest level attends.
+        res_blocks: Residual blocks per level.
+        condition: Class name, arguments and imports of the plan's network whose encoder conditions, or ``None``.
     """
 
     channels: int
@@ -43,25 +43,61 @@ class DiffusionShape:
     res_blocks: int = 1
     condition: tuple[str, dict[str, Any], tuple[str, ...]] | None = None
 
+    @classmethod
+    def of(
+        cls, manager: ConfigurationManager, channels: int, width: int = 0, levels: int = 0, conditioned: bool = False
+    ) -> DiffusionRecipe:
+        """The recipe that suits a plan.
 
-def diffusion_shape(
-    manager: ConfigurationManager, channels: int, width: int = 0, levels: int = 0, conditioned: bool = False
-) -> DiffusionShape:
-    """Size the network from the plan.
+        As published, the network works at half the plan's resolution and widens its levels as 1, 2, 2. Half the
+        resolution is reached by folding 2 voxels per axis into channels, so that no voxel is lost.
 
-    As published, the network works at half the plan's resolution and triples its levels' widths as 1, 2, 2. Half the
-    resolution is reached by folding 2 voxels per axis into channels, so that no voxel is lost.
+        Args:
+            manager: Configuration of the plan.
+            channels: Number of channels of the image.
+            width: Channels of the first level; 0: twice those of the plan's first stage.
+            levels: Number of levels; 0: three, or two where the patch allows no more.
+            conditioned: Whether to build the conditioning encoder.
 
-    Args:
-        manager: configuration of the plan.
-        channels: of the image.
-        width: channels of the first level; 0: twice those of the plan's first stage.
-        levels: of the network; 0: three, or two where the patch allows no more.
-        conditioned: build the conditioning encoder.
+        Raises:
+            ValueError: The patch is too small for the depth.
+        """
+        stem, count = _stem_and_levels(manager, levels)
+        base = width or 2 * int(manager.network_arch_init_kwargs["features_per_stage"][0])
+        condition = None
+        if conditioned:
+            plan = PlanRecipe.of(manager, channels)
+            condition = plan.name, plan.arguments, plan.requires_import
+        return cls(channels, stem, tuple(base * m for m in MULTIPLIERS[:count]), condition=condition)
 
-    Raises:
-        ValueError: the patch is too small for the depth.
-    """
+    def build(self) -> DiffusionNetwork:
+        """The network, with fresh weights."""
+        return DiffusionNetwork(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as a mapping that survives JSON."""
+        content = asdict(self)
+        return {
+            "kind": "diffusion",
+            **content,
+            "stem_stride": list(self.stem_stride),
+            "widths": list(self.widths),
+            "condition": None if self.condition is None else list(self.condition),
+        }
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> DiffusionRecipe:
+        """The recipe back from :meth:`to_json`."""
+        condition = content["condition"]
+        if condition is not None:
+            name, arguments, requires_import = condition
+            condition = (name, arguments, tuple(requires_import))
+        sizes = {k: tuple(content[k]) for k in ("stem_stride", "widths")}
+        return cls(**{**content, **sizes, "condition": condition})
+
+
+def _stem_and_levels(manager: ConfigurationManager, levels: int) -> tuple[tuple[int, ...], int]:
+    """Stride of the stem per axis, and the number of levels; refuses patches that are too small."""
     spacing = [float(s) for s in manager.spacing]
     patch = [int(p) for p in manager.patch_size]
     # Thick slices, and axes too short for two levels after folding, keep their resolution.
@@ -77,21 +113,12 @@ def diffusion_shape(
             f"{' x '.join(map(str, stem))} its coarsest grid must keep {SMALLEST_GRID} voxels per axis, which allows "
             f"{possible} level(s); 2 to {len(MULTIPLIERS)} are possible in general. "
             + (
-                f'Lower it: {SETTINGS_VARIABLE}="diffusion_levels={min(possible, len(MULTIPLIERS))}" nnUNetv2_train …'
+                f"Lower it: diffusion_levels={min(possible, len(MULTIPLIERS))}"
                 if possible >= 2
                 else "Plan with a larger patch (nnunet_uad small-plan --patch …)."
             )
         )
-    arguments = manager.network_arch_init_kwargs
-    base = width or 2 * int(arguments["features_per_stage"][0])
-    condition = None
-    if conditioned:
-        condition = (
-            manager.network_arch_class_name,
-            dict(arguments),
-            tuple(manager.network_arch_init_kwargs_req_import),
-        )
-    return DiffusionShape(channels, stem, tuple(base * m for m in MULTIPLIERS[:wanted]), condition=condition)
+    return stem, wanted
 
 
 def max_levels(patch_size: Sequence[int], stem_stride: Sequence[int]) -> int:
@@ -106,33 +133,33 @@ class DiffusionNetwork(nn.Module):
     Images of any size are accepted: they are padded to a multiple of the network's stride by repeating the border.
 
     Args:
-        shape: of the network.
+        recipe: Sizes of the network.
     """
 
-    def __init__(self, shape: DiffusionShape) -> None:
+    def __init__(self, recipe: DiffusionRecipe) -> None:
         from monai.networks.nets import DiffusionModelUNet
 
         super().__init__()
-        self.shape = shape
-        self.axes = len(shape.stem_stride)
-        folded = shape.channels * math.prod(shape.stem_stride)
-        levels = len(shape.widths)
-        groups = math.gcd(8, *shape.widths)
+        self.recipe = recipe
+        self.axes = len(recipe.stem_stride)
+        folded = recipe.channels * math.prod(recipe.stem_stride)
+        levels = len(recipe.widths)
+        groups = math.gcd(8, *recipe.widths)
         self.unet = DiffusionModelUNet(
             spatial_dims=self.axes,
             in_channels=folded,
             out_channels=folded,
-            channels=shape.widths,
-            num_res_blocks=shape.res_blocks,
-            attention_levels=[shape.attention and k == levels - 1 for k in range(levels)],
+            channels=recipe.widths,
+            num_res_blocks=recipe.res_blocks,
+            attention_levels=[recipe.attention and k == levels - 1 for k in range(levels)],
             norm_num_groups=groups,
-            num_head_channels=shape.widths[-1] // 2 if shape.widths[-1] % 2 == 0 else shape.widths[-1],
+            num_head_channels=recipe.widths[-1] // 2 if recipe.widths[-1] % 2 == 0 else recipe.widths[-1],
             use_flash_attention=False,
         )
         self.condition = None
-        if shape.condition is not None:
+        if recipe.condition is not None:
             # MONAI adds the embedding of a class to that of the time; ours is a vector that describes the image.
-            self.condition = ConditionEncoder(shape.condition, shape.channels, 4 * shape.widths[0])
+            self.condition = ConditionEncoder(recipe.condition, recipe.channels, 4 * recipe.widths[0])
             self.unet.num_class_embeds = 1
             self.unet.class_embedding = nn.Identity()
 
@@ -140,9 +167,9 @@ class DiffusionNetwork(nn.Module):
         """The clean image.
 
         Args:
-            noisy: (B, C, *spatial).
-            time: integer (B,).
-            image: (B, C, *spatial), what a conditioned network looks at besides.
+            noisy: Noisy image (B, C, *spatial), z-score units.
+            time: Time step per sample, integer (B,).
+            image: Image (B, C, *spatial) that a conditioned network looks at besides.
         """
         size = noisy.shape[2:]
         padded = self._padded(noisy)
@@ -151,15 +178,15 @@ class DiffusionNetwork(nn.Module):
             if image is None:
                 raise ValueError("A conditioned diffusion network needs the image besides the noisy one.")
             labels = self.condition(image)
-        output = self.unet(space_to_depth(padded, self.shape.stem_stride), time, class_labels=labels)
-        restored = depth_to_space(output, self.shape.stem_stride)
+        output = self.unet(space_to_depth(padded, self.recipe.stem_stride), time, class_labels=labels)
+        clean = depth_to_space(output, self.recipe.stem_stride)
         for axis, n in enumerate(size, start=2):
-            restored = restored.narrow(axis, 0, n)
-        return restored
+            clean = clean.narrow(axis, 0, n)
+        return clean
 
     def _padded(self, image: torch.Tensor) -> torch.Tensor:
-        factor = 2 ** (len(self.shape.widths) - 1)
-        missing = [-n % (s * factor) for n, s in zip(image.shape[2:], self.shape.stem_stride, strict=True)]
+        factor = 2 ** (len(self.recipe.widths) - 1)
+        missing = [-n % (s * factor) for n, s in zip(image.shape[2:], self.recipe.stem_stride, strict=True)]
         if not any(missing):
             return image
         return functional.pad(image, [x for m in reversed(missing) for x in (0, m)], mode="replicate")
@@ -168,12 +195,12 @@ class DiffusionNetwork(nn.Module):
 class ConditionEncoder(nn.Module):
     """The plan's encoder, pooled to a vector that shifts the diffusion network's features (cDDPM).
 
-    *Behrendt et al., arXiv 2312.04215*, condition on a ResNet's features of the input image.
+    Behrendt et al., https://arxiv.org/abs/2312.04215, condition on a ResNet's features of the input image.
 
     Args:
-        architecture: class name, arguments, imports of the plan's network.
-        channels: of the image.
-        width: of the vector.
+        architecture: Class name, arguments, imports of the plan's network.
+        channels: Number of channels of the image.
+        width: Length of the vector.
     """
 
     def __init__(self, architecture: tuple[str, dict[str, Any], tuple[str, ...]], channels: int, width: int) -> None:

@@ -1,9 +1,10 @@
-"""A patch-wise discriminator (PatchGAN, Isola et al. 2017; MONAI's) whose receptive field is known in mm."""
+"""A patch-wise discriminator (PatchGAN, Isola et al. 2017, https://arxiv.org/abs/1611.07004) of known field, mm."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -29,12 +30,12 @@ def choose_layers(field_mm: float, spacing: Sequence[float], patch_size: Sequenc
     """Number of layers whose receptive field along the finest axis is nearest to ``field_mm``.
 
     Args:
-        field_mm: wanted edge, mm.
-        spacing: mm per axis.
-        patch_size: voxels per axis; every axis must keep an output.
+        field_mm: Wanted edge, mm.
+        spacing: Voxel size per axis, mm.
+        patch_size: Voxels per axis; every axis must keep an output.
 
     Raises:
-        ValueError: the patch is too small for a discriminator.
+        ValueError: The patch is too small for a discriminator.
     """
     possible = [n for n in range(1, MOST_LAYERS + 1) if min(patch_size) >= 3 * 2**n]
     if not possible:
@@ -45,18 +46,57 @@ def choose_layers(field_mm: float, spacing: Sequence[float], patch_size: Sequenc
     return min(possible, key=lambda n: abs(receptive_field(n) * min(spacing) - field_mm))
 
 
+@dataclass(frozen=True)
+class DiscriminatorRecipe:
+    """Recipe of a patch-wise discriminator.
+
+    Attributes:
+        axes: Spatial axes, 2 or 3.
+        channels: Number of channels of the image.
+        width: Channels of the first convolution.
+        layers: Convolutions of stride 2, see :func:`receptive_field`.
+        spectral: Whether every convolution is spectrally normalised (Miyato et al., ICLR 2018,
+            https://arxiv.org/abs/1802.05957).
+        criterion: Meaning of the outputs, ``least_squares`` or ``hinge``.
+    """
+
+    axes: int
+    channels: int
+    width: int
+    layers: int
+    spectral: bool
+    criterion: str
+
+    def build(self) -> UnrealnessMap:
+        """The frozen network of this recipe: a discriminator whose output is its map."""
+        return UnrealnessMap(self.discriminator())
+
+    def discriminator(self) -> PatchwiseDiscriminator:
+        """The discriminator as it is trained, with fresh weights."""
+        return PatchwiseDiscriminator(**asdict(self))
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as a mapping that survives JSON."""
+        return {"kind": "discriminator", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> DiscriminatorRecipe:
+        """The recipe back from :meth:`to_json`."""
+        return cls(**content)
+
+
 class PatchwiseDiscriminator(nn.Module):
     """Says of every patch of an image how real it is.
 
     Without normalisation layers: they would let every output see the whole image.
 
     Args:
-        axes: 2 or 3.
-        channels: of the image.
-        width: channels of the first convolution.
-        layers: see :func:`receptive_field`.
-        spectral: spectral normalisation (Miyato et al., ICLR 2018) of every convolution.
-        criterion: ``least_squares`` or ``hinge``: what its outputs mean.
+        axes: Spatial axes, 2 or 3.
+        channels: Number of channels of the image.
+        width: Channels of the first convolution.
+        layers: Convolutions of stride 2, see :func:`receptive_field`.
+        spectral: Whether every convolution is spectrally normalised.
+        criterion: Meaning of the outputs, ``least_squares`` or ``hinge``.
     """
 
     def __init__(self, axes: int, channels: int, width: int, layers: int, spectral: bool, criterion: str) -> None:
@@ -101,7 +141,7 @@ class UnrealnessMap(nn.Module):
     """A discriminator as a frozen module whose output is its map; the name of its part is that of the training.
 
     Args:
-        discriminator: with or without weights yet.
+        discriminator: Discriminator, with or without weights yet.
     """
 
     def __init__(self, discriminator: PatchwiseDiscriminator) -> None:
@@ -114,14 +154,16 @@ class UnrealnessMap(nn.Module):
 
 
 def gradient_penalty(discriminator: nn.Module, image: torch.Tensor) -> torch.Tensor:
-    """R1 (Mescheder et al., ICML 2018, eq. 9) without its factor γ/2: squared gradient at real images.
+    """R1 without its factor γ/2: squared gradient at real images.
+
+    Mescheder et al., ICML 2018, eq. 9, https://arxiv.org/abs/1801.04406.
 
     ‖∇ₓ Σₚ Dₚ(x)‖² divided by the number of patches p, so that its size does not grow with the image; mean over
     the batch.
 
     Args:
-        discriminator: returns (B, 1, *map).
-        image: real images.
+        discriminator: Network that returns logits (B, 1, *map).
+        image: Real images (B, C, *spatial).
     """
     # Squares of small gradients underflow in half precision; only CUDA trains in it.
     with torch.autocast("cuda", enabled=False) if image.is_cuda else nullcontext():

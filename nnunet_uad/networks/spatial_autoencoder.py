@@ -1,10 +1,10 @@
-"""Spatial autoencoders (Baur et al., BrainLes 2018, arXiv 1804.04488) from the plan's encoder."""
+"""Spatial autoencoders (Baur et al., BrainLes 2018, https://arxiv.org/abs/1804.04488) from the plan's encoder."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -17,24 +17,22 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 from torch.nn import functional
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
-
 #: Positions per axis of the code (Baur et al.: 16 x 16), at most this share of the image's.
 CODE_SIZE, LARGEST_SHARE = 16, 0.25
 
 
 @dataclass(frozen=True)
-class AutoencoderShape:
-    """What is needed to build a spatial autoencoder again.
+class AutoencoderRecipe:
+    """Recipe of a spatial autoencoder.
 
     Attributes:
-        name: class of the plan's network.
-        arguments: of the plan's network.
-        requires_import: arguments that name a class.
-        channels: of the image.
-        stage: of the encoder on whose grid the code lies.
-        code_channels: of the code.
-        variational: the code is a Gaussian per position.
+        name: Class of the plan's network.
+        arguments: Arguments of that class.
+        requires_import: Arguments that name a class.
+        channels: Number of channels of the image.
+        stage: Stage of the encoder on whose grid the code lies.
+        code_channels: Number of channels of the code.
+        variational: Whether the code is a Gaussian per position.
     """
 
     name: str
@@ -45,27 +43,53 @@ class AutoencoderShape:
     code_channels: int
     variational: bool
 
+    @classmethod
+    def of(
+        cls, manager: ConfigurationManager, channels: int, code_channels: int, code_size: int, variational: bool
+    ) -> AutoencoderRecipe:
+        """The recipe that suits a plan.
 
-def autoencoder_shape(
-    manager: ConfigurationManager, channels: int, code_channels: int, code_size: int, variational: bool
-) -> AutoencoderShape:
-    """Size the autoencoder from the plan.
+        Args:
+            manager: Configuration of the plan.
+            channels: Number of channels of the image.
+            code_channels: Number of channels of the code.
+            code_size: Wanted positions per axis; 0: 16, but at most a quarter of the patch. The encoder's stage whose
+                grid is nearest is taken.
+            variational: Whether to build a VAE.
 
-    Args:
-        manager: configuration of the plan.
-        channels: of the image.
-        code_channels: of the code.
-        code_size: wanted positions per axis; 0: 16, but at most a quarter of the patch. The encoder's stage whose
-            grid is nearest is taken.
-        variational: build a VAE.
+        Raises:
+            ValueError: A code larger than the image, or an encoder that never reduces the image.
+        """
+        return cls(
+            manager.network_arch_class_name,
+            dict(manager.network_arch_init_kwargs),
+            tuple(manager.network_arch_init_kwargs_req_import),
+            channels,
+            _code_stage(manager, code_size),
+            code_channels,
+            variational,
+        )
 
-    Raises:
-        ValueError: a code larger than the image, or an encoder that never reduces the image.
-    """
+    def build(self) -> SpatialAutoencoder:
+        """The network, with fresh weights."""
+        return SpatialAutoencoder(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as a mapping that survives JSON."""
+        return {"kind": "autoencoder", **asdict(self), "requires_import": list(self.requires_import)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> AutoencoderRecipe:
+        """The recipe back from :meth:`to_json`."""
+        return cls(**{**content, "requires_import": tuple(content["requires_import"])})
+
+
+def _code_stage(manager: ConfigurationManager, code_size: int) -> int:
+    """The encoder's stage whose grid is nearest to ``code_size`` positions per axis."""
     patch = np.array(manager.patch_size, dtype=float)
     if code_size > patch.min():
         raise ValueError(
-            f"{SETTINGS_VARIABLE}: code_size={code_size} is larger than the image of "
+            f"code_size={code_size} is larger than the image of "
             f"{' x '.join(map(str, manager.patch_size))} voxels: nothing would be compressed. Choose at most "
             f"{int(patch.min()) // 2}, or 0 for the size from the plan."
         )
@@ -78,16 +102,7 @@ def autoencoder_shape(
             "more stages (nnunet_uad small-plan --features …)."
         )
     wanted = code_size or min(CODE_SIZE, LARGEST_SHARE * float(np.exp(np.mean(np.log(patch)))))
-    stage = min(reducing, key=lambda s: abs(math.log(edge[s] / wanted)))
-    return AutoencoderShape(
-        manager.network_arch_class_name,
-        dict(manager.network_arch_init_kwargs),
-        tuple(manager.network_arch_init_kwargs_req_import),
-        channels,
-        stage,
-        code_channels,
-        variational,
-    )
+    return min(reducing, key=lambda s: abs(math.log(edge[s] / wanted)))
 
 
 class SpatialAutoencoder(nn.Module):
@@ -97,29 +112,29 @@ class SpatialAutoencoder(nn.Module):
     So every weight of the encoder learns and can be transferred, while nothing but the code reaches the decoder.
 
     Args:
-        shape: of the autoencoder.
+        recipe: Sizes of the autoencoder.
     """
 
-    def __init__(self, shape: AutoencoderShape) -> None:
+    def __init__(self, recipe: AutoencoderRecipe) -> None:
         super().__init__()
-        self.shape = shape
+        self.recipe = recipe
         plan = get_network_from_plans(
-            shape.name, shape.arguments, shape.requires_import, shape.channels, 1, allow_init=True
+            recipe.name, recipe.arguments, recipe.requires_import, recipe.channels, 1, allow_init=True
         )
         self.encoder = plan.encoder
         convolution = self.encoder.conv_op
-        outputs = shape.code_channels * (2 if shape.variational else 1)
-        self.to_code = nn.ModuleList(convolution(f, outputs, 1) for f in self.encoder.output_channels[shape.stage :])
-        self.generator = _generator(self.encoder, shape, shape.arguments["n_conv_per_stage_decoder"])
+        outputs = recipe.code_channels * (2 if recipe.variational else 1)
+        self.to_code = nn.ModuleList(convolution(f, outputs, 1) for f in self.encoder.output_channels[recipe.stage :])
+        self.generator = _generator(self.encoder, recipe, recipe.arguments["n_conv_per_stage_decoder"])
         self.generator.apply(InitWeights_He(1e-2))
 
     def encode(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mean and log variance (``None`` unless variational) of the code: (B, code channels, *grid)."""
-        features = self.encoder(image)[self.shape.stage :]
+        features = self.encoder(image)[self.recipe.stage :]
         code = self.to_code[0](features[0])
         for project, feature in zip(self.to_code[1:], features[1:], strict=True):
             code = code + functional.interpolate(project(feature), size=code.shape[2:])
-        if not self.shape.variational:
+        if not self.recipe.variational:
             return code, None
         mean, log_variance = code.chunk(2, dim=1)
         # exp of what a young network says must not overflow half precision.
@@ -136,18 +151,18 @@ def kl_divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tenso
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).flatten(1).sum(1)
 
 
-def _generator(encoder: nn.Module, shape: AutoencoderShape, convolutions: Sequence[int] | int) -> nn.Sequential:
+def _generator(encoder: nn.Module, recipe: AutoencoderRecipe, convolutions: Sequence[int] | int) -> nn.Sequential:
     """The decoder: the encoder's stages in reverse, from the code's grid to the image's."""
     stages = len(encoder.output_channels)
     count = [convolutions] * (stages - 1) if isinstance(convolutions, int) else list(convolutions)
     upsampling = get_matching_convtransp(conv_op=encoder.conv_op)
-    layers = [_blocks(encoder, shape.stage, shape.code_channels, 1)]
-    for stage in range(shape.stage, 0, -1):
+    layers = [_blocks(encoder, recipe.stage, recipe.code_channels, 1)]
+    for stage in range(recipe.stage, 0, -1):
         stride = encoder.strides[stage]
         width, next_width = encoder.output_channels[stage], encoder.output_channels[stage - 1]
         layers.append(upsampling(width, next_width, stride, stride, bias=encoder.conv_bias))
         layers.append(_blocks(encoder, stage - 1, next_width, count[stages - 1 - stage]))
-    layers.append(encoder.conv_op(encoder.output_channels[0], shape.channels, 1))
+    layers.append(encoder.conv_op(encoder.output_channels[0], recipe.channels, 1))
     return nn.Sequential(*layers)
 
 

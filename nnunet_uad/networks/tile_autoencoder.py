@@ -1,13 +1,43 @@
-"""Tile-wise autoencoder (Chen, arXiv 2108.03823) from the parts of the plan's network."""
+"""Tile-wise autoencoder (Chen, https://arxiv.org/abs/2108.03823) from the parts of the plan's network."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
+from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.networks.tiles import cut_tiles, join_tiles
+
+
+@dataclass(frozen=True)
+class TileRecipe:
+    """Recipe of a tile-wise autoencoder.
+
+    Attributes:
+        plan: Recipe of the plan's network, whose encoder and decoder are taken.
+        grid: Tiles per axis.
+    """
+
+    plan: PlanRecipe
+    grid: tuple[int, ...]
+
+    def build(self) -> TileAutoencoder:
+        """The network, with fresh weights."""
+        return TileAutoencoder(self.plan.build(), self.grid)
+
+    def to_json(self) -> dict[str, Any]:
+        """The recipe as a mapping that survives JSON."""
+        return {"kind": "tiles", "plan": self.plan.to_json(), "grid": list(self.grid)}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> TileRecipe:
+        """The recipe back from :meth:`to_json`."""
+        plan = {k: v for k, v in content["plan"].items() if k != "kind"}
+        return cls(PlanRecipe.from_json(plan), tuple(content["grid"]))
 
 
 class TileAutoencoder(nn.Module):
@@ -17,8 +47,8 @@ class TileAutoencoder(nn.Module):
     trivial. The weights that read them stay as they were initialised until fine-tuning feeds them.
 
     Args:
-        network: the plan's, with as many outputs as inputs.
-        grid: tiles per axis.
+        network: Network of the plan, with as many outputs as inputs.
+        grid: Tiles per axis.
     """
 
     def __init__(self, network: nn.Module, grid: Sequence[int]) -> None:
@@ -40,8 +70,8 @@ def decode_without_skips(decoder: nn.Module, deepest: torch.Tensor) -> torch.Ten
     The convolutions over zeros are left out, which saves a third of the decoder's work.
 
     Args:
-        decoder: of the plan's network, without deep supervision.
-        deepest: (B, F, *spatial).
+        decoder: Decoder of the plan's network, without deep supervision.
+        deepest: Deepest features (B, F, *spatial).
     """
     features = deepest
     for upsample, stage in zip(decoder.transpconvs, decoder.stages, strict=True):

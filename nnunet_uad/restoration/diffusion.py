@@ -1,21 +1,21 @@
-"""The diffusion process: noising, training target, restoration in one step or several.
+"""The diffusion process: noising, training target, reconstruction in one step or several.
 
-Behrendt et al., MIDL 2024 (x₀-prediction, one step, mean over several t); AnoDDPM, Wyatt et al., CVPRW 2022 (simplex
-noise, partial diffusion); DDIM, Song et al., ICLR 2021.
+Behrendt et al., MIDL 2024, https://arxiv.org/abs/2312.04215 (x₀-prediction, one step, mean over several t); AnoDDPM,
+Wyatt et al., CVPRW 2022 (simplex noise, partial diffusion); DDIM, Song et al., ICLR 2021,
+https://arxiv.org/abs/2010.02502.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
 from nnunet_uad.corruption.simplex_noise import SimplexNoise
+from nnunet_uad.restoration.base import Restoration
 
 #: Time steps of the process.
 TRAIN_STEPS = 1000
@@ -23,19 +23,19 @@ TRAIN_STEPS = 1000
 _LINEAR_VARIANCE = 2 / 3
 
 
-class DiffusionProcess:
-    """Noising and restoring with a network that predicts the clean image.
+class DiffusionProcess(Restoration):
+    """Noising, and reconstructing with a network that predicts the clean image.
 
     Args:
-        spacing: mm per axis of the patch.
-        noise: ``coarse``, ``simplex`` or ``white``; each of unit variance.
-        cell_mm: cell of the coarse noise, or wavelength of the simplex noise's first octave.
-        times: time steps whose one-step estimates are averaged.
-        ddim_start: restore in several steps from this time step; 0: in one.
-        ddim_steps: how many.
+        spacing: Voxel size per axis of the patch, mm.
+        noise: Kind of noise, ``coarse``, ``simplex`` or ``white``; each of unit variance.
+        cell_mm: Cell of the coarse noise, or wavelength of the simplex noise's first octave, mm.
+        times: Time steps whose one-step estimates are averaged.
+        ddim_start: Time step from which several steps lead to the reconstruction; 0: one step.
+        ddim_steps: Number of these steps.
 
     Raises:
-        ValueError: settings outside what the process has.
+        ValueError: Settings outside what the process has.
     """
 
     kind = "diffusion"
@@ -68,9 +68,10 @@ class DiffusionProcess:
         self._coarse_scale = _LINEAR_VARIANCE ** (-wide / 2)
         self._simplex = SimplexNoise(self.spacing, self.cell_mm)
 
-    def describe(self) -> dict[str, Any]:
-        """The arguments, for :func:`nnunet_uad.restoration.frozen.build_restorer`."""
+    def to_json(self) -> dict[str, Any]:
+        """Kind and arguments."""
         return {
+            "kind": self.kind,
             "spacing": list(self.spacing),
             "noise": self.noise,
             "cell_mm": self.cell_mm,
@@ -79,7 +80,7 @@ class DiffusionProcess:
             "ddim_steps": self.ddim_steps,
         }
 
-    def draw_noise(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+    def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Noise of unit variance, of the shape and device of ``image`` (B, C, *spatial)."""
         if self.noise == "white":
             return torch.randn(image.shape, device=image.device, generator=generator)
@@ -95,9 +96,9 @@ class DiffusionProcess:
         """√ᾱ(t) · image + √(1 − ᾱ(t)) · noise, in float32.
 
         Args:
-            image: (B, C, *spatial).
-            noise: of the same shape.
-            times: integer (B,).
+            image: Image (B, C, *spatial), z-score units.
+            noise: Noise of the same shape.
+            times: Time step per sample, integer (B,).
         """
         return self.scheduler.add_noise(image.float(), noise.float(), times)
 
@@ -106,20 +107,20 @@ class DiffusionProcess:
         times = torch.full((len(image),), time, device=image.device)
         return network(self.noised(image, noise, times), times, image).float()
 
-    def restore_randomly(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    def reconstruct_in_training(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """One-step estimate from a random time step and fresh noise per sample: how a network is trained on it."""
         times = self.draw_times(image)
-        return network(self.noised(image, self.draw_noise(image), times), times, image).float()
+        return network(self.noised(image, self.draw(image), times), times, image).float()
 
-    def restore(self, network: nn.Module, image: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    def reconstruct(self, network: nn.Module, image: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
         """The image as the model of healthy anatomy has it.
 
         Args:
-            network: predicts the clean image.
-            image: (B, C, *spatial).
-            noise: of the same shape, or with one sample for all.
+            network: Network that predicts the clean image.
+            image: Image (B, C, *spatial), z-score units.
+            drawn: Noise of the same shape, or with one sample for all.
         """
-        noise = noise.expand_as(image)
+        noise = drawn.expand_as(image)
         if self.ddim_start:
             return self._ddim(network, image, noise)
         total = torch.zeros_like(image, dtype=torch.float32)
@@ -141,27 +142,14 @@ class DiffusionProcess:
 
 def _check(noise: str, times: Sequence[int], ddim_start: int, ddim_steps: int) -> None:
     if noise not in ("coarse", "simplex", "white"):
-        raise ValueError(f"{SETTINGS_VARIABLE}: diffusion_noise expects coarse, simplex or white, found {noise!r}.")
+        raise ValueError(f"diffusion_noise expects coarse, simplex or white, found {noise!r}.")
     if not times or any(not 0 <= t < TRAIN_STEPS for t in times):
-        raise ValueError(
-            f"{SETTINGS_VARIABLE}: test_times expects time steps from 0 to {TRAIN_STEPS - 1}, found {list(times)}."
-        )
+        raise ValueError(f"test_times expects time steps from 0 to {TRAIN_STEPS - 1}, found {list(times)}.")
     if not ddim_start:
         return
     stride = ddim_start // max(1, ddim_steps)
     if not 0 < ddim_start < TRAIN_STEPS or ddim_steps < 1 or stride * ddim_steps != ddim_start or TRAIN_STEPS % stride:
         raise ValueError(
-            f"{SETTINGS_VARIABLE}: ddim_start={ddim_start} in ddim_steps={ddim_steps} is not possible: the stride "
+            f"ddim_start={ddim_start} in ddim_steps={ddim_steps} is not possible: the stride "
             f"ddim_start / ddim_steps must be a whole number that divides {TRAIN_STEPS} (250 in 10, 500 in 20, …)."
         )
-
-
-def noise_count(channels: int, axes: int, shape: Sequence[int]) -> tuple[int, ...]:
-    """Shape of the batch in which a volume's noise is drawn: a 2D plan gets independent slices.
-
-    Args:
-        channels: of the image.
-        axes: spatial axes of the network.
-        shape: of the volume (z, y, x).
-    """
-    return (math.prod(shape[: len(shape) - axes]), channels, *shape[len(shape) - axes :])

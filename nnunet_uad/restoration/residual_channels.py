@@ -12,18 +12,28 @@ from typing import Any
 import torch
 from torch import nn
 
+from nnunet_uad.restoration.channel_kinds import SCORE
 from nnunet_uad.restoration.frozen import FrozenRestorer, build_restorer
 from nnunet_uad.weights.transfer import zero_further_inputs
 
-#: What can be made of an image x and its restoration x̂; each has as many channels as the image.
-CHANNEL_KINDS: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "signed": lambda image, restored: image - restored,
-    "absolute": lambda image, restored: (image - restored).abs(),
-    "reconstruction": lambda image, restored: restored,
-}
-#: The one further channel of a frozen network that returns a score instead of an image.
-SCORE = "score"
-FORMS = ("channels", "siamese")
+
+def make_channels(
+    kinds: Sequence[str], image: torch.Tensor, reconstruction: torch.Tensor, axis: int = 1
+) -> torch.Tensor:
+    """Further channels of an image: (B, C · number of kinds, *spatial).
+
+    Args:
+        kinds: Names out of :data:`~nnunet_uad.restoration.channel_kinds.CHANNEL_KINDS`, in the order of the channels.
+        image: Image x (B, C, *spatial).
+        reconstruction: Reconstruction x̂ of the same shape.
+        axis: Axis of the channels; 0 for images without a batch.
+    """
+    made: dict[str, Callable[[], torch.Tensor]] = {
+        "signed": lambda: image - reconstruction,
+        "absolute": lambda: (image - reconstruction).abs(),
+        "reconstruction": lambda: reconstruction,
+    }
+    return torch.cat([made[kind]() for kind in kinds], dim=axis)
 
 
 class ResidualChannelsNetwork(nn.Module):
@@ -33,10 +43,10 @@ class ResidualChannelsNetwork(nn.Module):
     says about them is set to 0.
 
     Args:
-        restorer: with or without weights yet.
-        segmenter: takes the image's channels and the further ones.
-        channels: of the image.
-        kinds: of :data:`CHANNEL_KINDS`, in the order of the further channels; or :data:`SCORE` alone.
+        restorer: Restorer, with or without weights yet.
+        segmenter: Network that takes the image's channels and the further ones.
+        channels: Number of channels of the image.
+        kinds: Names of :mod:`~nnunet_uad.restoration.channel_kinds`, in the order of the further channels.
     """
 
     def __init__(self, restorer: FrozenRestorer, segmenter: nn.Module, channels: int, kinds: Sequence[str]) -> None:
@@ -48,12 +58,12 @@ class ResidualChannelsNetwork(nn.Module):
 
     @property
     def encoder(self) -> nn.Module:
-        """Of the segmentation network."""
+        """Encoder of the segmentation network."""
         return self.segmenter.encoder
 
     @property
     def decoder(self) -> nn.Module:
-        """Of the segmentation network, where nnU-Net switches deep supervision."""
+        """Decoder of the segmentation network, where nnU-Net switches deep supervision."""
         return self.segmenter.decoder
 
     def forward(self, image: torch.Tensor) -> Any:
@@ -67,11 +77,11 @@ class ResidualChannelsNetwork(nn.Module):
 
     def further_channels(self, image: torch.Tensor) -> torch.Tensor:
         """Residual channels (B, C · number of kinds, *spatial), or the score's (B, 1, *spatial), of an image."""
-        restored = self.restorer(image).to(image.dtype)
+        output = self.restorer(image).to(image.dtype)
         inside = (image != 0).any(dim=1, keepdim=True)
         if self.kinds == (SCORE,):
-            return restored * inside
-        return torch.cat([CHANNEL_KINDS[kind](image, restored) for kind in self.kinds], dim=1) * inside
+            return output * inside
+        return make_channels(self.kinds, image, output) * inside
 
 
 class SiameseSegmenter(nn.Module):
@@ -81,7 +91,7 @@ class SiameseSegmenter(nn.Module):
     plan's width; it starts as the image's features alone, so pretrained weights keep their function.
 
     Args:
-        network: the plan's, for the image's channels.
+        network: Network of the plan, for the image's channels.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -103,34 +113,16 @@ class SiameseSegmenter(nn.Module):
         return self.decoder([fuse(torch.cat([a, b], dim=1)) for a, b, fuse in features])
 
 
-def check_channel_choice(kinds: Sequence[str], form: str) -> None:
-    """Refuse kinds or forms that do not exist.
-
-    Raises:
-        ValueError: naming what there is.
-    """
-    unknown = [k for k in kinds if k not in CHANNEL_KINDS]
-    if unknown or not kinds or len(set(kinds)) < len(kinds):
-        raise ValueError(
-            f"residual_channels expects some of {', '.join(CHANNEL_KINDS)}, each once and separated by commas, found "
-            f"{','.join(kinds)!r}."
-        )
-    if form not in FORMS:
-        raise ValueError(f"residual_form expects {' or '.join(FORMS)}, found {form!r}.")
-    if form == "siamese" and tuple(kinds) != ("signed",):
-        raise ValueError("The siamese form compares image and signed residual; leave residual_channels at signed.")
-
-
 def build_residual_network(
     description: Mapping[str, Any], channels: int, build_segmenter: Callable[[int], nn.Module]
 ) -> ResidualChannelsNetwork:
     """The network of a description, as plans carry it; the restorer's weights are not part of it.
 
     Args:
-        description: ``network`` and ``restoration`` (:mod:`nnunet_uad.restoration.frozen`), ``kinds``, ``form``,
-            ``seed``.
-        channels: of the image.
-        build_segmenter: number of input channels → the plan's segmentation network.
+        description: Mapping with ``network`` and ``restoration`` (:mod:`nnunet_uad.restoration.frozen`), ``kinds``,
+            ``form``, ``seed``.
+        channels: Number of channels of the image.
+        build_segmenter: Function from the number of input channels to the plan's segmentation network.
     """
     restorer = build_restorer(description, description["seed"])
     kinds = description["kinds"]

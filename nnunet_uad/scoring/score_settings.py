@@ -8,14 +8,14 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from nnunet_uad.common.channels import AUTO, bright_channels
-from nnunet_uad.common.settings import check_choices
+from nnunet_uad.common.settings import Settings, check_choices
 
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
 SOURCES = (AUTO, "residual", "detection", "product")
 
 
 @dataclass(frozen=True)
-class ScoreSettings:
+class ScoreSettings(Settings):
     """Settings of the anomaly score; sizes in mm (pixels for images without a spacing).
 
     Attributes:
@@ -43,6 +43,7 @@ class ScoreSettings:
     min_component_mm3: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choices(self, {"residual": RESIDUALS, "score_from": SOURCES})
         if not 0 <= self.intensity_weight <= 1:
             raise ValueError(f"intensity_weight expects a number in [0, 1], found {self.intensity_weight}.")

@@ -15,14 +15,14 @@ from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_uad.common.files import atomic_path
-from nnunet_uad.common.settings import SETTINGS_VARIABLE, read_settings, settings_to_json
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, read_settings, settings_to_json
 from nnunet_uad.data.splits import ensure_splits
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.schedule import WarmupPolySchedule
 
 
 @dataclass(frozen=True)
-class TrainSettings:
+class TrainSettings(Settings):
     """Settings of every trainer.
 
     Attributes:
@@ -44,6 +44,7 @@ class TrainSettings:
     mirroring: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.optimizer not in ("adamw", "sgd"):
             raise ValueError(f"optimizer expects adamw or sgd, found {self.optimizer!r}.")
         if not self.learning_rate > 0:

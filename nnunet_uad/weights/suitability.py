@@ -10,11 +10,10 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.methods import FINE_TUNED
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
 
-#: Methods that a ``nnUNetTrainer…Pretrained`` is named after.
-FINE_TUNED = ("DAE", "MAE", "SyntheticAnomaly", "TAE", "VAE")
 # Spacings further apart than this factor on any axis change what a filter sees.
 SPACING_TOLERANCE = 1.25
 
@@ -107,11 +106,15 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
     """
     record = source.record
     if record is None or not record.restorer:
-        what = "a file without a pretraining record" if record is None else f"weights of {record.trainer}"
+        what = (
+            "a file without a pretraining record"
+            if record is None
+            else f"weights of {record.trainer}, whose method reconstructs no images"
+        )
         raise ValueError(
             f"{source.path} holds {what}, which cannot be rebuilt as a restorer. Expected the pretrained.safetensors "
-            f"of nnUNetPretrainer{method}, written by this version: nnUNetv2_train {target.dataset} "
-            f"{target.configuration} FOLD -tr nnUNetPretrainer{method}"
+            f"of a pretrainer that reconstructs: nnUNetv2_train {target.dataset} {target.configuration} FOLD -tr "
+            f"nnUNetPretrainer{method}"
         )
     mismatches = []
     if record.method != method:

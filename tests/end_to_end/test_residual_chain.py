@@ -93,8 +93,11 @@ def test_fine_tuning_from_synthetic_anomalies(tiny_dataset, results, tmp_path, m
 def test_no_room_for_a_synthetic_lesion(ddpm_fold, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
     trainer = tiny.make_trainer(f"nnUNetTrainerDiffusionResidualSynthetic{LENGTH}")
-    monkeypatch.setattr("nnunet_uad.trainers.diffusion_residual_synthetic.LEAST_EDGE", 1000)
-    with pytest.raises(ValueError, match=r"None of the 5 training cases has a healthy patch that is large enough"):
+    monkeypatch.setattr("nnunet_uad.trainers.residual_synthetic.LEAST_EDGE", 1000)
+    with pytest.raises(
+        ValueError,
+        match=r"None of the 5 training cases has a slice .* at least 1000000 .*synthetic lesion needs",
+    ):
         trainer.run_training()
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
+from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
 
@@ -21,24 +22,13 @@ class Times(nn.Module):
         return self.factor * x
 
 
-class Task:
-    restores = True
-    detects = False
-
-    def extra_channels(self, foreground, channels, seed):
-        return None
-
-    def reconstruct(self, network, image, extra):
-        return network(image)
-
-
 @pytest.fixture
 def restorer(tiny_dataset):
     plans = PlansManager(json.loads((tiny_dataset / "nnUNetPlans.json").read_text()))
     dataset_json = json.loads((tiny_dataset / "dataset.json").read_text())
     configuration = plans.get_configuration("2d_tiny")
     model = ModelPlan(plans, configuration, dataset_json)
-    return Restorer([Times(1.0), Times(3.0)], Task(), model, None, torch.device("cpu"), 0)
+    return Restorer([Times(1.0), Times(3.0)], Restoration(), model, None, torch.device("cpu"), 0)
 
 
 def test_folds_are_averaged(restorer):
@@ -46,7 +36,7 @@ def test_folds_are_averaged(restorer):
     assert np.allclose(restorer.reconstruct(image, np.ones((3, 20, 20), bool)), 2 * image, atol=1e-4)
 
 
-class Both(Task):
+class Both(Restoration):
     detects = True
 
     def detect(self, network, image):
@@ -58,7 +48,7 @@ def settings(source, **more):
 
 
 def test_a_model_that_restores_and_detects_offers_three_scores(restorer):
-    both = dataclasses.replace(restorer, task=Both(), networks=[Times(0.5)])
+    both = dataclasses.replace(restorer, restoration=Both(), networks=[Times(0.5)])
     image = np.random.default_rng(0).standard_normal((2, 3, 20, 20)).astype(np.float32)
     inside = np.ones((3, 20, 20), bool)
     properties = {"spacing": [3.0, 2.0, 2.0], "shape_after_cropping_and_before_resampling": (3, 20, 20)}

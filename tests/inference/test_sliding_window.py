@@ -8,7 +8,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
-from nnunet_uad.networks.reconstruction import build_plan_network
+from nnunet_uad.networks.recipe import PlanRecipe
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_equal_to_nnunets_own_predictor(plans, dataset_json, configuration):
     """The same network, tiles and mirroring; nnU-Net sums in half precision."""
     manager = plans.get_configuration(configuration)
     torch.manual_seed(0)
-    network = build_plan_network(manager, 2, 2).eval()
+    network = PlanRecipe.of(manager, 2, 2).build().eval()
     image = np.random.default_rng(0).standard_normal((2, 9, 50, 40)).astype(np.float32)
     device = torch.device("cpu")
     window = Window(ModelPlan(plans, manager, dataset_json), (0, 1), device)

@@ -6,13 +6,13 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.networks.autoencoder_training import AutoencoderTraining
 from nnunet_uad.networks.discriminator import PatchwiseDiscriminator
-from nnunet_uad.networks.spatial_autoencoder import SpatialAutoencoder, autoencoder_shape
+from nnunet_uad.networks.spatial_autoencoder import AutoencoderRecipe, SpatialAutoencoder
 
 
 def build(tiny_dataset, variational=False, discriminator=True, penalise=False, spectral=True):
     manager = PlansManager(json.loads((tiny_dataset / "nnUNetPlans.json").read_text())).get_configuration("2d_tiny")
     torch.manual_seed(0)
-    autoencoder = SpatialAutoencoder(autoencoder_shape(manager, 2, 4, 0, variational))
+    autoencoder = SpatialAutoencoder(AutoencoderRecipe.of(manager, 2, 4, 0, variational))
     opponent = PatchwiseDiscriminator(2, 2, 8, 1, spectral, "least_squares") if discriminator else None
     return AutoencoderTraining(autoencoder, opponent, penalise)
 

@@ -7,9 +7,8 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.networks.diffusion import (
     DiffusionNetwork,
-    DiffusionShape,
+    DiffusionRecipe,
     depth_to_space,
-    diffusion_shape,
     max_levels,
     space_to_depth,
 )
@@ -23,7 +22,7 @@ def plans(tiny_dataset):
 @pytest.mark.parametrize(("configuration", "patch"), [("2d_tiny", (32, 32)), ("3d_tiny", (8, 32, 32))])
 @pytest.mark.parametrize("conditioned", [False, True])
 def test_an_image_in_an_image_out(plans, configuration, patch, conditioned):
-    shape = diffusion_shape(plans.get_configuration(configuration), 2, conditioned=conditioned)
+    shape = DiffusionRecipe.of(plans.get_configuration(configuration), 2, conditioned=conditioned)
     network = DiffusionNetwork(shape)
     image, time = torch.randn(2, 2, *patch), torch.tensor([3, 900])
     assert network(image, time, image).shape == image.shape
@@ -34,7 +33,7 @@ def test_an_image_in_an_image_out(plans, configuration, patch, conditioned):
 
 def test_every_parameter_learns(plans):
     """Unused but trainable parameters stop DDP."""
-    network = DiffusionNetwork(diffusion_shape(plans.get_configuration("2d_tiny"), 2, conditioned=True))
+    network = DiffusionNetwork(DiffusionRecipe.of(plans.get_configuration("2d_tiny"), 2, conditioned=True))
     image = torch.randn(2, 2, 32, 32)
     network(image, torch.tensor([1, 2]), image).sum().backward()
     assert [n for n, p in network.named_parameters() if p.grad is None] == []
@@ -42,27 +41,27 @@ def test_every_parameter_learns(plans):
 
 def test_sizes_follow_the_plan(plans):
     manager = plans.get_configuration("3d_tiny")
-    shape = diffusion_shape(manager, 2)
+    shape = DiffusionRecipe.of(manager, 2)
     # 8 x 32 x 32 voxels: the first axis is too short to be folded; two levels keep at least 3 voxels.
     assert shape.stem_stride == (1, 2, 2) and shape.widths == (16, 32)
-    assert diffusion_shape(plans.get_configuration("2d_tiny"), 2).widths == (16, 32, 32)
-    assert diffusion_shape(manager, 2, width=24).widths[0] == 24
+    assert DiffusionRecipe.of(plans.get_configuration("2d_tiny"), 2).widths == (16, 32, 32)
+    assert DiffusionRecipe.of(manager, 2, width=24).widths[0] == 24
 
 
 def test_thick_slices_are_not_folded():
     manager = SimpleNamespace(
         spacing=(5.0, 1.0, 1.0), patch_size=(12, 64, 64), network_arch_init_kwargs={"features_per_stage": [8]}
     )
-    assert diffusion_shape(manager, 1).stem_stride == (1, 2, 2)
+    assert DiffusionRecipe.of(manager, 1).stem_stride == (1, 2, 2)
 
 
 def test_a_patch_too_small_for_the_depth_is_refused(plans):
     manager = plans.get_configuration("2d_tiny")
     with pytest.raises(ValueError, match=r"32 x 32 voxels is too small .* of 4 levels.*diffusion_levels=3"):
-        diffusion_shape(manager, 2, levels=4)
+        DiffusionRecipe.of(manager, 2, levels=4)
     tiny = SimpleNamespace(spacing=(1.0, 1.0), patch_size=(4, 4), network_arch_init_kwargs={"features_per_stage": [8]})
     with pytest.raises(ValueError, match="Plan with a larger patch"):
-        diffusion_shape(tiny, 1)
+        DiffusionRecipe.of(tiny, 1)
     assert max_levels((96, 96), (2, 2)) == 5
 
 
@@ -76,5 +75,5 @@ def test_folding_is_its_own_inverse_and_keeps_blocks(size, stride):
 
 
 def test_any_size_is_padded_and_cut():
-    network = DiffusionNetwork(DiffusionShape(1, (2, 2), (8, 16)))
+    network = DiffusionNetwork(DiffusionRecipe(1, (2, 2), (8, 16)))
     assert network(torch.randn(1, 1, 21, 30), torch.tensor([5])).shape == (1, 1, 21, 30)

@@ -6,7 +6,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch.distributions import Normal
 from torch.distributions import kl_divergence as reference_kl
 
-from nnunet_uad.networks.spatial_autoencoder import SpatialAutoencoder, autoencoder_shape, kl_divergence
+from nnunet_uad.networks.spatial_autoencoder import AutoencoderRecipe, SpatialAutoencoder, kl_divergence
 
 
 def manager(tiny_dataset, configuration="2d_tiny", encoder="PlainConvUNet", **changes):
@@ -27,7 +27,7 @@ def test_only_the_code_reaches_the_decoder_and_all_of_the_encoder_learns(
 ):
     plan = manager(tiny_dataset, configuration, encoder)
     torch.manual_seed(0)
-    network = SpatialAutoencoder(autoencoder_shape(plan, 2, 4, 0, variational))
+    network = SpatialAutoencoder(AutoencoderRecipe.of(plan, 2, 4, 0, variational))
     image = torch.randn(2, 2, *plan.patch_size)
     mean, log_variance = network.encode(image)
     assert (log_variance is not None) == variational and mean.shape[1] == 4
@@ -44,12 +44,12 @@ def test_only_the_code_reaches_the_decoder_and_all_of_the_encoder_learns(
     [((32, 32), 0, 2), ((64, 64), 0, 2), ((32, 32), 16, 1), ((32, 32), 32, 1), ((96, 32), 0, 2)],
 )
 def test_the_stage_whose_grid_is_nearest_is_taken(tiny_dataset, patch, wanted, stage):
-    assert autoencoder_shape(manager(tiny_dataset, patch_size=patch), 2, 8, wanted, False).stage == stage
+    assert AutoencoderRecipe.of(manager(tiny_dataset, patch_size=patch), 2, 8, wanted, False).stage == stage
 
 
 def test_a_code_larger_than_the_image_is_refused(tiny_dataset):
     with pytest.raises(ValueError, match=r"code_size=40 is larger than the image of 32 x 32 voxels.* at most 16"):
-        autoencoder_shape(manager(tiny_dataset), 2, 8, 40, False)
+        AutoencoderRecipe.of(manager(tiny_dataset), 2, 8, 40, False)
 
 
 def test_an_encoder_that_never_reduces_is_refused(tiny_dataset):
@@ -57,7 +57,7 @@ def test_an_encoder_that_never_reduces_is_refused(tiny_dataset):
     architecture = json.loads(json.dumps(plan.configuration["architecture"]))
     architecture["arch_kwargs"]["strides"] = [[1, 1]] * 3
     with pytest.raises(ValueError, match="never reduces the image"):
-        autoencoder_shape(manager(tiny_dataset, architecture=architecture), 2, 8, 0, False)
+        AutoencoderRecipe.of(manager(tiny_dataset, architecture=architecture), 2, 8, 0, False)
 
 
 def test_kl_against_hand_worked_values_and_torch():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_uad.networks.reconstruction import build_plan_network
+from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.networks.tile_autoencoder import TileAutoencoder, decode_without_skips
 from nnunet_uad.networks.tiles import cut_tiles
 
@@ -14,7 +14,7 @@ def plan_network(request, tiny_dataset):
     plans = PlansManager(json.loads((tiny_dataset / "nnUNetPlans.json").read_text()))
     torch.manual_seed(0)
     manager = plans.get_configuration(request.param)
-    return build_plan_network(manager, 2, 2), tuple(manager.patch_size)
+    return PlanRecipe.of(manager, 2, 2).build(), tuple(manager.patch_size)
 
 
 def test_no_pixel_outside_a_tile_influences_its_code(plan_network):

@@ -19,6 +19,8 @@ def test_public_names_never_change():
         "nnUNetPretrainerSyntheticAnomaly",
         "nnUNetPretrainerTAE",
         "nnUNetPretrainerVAE",
+        "nnUNetTrainerAEResidual",
+        "nnUNetTrainerAnoVAEGANResidual",
         "nnUNetTrainerAuxReconstruction",
         "nnUNetTrainerDAEPretrained",
         "nnUNetTrainerDAEPretrainedDiffusionResidual",
@@ -27,10 +29,12 @@ def test_public_names_never_change():
         "nnUNetTrainerDiffusionResidualSynthetic",
         "nnUNetTrainerFromScratch",
         "nnUNetTrainerMAEPretrained",
+        "nnUNetTrainerMAEResidual",
         "nnUNetTrainerPatchGANScore",
         "nnUNetTrainerSyntheticAnomalyPretrained",
         "nnUNetTrainerTAEPretrained",
         "nnUNetTrainerTAEPretrainedAuxReconstruction",
+        "nnUNetTrainerTAEResidual",
         "nnUNetTrainerVAEPretrained",
         "nnUNetTrainerVAEResidual",
     ]
@@ -57,7 +61,7 @@ def test_foreign_names_are_left_to_others():
 
 
 def test_methods_that_can_be_fine_tuned_have_a_trainer():
-    from nnunet_uad.weights.suitability import FINE_TUNED
+    from nnunet_uad.methods import FINE_TUNED
 
     named = [n for n in plugin.__all__ if n.startswith("nnUNetTrainer") and n.endswith("Pretrained")]
     assert named == [f"nnUNetTrainer{method}Pretrained" for method in FINE_TUNED]

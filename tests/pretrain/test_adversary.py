@@ -5,8 +5,8 @@ import pytest
 import tiny
 import torch
 
-from nnunet_uad.networks.autoencoder_training import Judgement
-from nnunet_uad.pretrain.adversary import Adversary, AdversarySettings
+from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, Judgement
+from nnunet_uad.pretrain.adversary import Adversarial, AdversarySection
 
 
 def judgement(real, fake, fooled, penalty=0.0):
@@ -16,34 +16,33 @@ def judgement(real, fake, fooled, penalty=0.0):
 
 
 def added(settings, found):
-    result = {"loss": torch.tensor(0.0), "parts": {}}
-    Adversary(settings).add_to_loss(result, found)
-    return result
+    nothing = torch.zeros(1)
+    return Adversarial(settings)(AutoencoderOutput(nothing, nothing, found), nothing, nothing, 0.0)
 
 
 def test_least_squares_against_hand_worked_values():
     """Discriminator: ((1 − 1)² + (0.5 − 1)²) / 2 and (0² + 0.5²) / 2, halved sum 0.125; autoencoder: (1 − 0.25)²."""
-    settings = AdversarySettings(adversarial_weight=2.0)
-    parts = added(settings, judgement([1.0, 0.5], [0.0, 0.5], [0.25, 0.25]))
-    assert torch.allclose(parts["parts"]["discriminator"], torch.tensor(0.125))
-    assert torch.allclose(parts["parts"]["adversarial"], torch.tensor(0.5625))
-    assert torch.allclose(parts["loss"], torch.tensor(0.125 + 2 * 0.5625))
-    assert float(parts["parts"]["real recognised"]) == 0.5 and float(parts["parts"]["fake recognised"]) == 0.5
+    settings = AdversarySection(adversarial_weight=2.0)
+    said = added(settings, judgement([1.0, 0.5], [0.0, 0.5], [0.25, 0.25]))
+    assert torch.allclose(said.parts["discriminator"], torch.tensor(0.125))
+    assert torch.allclose(said.parts["adversarial"], torch.tensor(0.5625))
+    assert torch.allclose(sum(said.summands), torch.tensor(0.125 + 2 * 0.5625))
+    assert float(said.parts["real recognised"]) == 0.5 and float(said.parts["fake recognised"]) == 0.5
 
 
 def test_hinge_against_hand_worked_values():
     """MONAI's hinge reads tanh of the logits: max(0, 1 ∓ tanh)."""
-    settings = AdversarySettings(adversarial_loss="hinge", adversarial_weight=1.0)
+    settings = AdversarySection(adversarial_loss="hinge", adversarial_weight=1.0)
     real, fake, fooled = torch.tensor(0.3).tanh(), torch.tensor(-0.7).tanh(), torch.tensor(-0.7).tanh()
-    parts = added(settings, judgement([0.3], [-0.7], [-0.7]))["parts"]
+    parts = added(settings, judgement([0.3], [-0.7], [-0.7])).parts
     assert torch.allclose(parts["discriminator"], ((1 - real) + (1 + fake)) / 2)
     assert torch.allclose(parts["adversarial"], 1 - fooled)
     assert float(parts["real recognised"]) == 1.0 and float(parts["fake recognised"]) == 1.0
 
 
 def test_r1_counts_with_half_gamma():
-    settings = AdversarySettings(r1_weight=3.0)
-    with_penalty = added(settings, judgement([1.0], [0.0], [1.0], 2.0))["parts"]["discriminator"]
+    settings = AdversarySection(r1_weight=3.0)
+    with_penalty = added(settings, judgement([1.0], [0.0], [1.0], 2.0)).parts["discriminator"]
     assert torch.allclose(with_penalty, torch.tensor(3.0))
 
 
@@ -52,7 +51,7 @@ def concerns(adversary, real, fake, error=1.0):
 
 
 def test_a_discriminator_that_wins_or_guesses_is_reported_after_a_while():
-    adversary = Adversary(AdversarySettings())
+    adversary = Adversarial(AdversarySection())
     for _ in range(2):
         assert not concerns(adversary, 1.0, 1.0)
     assert "recognised more than 99% of real and fake patches for 3 epochs" in concerns(adversary, 1.0, 1.0)[0]
@@ -67,7 +66,7 @@ def test_a_discriminator_that_wins_or_guesses_is_reported_after_a_while():
 
 @pytest.mark.parametrize("error", [2.5, float("nan"), float("inf")])
 def test_an_autoencoder_that_diverges_is_reported_at_once(error):
-    adversary = Adversary(AdversarySettings())
+    adversary = Adversarial(AdversarySection())
     assert not concerns(adversary, 0.8, 0.8, 1.0) and not concerns(adversary, 0.8, 0.8, 1.9)
     assert "the autoencoder diverges" in concerns(adversary, 0.8, 0.8, error)[0]
 

@@ -45,8 +45,7 @@ def test_bytes_of_a_step_against_a_hand_worked_value():
 def test_kl_grows_to_its_weight_and_the_parts_are_logged(tiny_dataset, results, monkeypatch):
     vae = trainer("kl_weight=0.4 kl_warmup=0.5", monkeypatch, "VAE")
     for progress, expected in ((0.0, 0.0), (0.25, 0.2), (0.5, 0.4), (1.0, 0.4)):
-        vae.task.progress = progress
-        assert vae.task.kl_factor() == pytest.approx(expected)
+        assert vae.task.terms[1].factor(progress) == pytest.approx(expected)
     vae.run_training()
     log = Path(vae.log_file).read_text()
     assert "KL per value" in log and "The code has 10 x 10 positions of 16 channels: 1600 values for 3200." in log
@@ -63,8 +62,8 @@ def test_kl_is_counted_per_value_that_the_reconstruction_counts(tiny_dataset, re
     def network(image, foreground):
         return AutoencoderOutput(clean + 3, torch.tensor([8.0, 24.0]), None)
 
-    result = vae.task.forward(network, clean, inside)
-    assert float(result["loss"]) == pytest.approx(3 + 16 / 16)
+    result = vae.task.step(network, clean, inside)
+    assert float(result.loss) == pytest.approx(3 + 16 / 16)
 
 
 @pytest.mark.parametrize(("loss", "expected"), [("l1", 2.0), ("l2", 4.0)])
@@ -73,12 +72,12 @@ def test_reconstruction_losses(tiny_dataset, results, monkeypatch, loss, expecte
 
     task = trainer(f"reconstruction_loss={loss}", monkeypatch).task
     clean = torch.zeros(1, 2, 4, 4)
-    result = task.forward(
+    result = task.step(
         lambda image, inside: AutoencoderOutput(clean + 2, torch.zeros(1), None),
         clean,
         torch.ones(1, 1, 4, 4, dtype=torch.bool),
     )
-    assert float(result["loss"]) == expected and result["parts"] == {}
+    assert float(result.loss) == expected and result.parts == {}
 
 
 @pytest.mark.parametrize(

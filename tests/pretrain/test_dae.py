@@ -2,10 +2,15 @@ import numpy as np
 import torch
 
 from nnunet_uad.pretrain.dae import DAESettings, DAETask
+from nnunet_uad.pretrain.task import Geometry
+
+
+def make_task(edge=8, **settings):
+    return DAETask(DAESettings(**settings), Geometry((2.0, 2.0), (edge, edge), (4, 4)))
 
 
 def test_noise_stays_in_the_foreground_and_the_loss_counts_it():
-    task = DAETask(DAESettings(), spacing=(2.0, 2.0), patch_size=(32, 32), total_stride=(4, 4))
+    task = make_task(32)
     clean = torch.randn(3, 2, 32, 32)
     foreground = torch.zeros(3, 1, 32, 32, dtype=torch.bool)
     foreground[:, :, 5:20] = True
@@ -16,30 +21,30 @@ def test_noise_stays_in_the_foreground_and_the_loss_counts_it():
     assert torch.equal(weight, foreground)
 
 
-def test_restoring_shows_the_network_the_uncorrupted_image():
-    task = DAETask(DAESettings(), spacing=(2.0, 2.0), patch_size=(8, 8), total_stride=(4, 4))
+def test_reconstructing_shows_the_network_the_uncorrupted_image():
+    task = make_task()
     image = torch.randn(1, 2, 8, 8)
-    assert torch.equal(task.reconstruct(torch.nn.Identity(), image, image[:, :0]), image)
+    assert torch.equal(task.restoration.reconstruct(torch.nn.Identity(), image, image[:, :0]), image)
+    assert task.restoration.draw_for_volume(np.ones((3, 8, 8), bool), 2, 2, 0) is None
 
 
-def test_forward_gives_the_loss_of_the_networks_answer():
-    task = DAETask(DAESettings(noise_std=(0.5, 0.5)), spacing=(2.0, 2.0), patch_size=(8, 8), total_stride=(4, 4))
+def test_a_step_gives_the_loss_of_the_networks_answer():
+    task = make_task(noise_std=(0.5, 0.5))
     foreground = torch.ones(4, 1, 64, 64, dtype=torch.bool)
-    result = task.forward(torch.nn.Identity(), torch.zeros(4, 2, 64, 64), foreground)
+    result = task.step(torch.nn.Identity(), torch.zeros(4, 2, 64, 64), foreground)
     # Leaving the noise in costs its variance: that of the nodes, reduced by linear interpolation.
-    assert 0.5**2 * 0.3 < float(result["loss"]) < 0.5**2
+    assert 0.5**2 * 0.3 < float(result.loss) < 0.5**2
 
 
 def test_noisy_copies_are_averaged_inside_the_foreground_and_repeat_with_the_seed():
-    settings = DAESettings(test_noise_copies=3, test_noise_std=2.0)
-    task = DAETask(settings, spacing=(2.0, 2.0), patch_size=(8, 8), total_stride=(4, 4))
+    restoration = make_task(test_noise_copies=3, test_noise_std=2.0).restoration
     foreground = np.zeros((5, 16, 16), bool)
     foreground[:, 4:, :] = True
-    noise = task.extra_channels(foreground, 2, seed=1)
+    noise = restoration.draw_for_volume(foreground, 2, 2, seed=1)
     assert noise.shape == (3, 5, 16, 16) and (noise[:, ~foreground] == 0).all()
     assert noise[:, foreground].std() > 0.5 and not np.array_equal(noise[0, 0], noise[0, 1])
-    assert np.array_equal(noise, task.extra_channels(foreground, 2, seed=1))
-    assert not np.array_equal(noise, task.extra_channels(foreground, 2, seed=2))
+    assert np.array_equal(noise, restoration.draw_for_volume(foreground, 2, 2, seed=1))
+    assert not np.array_equal(noise, restoration.draw_for_volume(foreground, 2, 2, seed=2))
     image, extra = torch.randn(5, 2, 16, 16), torch.from_numpy(noise).transpose(0, 1)
-    restored = task.reconstruct(torch.nn.Identity(), image, extra)
-    assert torch.allclose(restored, image + extra.mean(1, keepdim=True), atol=1e-5)
+    reconstruction = restoration.reconstruct(torch.nn.Identity(), image, extra)
+    assert torch.allclose(reconstruction, image + extra.mean(1, keepdim=True), atol=1e-5)

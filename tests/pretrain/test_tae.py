@@ -2,11 +2,14 @@ import pytest
 import tiny
 
 from nnunet_uad.pretrain.tae import TAESettings
+from nnunet_uad.pretrain.task import Geometry
+
+GEOMETRY = Geometry((1.0, 1.0), (96, 96), (16, 16))
 
 
 def test_the_grid_comes_from_the_plan_or_the_setting():
-    assert TAESettings().grid((96, 96), (16, 16)) == (3, 3)
-    assert TAESettings(tile_grid="2x6").grid((96, 96), (16, 16)) == (2, 6)
+    assert TAESettings().grid(GEOMETRY) == (3, 3)
+    assert TAESettings(tile_grid="2x6").grid(GEOMETRY) == (2, 6)
 
 
 @pytest.mark.parametrize(

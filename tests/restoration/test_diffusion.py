@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,7 +6,7 @@ from hypothesis import strategies as st
 from monai.networks.schedulers import DDIMScheduler, DDPMScheduler
 
 from nnunet_uad.pretrain.task import masked_l1
-from nnunet_uad.restoration.diffusion import DiffusionProcess, noise_count
+from nnunet_uad.restoration.diffusion import DiffusionProcess
 
 
 class Oracle(torch.nn.Module):
@@ -54,7 +55,7 @@ def test_half_precision_images_leave_the_schedule_in_single_precision():
 def test_all_noises_have_variance_1(kind, spacing, shape):
     torch.manual_seed(0)
     process = DiffusionProcess(spacing, kind, cell_mm=20)
-    noise = process.draw_noise(torch.empty(150, 2, *shape))
+    noise = process.draw(torch.empty(150, 2, *shape))
     assert float(noise.var()) == pytest.approx(1, abs=0.1) and abs(float(noise.mean())) < 0.06
 
 
@@ -64,7 +65,7 @@ def test_one_step_is_the_mean_over_the_times():
     expected = (
         sum(0.5 * process.noised(image, noise.expand_as(image), torch.full((2,), t)) for t in (250, 500, 750)) / 3
     )
-    assert torch.allclose(process.restore(Half(), image, noise), expected, atol=1e-6)
+    assert torch.allclose(process.reconstruct(Half(), image, noise), expected, atol=1e-6)
 
 
 def test_ddim_is_monais_and_ends_at_the_oracles_image():
@@ -72,7 +73,7 @@ def test_ddim_is_monais_and_ends_at_the_oracles_image():
     process = DiffusionProcess((1.0, 1.0), ddim_start=250, ddim_steps=10)
     clean = torch.randn(2, 1, 8, 8)
     oracle = Oracle(clean)
-    restored = process.restore(oracle, image, noise)
+    restored = process.reconstruct(oracle, image, noise)
     assert oracle.times == list(range(250, 0, -25))
     assert torch.equal(restored, clean)
     scheduler = DDIMScheduler(
@@ -82,7 +83,7 @@ def test_ddim_is_monais_and_ends_at_the_oracles_image():
     sample = scheduler.add_noise(image, noise, torch.tensor([250, 250]))
     for time in range(250, 0, -25):
         sample, estimate = scheduler.step(0.5 * sample, time, sample)
-    assert torch.allclose(process.restore(Half(), image, noise), estimate, atol=1e-5)
+    assert torch.allclose(process.reconstruct(Half(), image, noise), estimate, atol=1e-5)
 
 
 def test_a_ddim_step_by_hand():
@@ -94,7 +95,7 @@ def test_a_ddim_step_by_hand():
     noise = (x - kept**0.5 * x0) / (1 - kept) ** 0.5
     expected = 0.5 * (second**0.5 * x0 + (1 - second) ** 0.5 * noise)
     image, drawn = torch.full((1, 1, 2, 2), 2.0), torch.ones(1, 1, 2, 2)
-    assert float(process.restore(Half(), image, drawn)[0, 0, 0, 0]) == pytest.approx(expected, rel=1e-4)
+    assert float(process.reconstruct(Half(), image, drawn)[0, 0, 0, 0]) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_loss_by_hand():
@@ -118,5 +119,9 @@ def test_bad_settings(settings, said):
 
 
 def test_slices_get_noise_of_their_own():
-    assert noise_count(2, 2, (5, 7, 9)) == (5, 2, 7, 9)
-    assert noise_count(2, 3, (5, 7, 9)) == (1, 2, 5, 7, 9)
+    process, volume = DiffusionProcess((1.0, 1.0), "white"), np.ones((5, 7, 9), bool)
+    noise = process.draw_for_volume(volume, 2, 2, seed=1)
+    slices = torch.randn((5, 2, 7, 9), generator=torch.Generator().manual_seed(1))
+    assert np.array_equal(noise, slices.transpose(0, 1).numpy())
+    boxes = DiffusionProcess((1.0,) * 3, "white").draw_for_volume(volume, 2, 3, seed=1)
+    assert boxes.shape == (2, 5, 7, 9)

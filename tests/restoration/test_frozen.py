@@ -4,27 +4,30 @@ import pytest
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_uad.networks.diffusion import diffusion_shape
+from nnunet_uad.networks.diffusion import DiffusionRecipe
+from nnunet_uad.networks.recipe import PlanRecipe
+from nnunet_uad.networks.tile_autoencoder import TileRecipe
+from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.restoration.diffusion import DiffusionProcess
-from nnunet_uad.restoration.frozen import build_restorer, describe_diffusion, describe_plan_network, weights_hash
+from nnunet_uad.restoration.frozen import build_restorer, describe_restorer, weights_hash
+from nnunet_uad.restoration.hidden_blocks import HiddenBlocks
+from nnunet_uad.restoration.noisy_copies import NoisyCopies
 
 
-@pytest.fixture(params=["diffusion", "conditioned", "plan"])
+@pytest.fixture(params=["diffusion", "conditioned", "plan", "tiles", "blocks", "copies"])
 def description(request, tiny_dataset):
     plans = PlansManager(json.loads((tiny_dataset / "nnUNetPlans.json").read_text()))
     manager = plans.get_configuration("2d_tiny")
-    if request.param == "plan":
-        network = describe_plan_network(
-            manager.network_arch_class_name,
-            manager.network_arch_init_kwargs,
-            tuple(manager.network_arch_init_kwargs_req_import),
-            2,
-        )
-        content = {"network": network, "restoration": {"kind": "direct"}}
-    else:
-        process = DiffusionProcess(manager.spacing, "simplex", 30.0)
-        network = describe_diffusion(diffusion_shape(manager, 2, conditioned=request.param == "conditioned"))
-        content = {"network": network, "restoration": {"kind": "diffusion", **process.describe()}}
+    plan = PlanRecipe.of(manager, 2)
+    process = DiffusionProcess(manager.spacing, "simplex", 30.0)
+    content = {
+        "plan": lambda: describe_restorer(plan, Restoration()),
+        "tiles": lambda: describe_restorer(TileRecipe(plan, (2, 2)), Restoration()),
+        "blocks": lambda: describe_restorer(plan, HiddenBlocks((8, 8), 3)),
+        "copies": lambda: describe_restorer(plan, NoisyCopies(manager.spacing, 2, 14.0, 1.5)),
+        "diffusion": lambda: describe_restorer(DiffusionRecipe.of(manager, 2), process),
+        "conditioned": lambda: describe_restorer(DiffusionRecipe.of(manager, 2, conditioned=True), process),
+    }[request.param]()
     return json.loads(json.dumps(content))
 
 
@@ -58,7 +61,7 @@ def test_frozen(description):
 def test_noise_is_fresh_in_training_and_fixed_afterwards(description):
     restorer = randomised(build_restorer(description, 0))
     image = torch.randn(2, 2, 32, 32)
-    drawn = description["restoration"]["kind"] == "diffusion"
+    drawn = description["restoration"]["kind"] in ("diffusion", "hidden_blocks", "noisy_copies")
     assert torch.equal(restorer.train()(image), restorer(image)) is not drawn
     restorer.eval()
     assert torch.equal(restorer(image), restorer(image))

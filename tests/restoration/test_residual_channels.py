@@ -5,10 +5,11 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_uad.networks.diffusion import diffusion_shape
+from nnunet_uad.networks.diffusion import DiffusionRecipe
+from nnunet_uad.restoration.channel_kinds import check_channel_choice
 from nnunet_uad.restoration.diffusion import DiffusionProcess
-from nnunet_uad.restoration.frozen import describe_diffusion
-from nnunet_uad.restoration.residual_channels import build_residual_network, check_channel_choice
+from nnunet_uad.restoration.frozen import describe_restorer
+from nnunet_uad.restoration.residual_channels import build_residual_network
 
 
 @pytest.fixture(params=["PlainConvUNet", "ResidualEncoderUNet"])
@@ -29,8 +30,7 @@ def build(plans, configuration="2d_tiny", kinds=("signed",), form="channels"):
     manager = plans.get_configuration(configuration)
     process = DiffusionProcess(manager.spacing)
     description = {
-        "network": describe_diffusion(diffusion_shape(manager, 2)),
-        "restoration": {"kind": "diffusion", **process.describe()},
+        **describe_restorer(DiffusionRecipe.of(manager, 2), process),
         "kinds": list(kinds),
         "form": form,
         "seed": 0,

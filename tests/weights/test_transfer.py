@@ -5,7 +5,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_uad.networks.reconstruction import build_plan_network
+from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.safe_file import canonical_tensors
 from nnunet_uad.weights.transfer import adapt_input_channels, transfer
@@ -32,7 +32,7 @@ def managers(request, tiny_dataset):
 
 def networks(managers, source_channels=2, target_channels=2, deep_supervision=True):
     torch.manual_seed(0)
-    reconstructor = build_plan_network(managers[1], source_channels, source_channels)
+    reconstructor = PlanRecipe.of(managers[1], source_channels, source_channels).build()
     segmenter = nnUNetTrainer.build_network_architecture(*managers, target_channels, 3, deep_supervision)
     names = CHANNELS if source_channels == 2 else tuple(f"c{i}" for i in range(source_channels))
     source = SourceWeights(Path("x"), "nnunet_uad", canonical_tensors(reconstructor), None, names)

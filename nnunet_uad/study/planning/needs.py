@@ -4,27 +4,7 @@ from __future__ import annotations
 
 import difflib
 
-#: Trainer → what it needs → pretrainer. A test compares it with the classes.
-NEEDS: dict[str, dict[str, str]] = {
-    "nnUNetTrainer": {},
-    "nnUNetTrainerFromScratch": {},
-    "nnUNetTrainerAuxReconstruction": {},
-    "nnUNetTrainerDAEPretrained": {"weights": "nnUNetPretrainerDAE"},
-    "nnUNetTrainerMAEPretrained": {"weights": "nnUNetPretrainerMAE"},
-    "nnUNetTrainerTAEPretrained": {"weights": "nnUNetPretrainerTAE"},
-    "nnUNetTrainerTAEPretrainedAuxReconstruction": {"weights": "nnUNetPretrainerTAE"},
-    "nnUNetTrainerVAEPretrained": {"weights": "nnUNetPretrainerVAE"},
-    "nnUNetTrainerSyntheticAnomalyPretrained": {"weights": "nnUNetPretrainerSyntheticAnomaly"},
-    "nnUNetTrainerDAEResidual": {"restorer": "nnUNetPretrainerDAE"},
-    "nnUNetTrainerVAEResidual": {"restorer": "nnUNetPretrainerVAE"},
-    "nnUNetTrainerPatchGANScore": {"restorer": "nnUNetPretrainerPatchGAN"},
-    "nnUNetTrainerDiffusionResidual": {"restorer": "nnUNetPretrainerDDPM"},
-    "nnUNetTrainerDiffusionResidualSynthetic": {"restorer": "nnUNetPretrainerDDPM"},
-    "nnUNetTrainerDAEPretrainedDiffusionResidual": {
-        "weights": "nnUNetPretrainerDAE",
-        "restorer": "nnUNetPretrainerDDPM",
-    },
-}
+from nnunet_uad.methods import NEEDS
 
 
 def needs_of(trainer: str) -> dict[str, str]:

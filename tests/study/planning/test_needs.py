@@ -13,7 +13,7 @@ def test_the_table_says_what_the_classes_say():
 
 def test_trainers_of_others(tmp_path, monkeypatch):
     (tmp_path / "mine.py").write_text(
-        "from nnunet_uad.trainers.dae_pretrained import nnUNetTrainerDAEPretrained\n"
+        "from nnunet_uad.trainers.pretrained import nnUNetTrainerDAEPretrained\n"
         "class nnUNetTrainerMine(nnUNetTrainerDAEPretrained):\n    pass\n"
     )
     monkeypatch.setenv("nnUNet_extTrainer", str(tmp_path))

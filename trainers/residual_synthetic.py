@@ -13,37 +13,39 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
 from nnunet_uad.anomalies.mixing import HEALTHY_MARKER, HealthyPatches, MixedDataset
 from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
-from nnunet_uad.data.centres import LEAST_EDGE, healthy_box_centres, healthy_slice_centres
-from nnunet_uad.data.sampling import find_locations
-from nnunet_uad.trainers.base import FineTuneTrainer
-from nnunet_uad.trainers.diffusion_residual import nnUNetTrainerDiffusionResidual
-from nnunet_uad.trainers.residual import ResidualSettings
+from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.data.centres import LEAST_EDGE
+from nnunet_uad.data.sampling import healthy_patches
+from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
+from nnunet_uad.trainers.residual import ResidualSection, nnUNetTrainerResidual
+
+#: What a user can do where no training case has a healthy patch that is large enough.
+ADVICE = (
+    f"A synthetic lesion needs at least {LEAST_EDGE} voxels per axis in the foreground. Add cases without labels "
+    "(nnunet_uad preprocess) or choose a configuration with a smaller patch (nnunet_uad small-plan)."
+)
 
 
 @dataclass(frozen=True)
-class SyntheticResidualSettings(AnomalySettings, ResidualSettings):
+class SyntheticResidualSettings(AnomalySettings, ResidualSection, FineTuneSettings):
     """Settings of training on annotated cases and synthetic anomalies.
 
     Attributes:
-        synthetic_share: share of a batch's samples that are healthy patches with synthetic anomalies; 1: annotated
+        synthetic_share: Share of a batch's samples that are healthy patches with synthetic anomalies; 1: annotated
             cases are only used to know which patches are healthy.
-        synthetic_label: class of the synthetic anomalies; 0: the lowest foreground label.
+        synthetic_label: Class of the synthetic anomalies; 0: the lowest foreground label.
     """
 
     synthetic_share: float = 0.5
     synthetic_label: int = 0
 
     def __post_init__(self) -> None:
-        AnomalySettings.__post_init__(self)
-        ResidualSettings.__post_init__(self)
+        super().__post_init__()
         if not 0 < self.synthetic_share <= 1:
-            raise ValueError(
-                f"{SETTINGS_VARIABLE}: synthetic_share expects a share in (0, 1], found {self.synthetic_share}."
-            )
+            raise ValueError(f"synthetic_share expects a share in (0, 1], found {self.synthetic_share}.")
 
 
-class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerDiffusionResidual):
+class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerResidual):
     """Diffusion residuals; every batch mixes annotated patches with synthetic anomalies in healthy ones.
 
     Healthy patches come from the training cases of the fold, those without labels (``nnunet_uad preprocess``)
@@ -51,14 +53,15 @@ class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerDiffusionResidual):
     with several classes it gets ``synthetic_label``.
     """
 
+    restorer_pretrainer = "nnUNetPretrainerDDPM"
     settings_class = SyntheticResidualSettings
-    settings: Any
+    settings: SyntheticResidualSettings
 
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """nnU-Net's datasets; the training set also offers healthy patches.
 
         Raises:
-            ValueError: no healthy patch is large enough for a lesion.
+            ValueError: No healthy patch is large enough for a lesion.
         """
         annotated, val = super().get_tr_and_val_datasets()
         # All training cases of the split, those without labels too, which supervised training leaves out.
@@ -67,21 +70,12 @@ class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerDiffusionResidual):
         patch = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
         final = self.configuration_manager.patch_size
 
-        def allowed(seg: Any) -> Any:
-            if len(final) == 2:
-                return healthy_slice_centres(seg, LEAST_EDGE**2)
-            return healthy_box_centres(seg, patch, final)
-
+        locations = healthy_patches(
+            source, patch, final, least_foreground=LEAST_EDGE ** len(final), seed=self.seed, advice=ADVICE
+        )
         manager = self.label_manager
         key = (-1, *manager.all_labels) if manager.has_ignore_label else None
-        healthy = HealthyPatches(source, find_locations(source, allowed, self.seed), patch, key)
-        if not healthy.locations:
-            raise ValueError(
-                f"None of the {len(cases)} training cases has a healthy patch that is large enough for a synthetic "
-                f"lesion ({'a slice' if len(final) == 2 else 'a patch'} without labelled voxels, at least "
-                f"{LEAST_EDGE} voxels per axis in the foreground). Add cases without labels (nnunet_uad preprocess) or "
-                "choose a configuration with a smaller patch (nnunet_uad small-plan)."
-            )
+        healthy = HealthyPatches(source, locations, patch, key)
         self.print_to_log_file(
             f"Synthetic anomalies ({self.settings.anomalies}) in {self.settings.synthetic_share:.0%} of the samples, "
             f"in healthy patches of {len(healthy.locations)} of {len(cases)} cases; annotated: "
@@ -102,10 +96,8 @@ class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerDiffusionResidual):
         label = self.settings.synthetic_label or min(labels)
         if label not in labels:
             raise ValueError(
-                f"{SETTINGS_VARIABLE}: synthetic_label={label} is no class of this dataset, which has "
+                f"{self.settings_source}: synthetic_label={label} is no class of this dataset, which has "
                 f"{', '.join(map(str, labels))}."
             )
-        names = list(self.dataset_json["channel_names"].values())
-        return RandomAnomalyTransform(
-            self.settings, self.configuration_manager.spacing, names, marker=HEALTHY_MARKER, label=label
-        )
+        names, spacing = channel_names(self.dataset_json), self.configuration_manager.spacing
+        return RandomAnomalyTransform(self.settings, spacing, names, marker=HEALTHY_MARKER, label=label)
