@@ -55,7 +55,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "robustness": ["torchio>=0.20"],
+        "robustness": ["torchio>=0.20,<2"],
         "study": ["snakemake>=9"],
         "test": [
             "hypothesis",
@@ -68,7 +68,7 @@ setup(
             "snakemake>=9",
             "snakemake-executor-plugin-cluster-generic",
             "snakemake-executor-plugin-slurm",
-            "torchio>=0.20",
+            "torchio>=0.20,<2",
             "wheel",
         ],
         "lint": ["mypy", "ruff"],

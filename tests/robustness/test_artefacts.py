@@ -1,9 +1,10 @@
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nnunet_uad.robustness.artefacts import ARTEFACTS, SEVERITIES, check_artefacts, corrupt
+from nnunet_uad.robustness.artefacts import ARTEFACTS, SEVERITIES, check_artefacts, corrupt, severity_table
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +59,14 @@ def test_an_image_without_background_is_changed_everywhere():
 def test_what_does_not_exist_is_refused(names, severities, message):
     with pytest.raises(ValueError, match=message):
         check_artefacts(names, severities)
+
+
+def test_the_page_shows_the_table():
+    page = Path(__file__).parents[2] / "docs" / "robustness.md"
+    assert f"\n\n{severity_table()}\n\n" in page.read_text(encoding="utf-8")
+
+
+def test_artefacts_grow_and_are_called_by_their_own_names():
+    for name, artefact in ARTEFACTS.items():
+        assert artefact.name == name and len(artefact.levels) == len(SEVERITIES)
+        assert list(artefact.levels) == sorted(set(artefact.levels))
