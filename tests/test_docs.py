@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from floors import FLOORS
 
 from nnunet_uad.cli.main import SUBCOMMANDS
 from nnunet_uad.plugin import nnunet_uad_trainers as plugin
@@ -24,6 +25,17 @@ def test_links_lead_somewhere(page):
 def test_every_trainer_is_in_the_readme():
     text = (ROOT / "README.md").read_text()
     assert all(f"`{name}`" in text for name in plugin.__all__)
+
+
+def test_the_architecture_page_shows_the_floors_in_their_order():
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    assert [*re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE), "__main__"] == list(FLOORS)
+
+
+def test_files_that_pages_for_contributors_name_exist():
+    for page in ("docs/architecture.md", "CONTRIBUTING.md"):
+        for name in re.findall(r"`([\w/]+\.(?:py|md|yaml))`", (ROOT / page).read_text()):
+            assert [p for p in (ROOT / name, ROOT / "nnunet_uad" / name) if p.exists()], f"{page}: {name}"
 
 
 def test_commands_that_are_shown_exist():
