@@ -12,6 +12,8 @@ import pytest
 from floors import FLOORS, ROOT, sources
 from prose import Entry, entries, entries_of, fault, undocumented
 
+from nnunet_uad.methods import METHODS, trainer_class
+
 #: Packages whose entries are still to be written anew; this tuple only ever shrinks.
 NOT_YET = tuple(f for f in FLOORS if f not in ("methods", "__main__"))
 #: Files that may still say "mend"; as above.
@@ -44,6 +46,14 @@ def test_everything_public_has_a_docstring():
 
 def test_the_tools_keep_to_the_rule():
     assert not [e for p in (ROOT / "tools").glob("*.py") for e in entries(p) if fault(e)]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_links_to_its_sources_at_the_class_and_on_its_page(name):
+    method = METHODS[name]
+    page = (ROOT / "docs" / method.page).read_text(encoding="utf-8")
+    assert method.links and not [link for link in method.links if link not in page]
+    assert any(link in trainer_class(method.pretrainer).__doc__ for link in method.links)
 
 
 @pytest.mark.parametrize("name", [n for n, path in sources().items() if ">>> " in path.read_text(encoding="utf-8")])
