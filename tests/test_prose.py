@@ -15,7 +15,25 @@ from prose import Entry, entries, entries_of, fault, undocumented
 from nnunet_uad.methods import METHODS, trainer_class
 
 #: Packages whose entries are still to be written anew; this tuple only ever shrinks.
-NOT_YET = tuple(f for f in FLOORS if f not in ("methods", "__main__"))
+NOT_YET = (
+    "common",
+    "corruption",
+    "metrics",
+    "statistics",
+    "anomalies",
+    "networks",
+    "weights",
+    "restoration",
+    "scoring",
+    "training",
+    "inference",
+    "evaluation",
+    "pretrain",
+    "robustness",
+    "study",
+    "report",
+    "demo",
+)
 #: Files that may still say "mend"; as above.
 MENDING = ("tests", "training", "metrics", "common", "inference", "weights", "cli", "data")
 
@@ -35,8 +53,8 @@ def package(path: Path) -> str:
 def test_entries_begin_with_a_noun(name):
     paths = [path for module, path in sources().items() if module.split(".")[0] == name]
     assert paths
-    wrong = [f"{p.relative_to(ROOT)}:{e.line}: {e.name}: {e.text} ({fault(e)})" for p in paths for e in entries(p)]
-    assert not [w for w in wrong if not w.endswith("(None)")]
+    wrong = [(p.relative_to(ROOT), e) for p in paths for e in entries(p) if fault(e)]
+    assert not [f"{p}:{e.line}: {e.name}: {e.text} ({fault(e)})" for p, e in wrong]
 
 
 def test_everything_public_has_a_docstring():

@@ -29,13 +29,13 @@ class CohortRequest:
     """What is preprocessed like what.
 
     Attributes:
-        sources: raw datasets.
-        like: preprocessed dataset whose plans are used.
-        plans: name of the plans.
-        configurations: to preprocess.
-        target: the folder in nnUNet_preprocessed that is made.
-        channels: names, in their order; all of the plans' if empty.
-        processes: how many cases at a time.
+        sources: Folders of raw datasets.
+        like: Folder of the preprocessed dataset whose plans are used.
+        plans: Name of the plans.
+        configurations: Names of the configurations to preprocess.
+        target: Folder in nnUNet_preprocessed that is made.
+        channels: Names of the channels, in their order; all of the plans' if empty.
+        processes: Number of cases at a time.
     """
 
     sources: Sequence[Path]
@@ -53,13 +53,16 @@ def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
     Leaves what nnU-Net's trainers need: plans, dataset.json, fingerprint, ``gt_segmentations``, splits, and for
     cases without labels their names in ``unlabelled_cases.json``.
 
+    Args:
+        request: Datasets, plans and target.
+
     Returns:
         Case → why it failed; the others are done.
 
     Raises:
-        ValueError: wrong channels or configurations, identifiers that occur twice, or a target that was made with
-            other plans.
-        FileNotFoundError: a dataset, its plans or images are missing.
+        ValueError: Channels or configurations are wrong, identifiers occur twice, or the target was made with other
+            plans.
+        FileNotFoundError: A dataset, its plans or images are missing.
     """
     plans, dataset_json, fingerprint = _description(request)
     cases, failed = _collect(request, channel_names(dataset_json))
@@ -92,18 +95,22 @@ def make_splits(
     """Cross-validation of a mixed cohort: unlabelled cases are trained on, labelled ones take turns.
 
     Args:
-        labelled: identifiers.
-        unlabelled: identifiers.
-        known: splits of the dataset whose plans are used. Where they hold all labelled cases they are kept, so that
+        labelled: Identifiers of the labelled cases.
+        unlabelled: Identifiers of the others.
+        known: Splits of the dataset whose plans are used. Where they hold all labelled cases they are kept, so that
             fold k is validated on what fold k of that dataset is validated on, and nothing leaks.
 
     Returns:
-        ``splits_final.json``; without labelled cases the unlabelled ones take turns, with a single case there are no
-        splits (train with fold ``all``).
+        Content of ``splits_final.json``; without labelled cases the unlabelled ones take turns, with a single case
+        there are no splits (train with fold ``all``).
+
+    Example:
+        >>> make_splits(["a", "b"], ["c"], known=[{"train": ["a"], "val": ["b"]}])
+        [{'train': ['a', 'c'], 'val': ['b']}]
     """
     if labelled and known and set(labelled) <= {c for split in known for c in (*split["train"], *split["val"])}:
-        mine = set(labelled)
-        folds = [{k: [c for c in split[k] if c in mine] for k in ("train", "val")} for split in known]
+        own = set(labelled)
+        folds = [{k: [c for c in split[k] if c in own] for k in ("train", "val")} for split in known]
         return [{"train": [*f["train"], *unlabelled], "val": f["val"]} for f in folds]
     rotating, fixed = (labelled, unlabelled) if len(labelled) > 1 else ([*labelled, *unlabelled], [])
     if len(rotating) < 2:
@@ -142,13 +149,13 @@ def _collect(request: CohortRequest, channels: Sequence[str]) -> tuple[list[RawC
     cases: dict[str, RawCase] = {}
     failed: dict[str, str] = {}
     for source in request.sources:
-        found, incomplete = raw_cases(source, channels)
-        twice = sorted({c.identifier for c in found} & set(cases))
+        complete, incomplete = raw_cases(source, channels)
+        twice = sorted({c.identifier for c in complete} & set(cases))
         if twice:
             raise ValueError(
                 f"The identifiers {', '.join(twice[:5])} occur in more than one dataset; rename the files."
             )
-        cases |= {c.identifier: c for c in found}
+        cases |= {c.identifier: c for c in complete}
         failed |= incomplete
     return list(cases.values()), failed
 

@@ -73,6 +73,7 @@ def healthy_patches(
     """
 
     def allowed(seg: np.ndarray) -> np.ndarray:
+        """Where patches of a case (z, y, x) may be centred."""
         if sampling == "anywhere":
             return foreground_centres(seg)
         if len(final_patch) == 2:
@@ -108,6 +109,7 @@ def find_locations(dataset: Any, allowed: Callable[[np.ndarray], np.ndarray], se
     """
 
     def locate(key: str) -> np.ndarray:
+        """Rows of (0, z, y, x) of a case."""
         seg = np.asarray(dataset.load_case(key)[1][:])[0]
         return sample_locations(allowed(seg), LOCATIONS_PER_CASE, seed)
 

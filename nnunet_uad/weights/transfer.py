@@ -180,6 +180,7 @@ def _plan_tensor(
     shape = tuple(tensor.shape)
 
     def outcome(status: Status, reason: str = "") -> TensorOutcome:
+        """What happens to this tensor."""
         return TensorOutcome(name, shape, status, reason)
 
     if (part := outcome("random").part) == "head":
@@ -280,7 +281,7 @@ def first_convolution(network: nn.Module, tensors: Mapping[str, torch.Tensor]) -
 
     Args:
         network: Network; those of dynamic-network-architectures declare it.
-        tensors: Tensors of the network by canonical name.
+        tensors: Tensors of the network, of any shape, by canonical name.
     """
     declared = getattr(network, "keys_to_in_proj", ())
     for key in declared:
