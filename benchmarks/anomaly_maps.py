@@ -203,20 +203,18 @@ def score(root: Path, names: list[str], folds: list[int]) -> None:
 
 def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool) -> dict:
     """The row holds each case's average precision, and its compact histogram for pooling."""
-    import torch
     from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
-    from nnunet_uad.inference.model import load_restorer
-    from nnunet_uad.plugin import nnunet_uad_trainers
+    from nnunet_uad.inference.model import load_restorer, pretrainer_class
 
     variant = VARIANTS[name]
     base = Path(os.environ["nnUNet_preprocessed"]) / variant.dataset
-    trainer_class = getattr(nnunet_uad_trainers, trainer_name(variant))
-    device = torch.device(os.environ.get("NNUNET_UAD_BENCH_DEVICE", "cpu"))
-    folder = model_folder(root, name) / f"fold_{fold}"
-    restorer, settings = load_restorer(trainer_class, [folder], "checkpoint_final.pth", device, mirroring)
+    device = os.environ.get("NNUNET_UAD_BENCH_DEVICE", "cpu")
+    restorer = load_restorer(model_folder(root, name), [fold], device=device, mirroring=mirroring)
     if changes:
-        task = trainer_class.make_task(dataclasses.replace(settings, **changes), restorer.model.configuration)
+        trainer_class = pretrainer_class(trainer_name(variant))
+        settings = dataclasses.replace(restorer.settings, **changes)
+        task = trainer_class.make_task(settings, restorer.model.configuration)
         restorer = dataclasses.replace(restorer, restoration=task.restoration)
     identifier = restorer.model.configuration.data_identifier
     cases = json.loads((base / "splits_final.json").read_text())[fold]["val"]

@@ -140,13 +140,10 @@ def table(rows: Sequence[dict], arms: Sequence[str], budgets: Sequence[str] = BU
 
 def score_maps(folder: Path, model: Path) -> list[dict]:
     """A row per draw for the anomaly maps of a pretrainer's model folder: the fold that left the case out."""
-    import torch
-
-    from nnunet_uad.inference.model import load_restorer, training_cases
-    from nnunet_uad.plugin import nnunet_uad_trainers
+    from nnunet_uad.inference.append_residuals import unseen_folds
+    from nnunet_uad.inference.model import load_restorer
     from nnunet_uad.scoring.score_settings import score_settings
 
-    trainer_class = getattr(nnunet_uad_trainers, model.name.split("__")[0])
     data = Path(os.environ["nnUNet_preprocessed"])
     own, unseen = (data / d / f"nnUNetPlans_{tumour.CONFIGURATION}" for d in (tumour.SOURCES["binary"], UNSEEN))
     cases = sorted(p.name[: -len(".pkl")] for p in own.glob("*.pkl"))
@@ -154,11 +151,10 @@ def score_maps(folder: Path, model: Path) -> list[dict]:
     for draw in DRAWS:
         path = folder / f"map_{model.name}_{draw}.json"
         if not path.exists():
-            fold = next(f for f in sorted(model.glob("fold_*")) if cases[draw] not in training_cases([f]))
-            restorer, settings = load_restorer(
-                trainer_class, [fold], "checkpoint_final.pth", torch.device("cpu"), mirroring=False
-            )
-            scorer = map_scorer(restorer, score_settings(settings))
+            fold = unseen_folds([cases[draw]], sorted(model.glob("fold_*")))[cases[draw]][0]
+            number = fold.name.removeprefix("fold_")
+            restorer = load_restorer(model, [number], device="cpu", mirroring=False)
+            scorer = map_scorer(restorer, score_settings(restorer.settings))
             summary = {
                 "own": score_cases(scorer, own, [cases[draw]], None),
                 "unseen": score_cases(scorer, unseen, None, None),

@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from anomaly_maps import DATASET, VARIANTS, model_folder, trainer_name
+from anomaly_maps import DATASET, model_folder
 
 from nnunet_uad.common.files import write_json
 from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
 from nnunet_uad.inference.export import Exporter
 from nnunet_uad.inference.model import load_restorer
-from nnunet_uad.inference.predict import list_cases, prepare, restore
+from nnunet_uad.inference.pipeline import list_cases, prepare, restore
 from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
 
 UNSEEN = "Dataset902_MS"
@@ -65,10 +65,8 @@ def scores_of(restorer: Any, own: ScoreSettings) -> list[Score]:
 
 def predict(root: Path, variant: str, folds: list[int], dataset: str, cases: list[str], target: Path) -> list[str]:
     """Maps of all scores in ``target/<score>``; returns the scores' names. What is written already is kept."""
-    trainer_class = _trainer(variant)
-    folders = [model_folder(root, variant) / f"fold_{f}" for f in folds]
-    restorer, settings = load_restorer(trainer_class, folders, "checkpoint_final.pth", torch.device("cpu"), False)
-    scores = scores_of(restorer, score_settings(settings))
+    restorer = load_restorer(model_folder(root, variant), folds, device="cpu", mirroring=False)
+    scores = scores_of(restorer, score_settings(restorer.settings))
     files = list_cases(Path(os.environ["nnUNet_raw"]) / dataset / "imagesTr", restorer.model.dataset)[0]
     exporters = {
         s.name: Exporter(target / s.name.replace(" ", "_"), ["map"], restorer.model, s.settings) for s in scores
@@ -77,7 +75,7 @@ def predict(root: Path, variant: str, folds: list[int], dataset: str, cases: lis
         todo = {n: e for n, e in exporters.items() if not e.is_done(case)}
         if not todo:
             continue
-        restored = restore(restorer, case, prepare(files[case], restorer.model), next(iter(exporters.values())))
+        restored = restore(restorer, case, prepare(files[case], restorer.model), scores[0].settings)
         for exporter in todo.values():
             exporter.folder.mkdir(parents=True, exist_ok=True)
             score = restorer.anomaly_score(
@@ -90,12 +88,6 @@ def predict(root: Path, variant: str, folds: list[int], dataset: str, cases: lis
             )
             exporter.write(replace(restored, score=score))
     return [s.name for s in scores]
-
-
-def _trainer(variant: str) -> Any:
-    from nnunet_uad.plugin import nnunet_uad_trainers
-
-    return getattr(nnunet_uad_trainers, trainer_name(VARIANTS[variant]))
 
 
 def evaluate(maps: list[Path], dataset: str, cases: list[str], baseline: bool) -> dict[str, Any]:

@@ -337,6 +337,7 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             mirror_axes=self.inference_allowed_mirroring_axes,
             device=self.device,
             seed=self.seed,
+            settings=self.settings,
         )
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:

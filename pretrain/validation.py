@@ -17,10 +17,11 @@ from nnunet_uad.common.channels import AUTO
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.data.cohort import unlabelled_cases
-from nnunet_uad.evaluation.folders import MAPS_RECORD, EvaluationRequest, evaluate_folders, write_evaluation
+from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders, write_evaluation
 from nnunet_uad.inference.case import RestoredCase
 from nnunet_uad.inference.export import Exporter
-from nnunet_uad.inference.predict import restore
+from nnunet_uad.inference.names import MAPS_RECORD
+from nnunet_uad.inference.pipeline import restore
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.metrics.reconstruction import reconstruction_report
 from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings, main_channel, score_settings
@@ -153,7 +154,7 @@ class _Report:
         """Reconstruct, write, measure one case."""
         data, seg, _, properties = self.run.dataset.load_case(key)
         image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
-        case = restore(self.run.restorer, key, (image, labels >= 0, properties), self.exporter)
+        case = restore(self.run.restorer, key, (image, labels >= 0, properties), self.settings)
         self.exporter.write(case)
         for source, exporter in self.further_exporters.items():
             score = self.run.restorer.anomaly_score(

@@ -63,6 +63,12 @@ def ddpm_fold(tiny_dataset: Path) -> Path:
 
 
 @pytest.fixture
+def example_folder(dae_fold: Path, tmp_path: Path) -> Path:
+    """A folder with what the examples of docstrings and docs/python.md name: a model, images, a raw dataset."""
+    return tiny.write_example_folder(tmp_path / "examples", dae_fold)
+
+
+@pytest.fixture
 def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty results folder for one test."""
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))

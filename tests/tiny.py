@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +128,21 @@ def fold_folder(
 ) -> Path:
     """Where nnU-Net puts that training."""
     return Path(os.environ["nnUNet_results"]) / name / f"{trainer}__{plans}__{configuration}" / f"fold_{fold}"
+
+
+def write_example_folder(folder: Path, fold: Path) -> Path:
+    """What the examples of docstrings name, made of the tiny dataset and a pretrainer's fold 0."""
+    raw = Path(os.environ["nnUNet_raw"]) / DATASET
+    example = folder / "nnUNet_raw" / "Dataset901_Tumour"
+    model = folder / "nnUNet_results" / "Dataset901_Tumour" / "nnUNetPretrainerDAE__nnUNetPlans__2d"
+    for path in (example / "imagesTr", example / "labelsTr", folder / "IMAGES", model.parent):
+        path.mkdir(parents=True)
+    model.symlink_to(fold.parent)
+    for channel in (0, 1):
+        shutil.copy(raw / "imagesTs" / f"test_{channel:04d}.nii.gz", folder / "IMAGES" / f"case_{channel:04d}.nii.gz")
+    # Cases that fold 0 has not seen.
+    for case in LESION[1:]:
+        for path in (*(raw / "imagesTr").glob(f"{case}_*"), raw / "labelsTr" / f"{case}.nii.gz"):
+            shutil.copy(path, example / path.parent.name)
+    shutil.copy(raw / "dataset.json", example)
+    return folder

@@ -1,17 +1,21 @@
-"""The flags that name a pretrained model, and the model that they name."""
+"""The flags that name a trained pretrainer and say how it is run."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from nnunet_uad.cli.common import default_processes
 from nnunet_uad.common.nnunet import ModelFolder, dataset_name, required_folder
+from nnunet_uad.inference.names import CHECKPOINT
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags of a command that restores images with a pretrained model."""
+    """Declare the flags of a command that reconstructs images with a trained pretrainer.
+
+    Args:
+        parser: Parser of the command.
+    """
     processes = min(3, default_processes())
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="dataset of the model, number or name")
@@ -19,7 +23,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add("-tr", required=True, metavar="TRAINER", help="the pretrainer, by its full name")
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
     add("-f", nargs="+", default=[], metavar="FOLD", help="folds, averaged (default: all that are trained)")
-    add("-chk", default="checkpoint_final.pth", metavar="FILE", help="checkpoint (default: checkpoint_final.pth)")
+    add("-chk", default=CHECKPOINT, metavar="FILE", help=f"checkpoint (default: {CHECKPOINT})")
     add("--seed", type=int, help="of what is drawn (default: the training's)")
     add("--disable_tta", action="store_true", help="no mirroring: faster")
     add("-npp", type=int, default=processes, metavar="N", help=f"processes for preprocessing (default: {processes})")
@@ -27,37 +31,28 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
 
 
-def find_model(arguments: argparse.Namespace) -> tuple[Any, list[Path]]:
-    """The trainer's class and the folders of the folds that the flags name.
+def model_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a :class:`nnunet_uad.inference.model.ModelRequest` that the flags name.
+
+    Args:
+        arguments: Parsed flags.
 
     Raises:
-        ValueError: no pretrainer of this plugin.
-        FileNotFoundError: no such model or fold.
+        ValueError: The trainer is no pretrainer, or there is no such dataset.
+        RuntimeError: nnUNet_results is not set.
     """
-    from nnunet_uad.inference.model import find_folds
+    from nnunet_uad.inference.model import pretrainer_class
 
-    trainer_class = pretrainer_class(arguments.tr)
+    pretrainer_class(arguments.tr)
     results = required_folder("nnUNet_results")
     model = ModelFolder(results, dataset_name(results, arguments.d), arguments.tr, arguments.p, arguments.c)
-    return trainer_class, find_folds(model.path, arguments.chk, arguments.f)
-
-
-def pretrainer_class(name: str) -> Any:
-    """The trainer class, which must be a pretrainer.
-
-    Raises:
-        ValueError: no trainer of this plugin, or one that segments.
-    """
-    from nnunet_uad.plugin import nnunet_uad_trainers
-
-    try:
-        trainer_class = getattr(nnunet_uad_trainers, name)
-    except AttributeError:
-        trainer_class = None
-    if trainer_class is None or not hasattr(trainer_class, "task_class"):
-        pretrainers = [n for n in nnunet_uad_trainers.__all__ if n.startswith("nnUNetPretrainer")]
-        raise ValueError(
-            f"-tr expects a pretrainer, found {name!r}. Pretrainers: {', '.join(pretrainers)}, each also with "
-            "_<N>epochs. Models that segment are for nnUNetv2_predict."
-        )
-    return trainer_class
+    return {
+        "model": model.path,
+        "folds": arguments.f,
+        "checkpoint": arguments.chk,
+        "device": arguments.device,
+        "mirroring": not arguments.disable_tta,
+        "seed": arguments.seed,
+        "preprocessing_processes": arguments.npp,
+        "export_processes": arguments.nps,
+    }

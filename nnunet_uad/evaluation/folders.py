@@ -17,11 +17,10 @@ from tqdm import tqdm
 from nnunet_uad.common.files import atomic_path, write_json
 from nnunet_uad.data.image_files import channels_in, images_in, maps_in, read_image, read_on_grid
 from nnunet_uad.data.probability_files import lesion_probability, probabilities_in
+from nnunet_uad.inference.names import MAPS_RECORD
 from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases
 from nnunet_uad.metrics.baseline import equalised_intensity
 
-#: What ``predict`` and the pretrainers write beside their maps.
-MAPS_RECORD = "anomaly_maps.json"
 ORACLE = "oracle"
 FIXED = "fixed"
 

@@ -11,11 +11,10 @@ import numpy as np
 from nnunet_uad.inference.case import RestoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.montage import write_montage
+from nnunet_uad.inference.names import KINDS
 from nnunet_uad.scoring.geometry import is_natural_image, map_ending, write_volume
 from nnunet_uad.scoring.score import anomaly_mask
 from nnunet_uad.scoring.score_settings import ScoreSettings, main_channel
-
-KINDS = ("map", "reconstruction", "residual", "mask", "png")
 
 
 @dataclass(frozen=True)

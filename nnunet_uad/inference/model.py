@@ -4,29 +4,118 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_uad.common.nnunet import PLUGIN_FOLDER, ModelFolder
 from nnunet_uad.common.schema import build
+from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.inference.names import CHECKPOINT
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.weights.safe_file import FILE_NAME, read_pretrained
+from nnunet_uad.methods import PRETRAINERS, trainer_class
+from nnunet_uad.training import variants
+from nnunet_uad.weights.names import FILE_NAME
+from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.safe_file import read_record
 
 
-def find_folds(folder: Path, checkpoint: str, wanted: Sequence[str] = ()) -> list[Path]:
+@dataclass(frozen=True, kw_only=True)
+class ModelRequest:
+    """A trained pretrainer and how it is run: what all requests have in common.
+
+    Attributes:
+        model: Folder of the model in nnUNet_results, ``DATASET/TRAINER__PLANS__CONFIGURATION``.
+        folds: Folds whose outputs are averaged, numbers or ``all``; if empty every numbered fold that is trained.
+        checkpoint: Name of the checkpoint in the folders of the folds.
+        device: Device to compute on: ``cuda``, ``cpu`` or ``mps``.
+        mirroring: Whether to use the test-time mirroring that the training allows.
+        seed: Seed of what is drawn; the training's if ``None``.
+        preprocessing_processes: Number of processes that preprocess; with 0 this one does it. Scripts that ask for
+            more need nnU-Net's ``if __name__ == "__main__":``.
+        export_processes: Number of processes that write; as above.
+    """
+
+    model: str | Path
+    folds: Sequence[int | str] = ()
+    checkpoint: str = CHECKPOINT
+    device: str = "cuda"
+    mirroring: bool = True
+    seed: int | None = None
+    preprocessing_processes: int = 0
+    export_processes: int = 0
+
+    @property
+    def names(self) -> ModelFolder:
+        """Dataset, trainer, plans and configuration of the model."""
+        return ModelFolder.from_path(Path(self.model))
+
+    def fold_folders(self) -> list[Path]:
+        """Folders of the folds.
+
+        Raises:
+            ValueError: The model is no pretrainer.
+            FileNotFoundError: There is no such model, or a fold lacks the checkpoint.
+        """
+        pretrainer_class(self.names.trainer)
+        return find_folds(Path(self.model), self.checkpoint, self.folds)
+
+    def load(self, folds: Sequence[Path] = ()) -> Restorer:
+        """The restorer.
+
+        Args:
+            folds: Folders of the folds; the request's if empty.
+        """
+        numbers = [folder.name.removeprefix("fold_") for folder in folds] or self.folds
+        return load_restorer(self.model, numbers, self.checkpoint, self.device, self.mirroring, self.seed)
+
+
+def pretrainer_class(name: str) -> Any:
+    """The class of a pretrainer, of this package or of another folder in ``nnUNet_extTrainer``.
+
+    Args:
+        name: Full name of the trainer, the suffix for its length included.
+
+    Raises:
+        ValueError: There is no such trainer, or it is one that segments.
+
+    Example:
+        >>> pretrainer_class("nnUNetPretrainerDAE_50epochs").__name__
+        'nnUNetPretrainerDAE_50epochs'
+    """
+    base = base_name(name)
+    if base in PRETRAINERS:
+        return variants.resolve(name, {base: trainer_class(base)})
+    for folder in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep):
+        if folder == str(PLUGIN_FOLDER) or not folder or not Path(folder).is_dir():
+            continue
+        # As nnU-Net looks for external trainers.
+        trainer = recursive_find_python_class(folder, name, None, cleanup_imports_from_base_folder=True)
+        if hasattr(trainer, "make_task"):
+            return trainer
+    raise ValueError(
+        f"Expected the name of a pretrainer, found {name!r}. Pretrainers: {', '.join(PRETRAINERS)}, each also with "
+        "_<N>epochs. Models that segment are for nnUNetv2_predict."
+    )
+
+
+def find_folds(folder: Path, checkpoint: str, wanted: Sequence[int | str] = ()) -> list[Path]:
     """The folders of the folds to use.
 
     Args:
-        folder: of the model.
-        checkpoint: file name.
-        wanted: fold numbers or ``all``; every numbered fold that has the checkpoint if empty.
+        folder: Folder of the model.
+        checkpoint: Name of the checkpoint.
+        wanted: Folds, numbers or ``all``; every numbered fold that has the checkpoint if empty.
 
     Raises:
-        FileNotFoundError: no model, or a fold without the checkpoint; names what is there.
+        FileNotFoundError: There is no model, or a fold lacks the checkpoint; names what there is.
     """
     if not folder.is_dir():
         others = sorted(p.name for p in folder.parent.glob("nnUNetPretrainer*__*")) if folder.parent.is_dir() else []
@@ -34,13 +123,13 @@ def find_folds(folder: Path, checkpoint: str, wanted: Sequence[str] = ()) -> lis
             f"There is no model {folder}. Pretrainers trained on {folder.parent.name}: {', '.join(others) or 'none'}. "
             "Names are TRAINER__PLANS__CONFIGURATION; give the trainer's full name, _<N>epochs included, to -tr."
         )
-    found = sorted(p.parent for p in folder.glob(f"fold_*/{checkpoint}"))
-    chosen = [folder / f"fold_{f}" for f in wanted] or [p for p in found if p.name != "fold_all"] or found
-    missing = [p.name for p in chosen if p not in found]
+    trained = sorted(p.parent for p in folder.glob(f"fold_*/{checkpoint}"))
+    chosen = [folder / f"fold_{f}" for f in wanted] or [p for p in trained if p.name != "fold_all"] or trained
+    missing = [p.name for p in chosen if p not in trained]
     if missing or not chosen:
         raise FileNotFoundError(
             f"{folder} has no {checkpoint} in {', '.join(missing) or 'any fold'}. Folds that have it: "
-            f"{', '.join(p.name for p in found) or 'none'}. An unfinished training: -chk checkpoint_best.pth"
+            f"{', '.join(p.name for p in trained) or 'none'}. An unfinished training: -chk checkpoint_best.pth"
         )
     return chosen
 
@@ -48,8 +137,12 @@ def find_folds(folder: Path, checkpoint: str, wanted: Sequence[str] = ()) -> lis
 def stored_settings(settings_class: type, stored: dict[str, Any]) -> Any:
     """The settings that a checkpoint was trained with, as the dataclass of its trainer.
 
+    Args:
+        settings_class: Dataclass of the trainer's settings.
+        stored: Settings as the checkpoint holds them.
+
     Raises:
-        ValueError: settings that this version does not know.
+        ValueError: There are settings that this version does not know.
     """
     known = {f.name for f in dataclasses.fields(settings_class)}
     if set(stored) - known:
@@ -61,62 +154,71 @@ def stored_settings(settings_class: type, stored: dict[str, Any]) -> Any:
 
 
 def load_restorer(
-    trainer_class: Any,
-    folds: Sequence[Path],
-    checkpoint: str,
-    device: torch.device,
-    mirroring: bool,
+    model: str | Path,
+    folds: Sequence[int | str] = (),
+    checkpoint: str = CHECKPOINT,
+    device: str | torch.device = "cuda",
+    mirroring: bool = True,
     seed: int | None = None,
-) -> tuple[Restorer, Any]:
-    """Networks of the folds, read without unpickling code.
+) -> Restorer:
+    """A trained pretrainer, ready to reconstruct and to score images; its weights are read without unpickling code.
 
     Args:
-        trainer_class: a pretrainer, for its settings and its task.
-        folds: their folders.
-        checkpoint: file name.
-        device: where to compute.
-        mirroring: use the test-time mirroring that the training allows.
-        seed: the training's if omitted.
-
-    Returns:
-        The restorer and the settings of the training.
+        model: Folder of the model in nnUNet_results, ``DATASET/TRAINER__PLANS__CONFIGURATION``.
+        folds: Folds whose outputs are averaged, numbers or ``all``; if empty every numbered fold that is trained.
+        checkpoint: Name of the checkpoint in the folders of the folds.
+        device: Device to compute on.
+        mirroring: Whether to use the test-time mirroring that the training allows.
+        seed: Seed of what is drawn; the training's if ``None``.
 
     Raises:
-        ValueError: A method that neither reconstructs nor scores images.
+        ValueError: The model is no pretrainer, one that neither reconstructs nor scores images, or was trained by a
+            newer version of this package.
+        FileNotFoundError: There is no such model, or a fold lacks the checkpoint; names what there is.
+
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> restorer = load_restorer(model, folds=[0], device="cpu")
+        >>> restorer.model.channel_names
+        ('FLAIR', 'T1')
     """
-    model = folds[0].parent
-    dataset_json = json.loads((model / "dataset.json").read_text(encoding="utf-8"))
-    plans_manager = PlansManager(str(model / "plans.json"))
-    loaded = [torch.load(f / checkpoint, map_location="cpu", weights_only=True) for f in folds]
-    configuration = plans_manager.get_configuration(loaded[0]["init_args"]["configuration"])
+    folder = Path(model)
+    pretrainer = pretrainer_class(ModelFolder.from_path(folder).trainer)
+    chosen = find_folds(folder, checkpoint, folds)
+    dataset_json = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+    plans = PlansManager(str(folder / "plans.json"))
+    loaded = [torch.load(f / checkpoint, map_location="cpu", weights_only=True) for f in chosen]
+    configuration = plans.get_configuration(loaded[0]["init_args"]["configuration"])
     run = loaded[0]["init_args"]["plans"]["nnunet_uad"]
-    settings = stored_settings(trainer_class.settings_class, run["settings"])
-    configuration = trainer_class.adapt_configuration(settings, configuration)
-    restoration = trainer_class.make_task(settings, configuration).restoration
+    settings = stored_settings(pretrainer.settings_class, run["settings"])
+    configuration = pretrainer.adapt_configuration(settings, configuration)
+    restoration = pretrainer.make_task(settings, configuration).restoration
     if restoration is None:
         raise ValueError(
-            f"{trainer_class.__name__} learns without reconstructing or scoring images, so there are no anomaly maps "
+            f"{pretrainer.__name__} learns without reconstructing or scoring images, so there are no anomaly maps "
             "to make with it. Fine-tune from its weights instead (nnUNetv2_train … -tr nnUNetTrainer…Pretrained)."
         )
-    channels = len(dataset_json["channel_names"])
+    plan = ModelPlan(plans, configuration, dataset_json)
     networks = []
     for content in loaded:
-        network = trainer_class.make_network(settings, configuration, channels)
+        network = pretrainer.make_network(settings, configuration, len(plan.channel_names))
         network.load_state_dict(content["network_weights"])
-        networks.append(trainer_class.restoring(network).to(device).eval())
-    restorer = Restorer(
+        networks.append(pretrainer.restoring(network).to(device).eval())
+    return Restorer(
         networks=networks,
         restoration=restoration,
-        model=ModelPlan(plans_manager, configuration, dataset_json),
+        model=plan,
         mirror_axes=loaded[0].get("inference_allowed_mirroring_axes") if mirroring else None,
-        device=device,
+        device=torch.device(device),
         seed=run["seed"] if seed is None else seed,
+        settings=settings,
     )
-    return restorer, settings
 
 
-def training_cases(folds: Sequence[Path]) -> set[str]:
-    """Identifiers of all cases that any of the folds was trained on."""
-    files = [f / FILE_NAME for f in folds if (f / FILE_NAME).is_file()]
-    records = [read_pretrained(path)[1] for path in files]
-    return {case for record in records if record is not None for case in record.cases}
+def training_records(folds: Sequence[Path]) -> list[PretrainRecord]:
+    """Records of the weights of the folds; a fold without ``pretrained.safetensors`` has none.
+
+    Args:
+        folds: Folders of the folds.
+    """
+    return [read_record(folder / FILE_NAME) for folder in folds if (folder / FILE_NAME).is_file()]

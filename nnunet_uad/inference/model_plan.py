@@ -21,12 +21,14 @@ class ModelPlan:
         configuration: Configuration that the model was trained with.
         dataset: Content of the ``dataset.json`` that the model was trained on.
 
-    Example::
-
-        folder = Path("…/nnUNetPretrainerDAE__nnUNetPlans__2d")
-        plans = PlansManager(str(folder / "plans.json"))
-        model = ModelPlan(plans, plans.get_configuration("2d"), json.loads((folder / "dataset.json").read_text()))
-        model.channel_names  # ("FLAIR", "T1")
+    Example:
+        >>> import json
+        >>> from pathlib import Path
+        >>> folder = Path("nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d")
+        >>> plans = PlansManager(str(folder / "plans.json"))
+        >>> dataset = json.loads((folder / "dataset.json").read_text())
+        >>> ModelPlan(plans, plans.get_configuration("2d"), dataset).channel_names
+        ('FLAIR', 'T1')
     """
 
     plans: PlansManager

@@ -1,169 +1,170 @@
-"""Raw images → anomaly maps in their original geometry; preprocessing and writing in the background."""
+"""A folder of raw images → a folder of anomaly maps, reconstructions, residuals, masks and montages."""
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
-from nnunet_uad.common.nnunet import channel_names
-from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
-from nnunet_uad.inference.case import RestoredCase
-from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.common.claim import claim
+from nnunet_uad.common.settings import read_settings, settings_from, settings_to_json
+from nnunet_uad.inference.export import Exporter
+from nnunet_uad.inference.model import ModelRequest, training_records
+from nnunet_uad.inference.names import DEFAULT_THRESHOLD, MAPS_RECORD
+from nnunet_uad.inference.pipeline import list_cases, predict_cases
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.scoring.score_settings import ScoreSettings
+from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
+from nnunet_uad.scoring.thresholds import resolve_threshold, stored_thresholds
+from nnunet_uad.weights.leakage import Overlap
 
-#: Image (C, z, y, x), foreground (z, y, x), properties.
-Prepared = tuple[np.ndarray, np.ndarray, dict[str, Any]]
-
-
-class CaseWriter(Protocol):
-    """What becomes of a restored case: :class:`Exporter` writes maps, :class:`ChannelExporter` channels."""
-
-    @property
-    def settings(self) -> ScoreSettings:
-        """How to score."""
-
-    def write(self, case: RestoredCase) -> None:
-        """Write the case."""
+#: Tells the user something while it happens.
+Say = Callable[[str], object]
 
 
-class SameProcess(Executor):
-    """Runs jobs at once, in this process: what ``-npp 0`` and ``-nps 0`` stand for."""
+@dataclass(frozen=True, kw_only=True)
+class PredictRequest(ModelRequest):
+    """A folder of raw images, a model, and what is wanted of them.
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
-        """Run ``function`` and keep its result or its exception."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(function(*arguments, **options))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+    Attributes:
+        images: Folder of raw images, named as for nnUNetv2_predict.
+        output: Folder to write into.
+        save: Kinds of files to write: ``map``, ``reconstruction``, ``residual``, ``mask``, ``png``.
+        threshold: Threshold of masks and outlines: a number in units of the score, or the name of a threshold that is
+            stored with the model (``fpr:0.05``, ``fpr:0.01``, ``fpr:0.001``, ``best``).
+        score: Settings of the score that differ from the training's, ``residual=absolute median_mm=5``.
+        overwrite: Whether to predict finished cases again, and to replace maps that were made differently.
 
-
-def list_cases(folder: Path, dataset_json: dict[str, Any]) -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Images of a folder by case, in the order of the model's channels.
-
-    Returns:
-        Case → files, and case → what is wrong with it.
-
-    Raises:
-        FileNotFoundError: no such folder.
-        ValueError: it holds no image.
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> request = PredictRequest(model=model, images="IMAGES", output="MAPS", save=("map", "mask"), device="cpu")
     """
-    names = channel_names(dataset_json)
-    ending = dataset_json["file_ending"]
-    good: dict[str, list[str]] = {}
-    failed: dict[str, str] = {}
-    for case, images in channels_in(folder).items():
-        wrong = sorted({ending_of(p) for p in images.values()} - {ending})
-        if sorted(images) != list(range(len(names))):
-            failed[case] = (
-                f"expected {len(names)} channel(s) ({', '.join(names)}: "
-                f"{', '.join(f'_{k:04d}' for k in range(len(names)))}), found "
-                f"{', '.join(f'_{k:04d}' for k in sorted(images))}"
-            )
-        elif wrong:
-            failed[case] = f"the model reads {ending}, found {', '.join(wrong)}"
-        else:
-            good[case] = [str(images[k]) for k in range(len(names))]
-    return good, failed
+
+    images: str | Path
+    output: str | Path
+    save: Sequence[str] = ("map",)
+    threshold: str | float = DEFAULT_THRESHOLD
+    score: str = ""
+    overwrite: bool = False
 
 
-def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
-    """nnU-Net's preprocessing of a raw case.
+@dataclass(frozen=True)
+class PredictResult:
+    """What became of the cases.
+
+    Attributes:
+        written: Identifiers of the cases that were written now.
+        kept: Identifiers of the cases that were finished before.
+        failed: Reasons why cases could not be done, by identifier.
+        overlap: Cases that share their identifiers with training cases of the model.
+    """
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    failed: dict[str, str]
+    overlap: Overlap
+
+    @classmethod
+    def of(
+        cls, cases: Iterable[str], todo: Iterable[str], failed: Mapping[str, str], overlap: Overlap
+    ) -> PredictResult:
+        """Sort cases by what became of them.
+
+        Args:
+            cases: Identifiers of all cases that could be read.
+            todo: Identifiers of the cases that were not finished before.
+            failed: Reasons why cases could not be done, by identifier.
+            overlap: Cases that share their identifiers with training cases.
+        """
+        todo = list(todo)
+        written = tuple(case for case in todo if case not in failed)
+        return cls(written, tuple(case for case in cases if case not in todo), dict(failed), overlap)
+
+
+def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
+    """Write maps of all cases of a folder; finished cases are kept, so an interrupted run continues.
 
     Args:
-        files: Images, one per channel in their order.
-        model: Plan of the model.
-
-    Raises:
-        ValueError: NaN or infinite voxels.
-    """
-    spoilt = [Path(f).name for f in files if has_hidden_nan(Path(f))]
-    if spoilt:
-        raise ValueError(f"{', '.join(spoilt)} holds NaN or infinite values. Mend the image.")
-    preprocessor = model.configuration.preprocessor_class(verbose=False)
-    data, seg, properties = preprocessor.run_case(list(files), None, model.plans, model.configuration, model.dataset)
-    image = np.asarray(data, dtype=np.float32)
-    if not np.isfinite(image).all():
-        raise ValueError("the image holds NaN or infinite values. Mend it.")
-    return image, np.asarray(seg)[0] >= 0, properties
-
-
-def restore(restorer: Restorer, identifier: str, prepared: Prepared, exporter: CaseWriter) -> RestoredCase:
-    """Reconstruct a preprocessed case, let the model judge it, whichever it can, and score it."""
-    image, foreground, properties = prepared
-    reconstruction = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
-    detection = restorer.detect(image) if restorer.restoration.detects else None
-    score = restorer.anomaly_score(image, reconstruction, foreground, properties, exporter.settings, detection)
-    spacing = restorer.model.spacing_of(properties)
-    return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties, detection)
-
-
-def predict_cases(
-    restorer: Restorer,
-    exporter: CaseWriter,
-    cases: dict[str, list[str]],
-    preprocessing_processes: int,
-    export_processes: int,
-) -> dict[str, str]:
-    """Predict all cases; one that fails does not stop the others.
+        request: Images, model, and what is wanted.
+        say: Function that is told what the user should know before the work begins.
 
     Returns:
-        Case → why it failed.
+        What became of every case; one that fails does not stop the others.
+
+    Raises:
+        ValueError: The model does not offer what is wanted, the settings are wrong, there is no image, or the output
+            holds maps that were made differently.
+        FileNotFoundError: There is no such model, fold or folder of images.
+
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> result = predict_folder(PredictRequest(model=model, images="IMAGES", output="MAPS", device="cpu"))
+        >>> result.written, result.failed
+        (('case',), {})
     """
-    failed: dict[str, str] = {}
-    with ExitStack() as stack:
-        preparing = stack.enter_context(_pool(preprocessing_processes))
-        writing = stack.enter_context(_pool(export_processes))
-        outstanding: deque[tuple[str, Future[None]]] = deque()
-        jobs = _ahead(preparing, cases, restorer.model, preprocessing_processes + 1)
-        for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
-            try:
-                case = restore(restorer, identifier, job.result(), exporter)
-            except Exception as error:
-                # Whatever is wrong with one case, the others are finished; the caller lists it.
-                failed[identifier] = _in_words(error)
-                continue
-            outstanding.append((identifier, writing.submit(exporter.write, case)))
-            # Restored volumes wait in memory until they are written; not too many of them.
-            while len(outstanding) > export_processes + 1:
-                _collect(outstanding.popleft(), failed)
-        while outstanding:
-            _collect(outstanding.popleft(), failed)
-    return failed
+    folds = request.fold_folders()
+    restorer = request.load()
+    settings = _checked_score(request, restorer)
+    stored = stored_thresholds(folds, settings_to_json(settings))
+    # A mask needs a threshold; a montage outlines it where the model has it.
+    wanted = "mask" in request.save or ("png" in request.save and request.threshold in stored)
+    threshold = resolve_threshold(str(request.threshold), stored) if wanted else None
+    cases, failed = list_cases(Path(request.images), restorer.model.dataset)
+    overlap = overlap_with_training(folds, cases, request.names.trainer, say)
+    exporter = Exporter(Path(request.output), tuple(request.save), restorer.model, settings, threshold)
+    record = {
+        "model": {"trainer": request.names.trainer, "dataset": request.names.dataset, "folder": request.names.name},
+        "folds": [f.name for f in folds],
+        "checkpoint": request.checkpoint,
+        "mirroring": restorer.mirror_axes is not None,
+        "seed": restorer.seed,
+        "score": settings_to_json(settings),
+        "thresholds": stored,
+        "mask_threshold": threshold,
+    }
+    remedy = "Choose another -o, or --overwrite."
+    claim(exporter.folder / MAPS_RECORD, record, "maps", remedy, request.overwrite, may_differ=_threshold_joins)
+    todo = {k: v for k, v in cases.items() if request.overwrite or not exporter.is_done(k)}
+    if len(todo) < len(cases):
+        say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite predicts them again).")
+    failed |= predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes)
+    return PredictResult.of(cases, todo, failed, overlap)
 
 
-def _ahead(pool: Executor, cases: dict[str, list[str]], model: ModelPlan, count: int) -> Iterator[tuple[str, Future]]:
-    """Futures of prepared cases in order, at most ``count`` ahead of what is consumed."""
-    waiting: deque[tuple[str, Future]] = deque()
-    for identifier, files in cases.items():
-        waiting.append((identifier, pool.submit(prepare, files, model)))
-        if len(waiting) >= count:
-            yield waiting.popleft()
-    yield from waiting
+def overlap_with_training(folds: Sequence[Path], cases: Iterable[str], trainer: str, say: Say) -> Overlap:
+    """Cases that share their identifiers with training cases of the folds; the user is told.
+
+    Args:
+        folds: Folders of the folds.
+        cases: Identifiers of the cases.
+        trainer: Name of the pretrainer.
+        say: Function that is told the warning.
+    """
+    overlap = Overlap.of(training_records(folds), cases)
+    if overlap:
+        say(overlap.suspicion(trainer, "their maps do not count as maps of unseen cases"))
+    return overlap
 
 
-def _collect(job: tuple[str, Future[None]], failed: dict[str, str]) -> None:
-    error = job[1].exception()
-    if error is not None:
-        failed[job[0]] = _in_words(error)
+def _checked_score(request: PredictRequest, restorer: Restorer) -> ScoreSettings:
+    """The settings of the score, which the model must be able to compute.
+
+    Raises:
+        ValueError: Unknown settings, or something that the model does not offer.
+    """
+    own = score_settings(restorer.settings)
+    settings = read_settings(ScoreSettings, request.score, source="--score", defaults=own)
+    with settings_from("--score"):
+        channel_weights(settings.channel_weights, restorer.model.channel_names)
+    restorer.source(settings)
+    if not restorer.restoration.reconstructs and {"reconstruction", "residual"} & set(request.save):
+        raise ValueError(
+            f"{request.names.trainer} detects anomalies without restoring the image, so it has no reconstruction "
+            "and no residual. Leave them out of --save."
+        )
+    return settings
 
 
-def _in_words(error: BaseException) -> str:
-    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-
-
-def _pool(processes: int) -> Executor:
-    if processes <= 0:
-        return SameProcess()
-    # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+def _threshold_joins(key: str, old: Any, new: Any) -> bool:
+    """What was run without masks may be continued with them."""
+    return key == "thresholds" or (key == "mask_threshold" and None in (old, new))

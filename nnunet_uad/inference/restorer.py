@@ -30,6 +30,7 @@ class Restorer:
         mirror_axes: Spatial axes for test-time mirroring, or ``None``.
         device: Device to compute on.
         seed: Seed of everything that is drawn; the same for every case, so results do not depend on their order.
+        settings: Settings of the training, with those of its score among them.
     """
 
     networks: Sequence[nn.Module]
@@ -38,6 +39,7 @@ class Restorer:
     mirror_axes: tuple[int, ...] | None
     device: torch.device
     seed: int
+    settings: ScoreSettings
 
     def reconstruct(self, image: np.ndarray, foreground: np.ndarray) -> np.ndarray:
         """Pseudo-healthy image of the same shape as ``image`` (C, z, y, x), preprocessed.

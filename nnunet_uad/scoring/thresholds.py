@@ -20,7 +20,6 @@ THRESHOLDS_FILE = "anomaly_thresholds.json"
 #: False-positive rates on healthy voxels of the foreground.
 FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
 BEST = "best"
-DEFAULT = "fpr:0.01"
 
 
 class ThresholdChoice:

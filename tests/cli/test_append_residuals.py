@@ -102,7 +102,7 @@ def test_the_dataset_and_stock_nnunet_on_it(every_case_left_out, raw, tmp_path, 
 def test_a_case_that_every_fold_knows_is_refused(dae_fold, raw, capsys):
     assert append("-f", "0") == 1
     err = capsys.readouterr().err
-    assert "5 case(s) were trained on by every fold (fold_0): healthy_0" in err
+    assert "5 case(s) were among the training cases of every fold (fold_0): healthy_0" in err
     assert not (raw / TARGET).exists()
 
 

@@ -28,7 +28,7 @@ def restorer(tiny_dataset):
     dataset_json = json.loads((tiny_dataset / "dataset.json").read_text())
     configuration = plans.get_configuration("2d_tiny")
     model = ModelPlan(plans, configuration, dataset_json)
-    return Restorer([Times(1.0), Times(3.0)], Restoration(), model, None, torch.device("cpu"), 0)
+    return Restorer([Times(1.0), Times(3.0)], Restoration(), model, None, torch.device("cpu"), 0, ScoreSettings())
 
 
 def test_folds_are_averaged(restorer):

@@ -1,0 +1,234 @@
+"""A raw nnU-Net dataset → the same dataset with residuals of a restorer as further channels, and test images for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.common.files import write_json
+from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.inference.channels import (
+    CHANNELS_RECORD,
+    ChannelExporter,
+    check_ending,
+    check_restores,
+    claim_folder,
+    extended_dataset_json,
+    file_hash,
+    place_file,
+)
+from nnunet_uad.inference.model import ModelRequest, training_records
+from nnunet_uad.inference.pipeline import list_cases, predict_cases
+from nnunet_uad.inference.predict import PredictResult, Say, overlap_with_training
+from nnunet_uad.weights.leakage import Overlap
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelsRequest(ModelRequest):
+    """A folder of raw images that get residual channels, for models that were trained on such a dataset.
+
+    Attributes:
+        images: Folder of raw images, named as for nnUNetv2_predict.
+        output: Folder to write into.
+        kinds: Kinds of further channels: ``signed``, ``absolute``, ``reconstruction``.
+        overwrite: Whether to replace channels of another restorer.
+
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> request = ChannelsRequest(model=model, images="IMAGES", output="WITH_RESIDUALS", device="cpu")
+    """
+
+    images: str | Path
+    output: str | Path
+    kinds: Sequence[str] = ("signed",)
+    overwrite: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppendRequest(ModelRequest):
+    """A raw dataset whose images get residual channels.
+
+    Attributes:
+        source: Folder of the dataset in nnUNet_raw.
+        target: Folder of the dataset to write, ``DatasetXXX_Name`` in nnUNet_raw.
+        kinds: Kinds of further channels: ``signed``, ``absolute``, ``reconstruction``.
+        copy: Whether to copy images and labels instead of linking them.
+        overwrite: Whether to replace channels of another restorer.
+
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> source, target = "nnUNet_raw/Dataset901_Tumour", "nnUNet_raw/Dataset911_TumourResidual"
+        >>> request = AppendRequest(model=model, source=source, target=target, device="cpu")
+    """
+
+    source: str | Path
+    target: str | Path
+    kinds: Sequence[str] = ("signed",)
+    copy: bool = False
+    overwrite: bool = False
+
+
+def write_channels(request: ChannelsRequest, say: Say = print) -> PredictResult:
+    """Write the images of a folder and their residual channels; finished cases are kept.
+
+    Args:
+        request: Images, restorer, kinds.
+        say: Function that is told what the user should know before the work begins.
+
+    Returns:
+        What became of every case.
+
+    Raises:
+        ValueError: The restorer does not reconstruct, the format cannot hold residuals, there is no image, or the
+            output holds channels that were made differently.
+        FileNotFoundError: There is no such model, fold or folder of images.
+
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> request = ChannelsRequest(model=model, images="IMAGES", output="WITH_RESIDUALS", device="cpu")
+        >>> write_channels(request).failed
+        {}
+    """
+    folds = request.fold_folders()
+    restorer = request.load()
+    trainer, ending, output = request.names.trainer, restorer.model.file_ending, Path(request.output)
+    check_ending(ending)
+    check_restores(restorer, trainer)
+    cases, failed = list_cases(Path(request.images), restorer.model.dataset)
+    overlap = overlap_with_training(folds, cases, trainer, say)
+    record = {
+        "trainer": trainer,
+        "kinds": list(request.kinds),
+        "seed": restorer.seed,
+        "mirroring": restorer.mirror_axes is not None,
+        "restorers": _hashes(request, folds),
+    }
+    claim_folder(output / CHANNELS_RECORD, record, [output], request.overwrite)
+    exporter = ChannelExporter(output, cases, tuple(request.kinds), restorer.model, ending)
+    todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
+    failed |= predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes)
+    return PredictResult.of(cases, todo, failed, overlap)
+
+
+def append_residuals(request: AppendRequest) -> PredictResult:
+    """Write the dataset; finished cases are kept, and ``dataset.json`` is written when nothing failed.
+
+    Every training case is reconstructed by the folds that were not trained on it, test images by all folds.
+
+    Args:
+        request: Dataset, restorer, kinds.
+
+    Returns:
+        What became of every case.
+
+    Raises:
+        ValueError: All folds were trained on a case, the restorer does not reconstruct or has other channels, the
+            format cannot hold residuals, or the target holds channels that were made differently.
+        FileNotFoundError: There is no such model, fold or dataset.
+
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> source, target = "nnUNet_raw/Dataset901_Tumour", "nnUNet_raw/Dataset911_TumourResidual"
+        >>> append_residuals(AppendRequest(model=model, source=source, target=target, device="cpu")).failed
+        {}
+    """
+    source, target = Path(request.source), Path(request.target)
+    dataset_json = json.loads((source / "dataset.json").read_text(encoding="utf-8"))
+    check_ending(dataset_json["file_ending"])
+    folds = request.fold_folders()
+    training, failed = list_cases(source / "imagesTr", dataset_json)
+    restorers = unseen_folds(list(training), folds)
+    test: dict[str, list[str]] = {}
+    if (source / "imagesTs").is_dir() and any((source / "imagesTs").iterdir()):
+        test, failed_test = list_cases(source / "imagesTs", dataset_json)
+        failed |= failed_test
+    images = [target / "imagesTr", target / "imagesTs"]
+    claim_folder(target / CHANNELS_RECORD, _record(request, folds, restorers), images, request.overwrite)
+    # Gone until all is done: nnU-Net takes a folder with dataset.json for a finished dataset.
+    (target / "dataset.json").unlink(missing_ok=True)
+    groups: dict[tuple[Path, ...], dict[str, list[str]]] = {}
+    for case, chosen in restorers.items():
+        groups.setdefault(chosen, {})[case] = training[case]
+    jobs = [(chosen, cases, images[0]) for chosen, cases in groups.items()]
+    jobs += [(tuple(folds), test, images[1])] if test else []
+    todo: list[str] = []
+    for chosen, cases, folder in jobs:
+        done, wrong = _write_cases(request, chosen, cases, folder, dataset_json)
+        todo += done
+        failed |= wrong
+    (target / "labelsTr").mkdir(exist_ok=True)
+    for label in sorted((source / "labelsTr").glob(f"*{dataset_json['file_ending']}")):
+        place_file(label, target / "labelsTr" / label.name, request.copy)
+    if not failed:
+        write_json(target / "dataset.json", extended_dataset_json(dataset_json, request.kinds))
+    return PredictResult.of([*training, *test], todo, failed, Overlap(()))
+
+
+def unseen_folds(cases: Sequence[str], folds: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """For every case the folds that were not trained on it.
+
+    Args:
+        cases: Identifiers of the cases.
+        folds: Folders of the folds.
+
+    Raises:
+        ValueError: All folds were trained on a case, whose residual would be too small, or nobody knows what a fold
+            was trained on.
+    """
+    unknown = [fold.name for fold in folds if not training_records([fold])]
+    if unknown:
+        raise ValueError(
+            f"{', '.join(unknown)} of {folds[0].parent} lacks pretrained.safetensors, so nobody knows which cases it "
+            "has seen. Copy the file that the training wrote beside the checkpoint."
+        )
+    seen = {fold: set(training_records([fold])[0].cases) for fold in folds}
+    if overlap := Overlap.between(set.intersection(*seen.values()), cases):
+        consequence = (
+            "A model reconstructs what it has seen too well. Train the folds that leave them out, then run this again."
+        )
+        raise ValueError(overlap.finding(f"every fold ({', '.join(f.name for f in folds)})", consequence))
+    return {case: tuple(f for f in folds if case not in seen[f]) for case in cases}
+
+
+def _record(request: AppendRequest, folds: Sequence[Path], restorers: Mapping[str, Sequence[Path]]) -> dict[str, Any]:
+    return {
+        "source": Path(request.source).name,
+        "trainer": request.names.trainer,
+        "configuration": request.names.configuration,
+        "plans": request.names.plans,
+        "kinds": list(request.kinds),
+        "seed": request.seed,
+        "mirroring": request.mirroring,
+        "restorers": _hashes(request, folds),
+        "restored_by": {case: [f.name for f in chosen] for case, chosen in restorers.items()},
+    }
+
+
+def _hashes(request: ModelRequest, folds: Sequence[Path]) -> dict[str, str]:
+    return {f.name: file_hash(f / request.checkpoint) for f in folds}
+
+
+def _write_cases(
+    request: AppendRequest,
+    folds: Sequence[Path],
+    cases: dict[str, list[str]],
+    folder: Path,
+    dataset_json: dict[str, Any],
+) -> tuple[list[str], dict[str, str]]:
+    """Reconstruct the cases with the mean of the folds; returns what was to do, and what failed."""
+    restorer = request.load(folds)
+    expected, present = restorer.model.channel_names, channel_names(dataset_json)
+    if expected != present:
+        raise ValueError(
+            f"The restorer expects the channels {', '.join(expected)}, the dataset has {', '.join(present)}."
+        )
+    check_restores(restorer, request.names.trainer)
+    folder.mkdir(parents=True, exist_ok=True)
+    ending = dataset_json["file_ending"]
+    exporter = ChannelExporter(folder, cases, tuple(request.kinds), restorer.model, ending, request.copy)
+    todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
+    failed = predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes)
+    return list(todo), failed

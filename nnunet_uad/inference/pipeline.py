@@ -1,0 +1,219 @@
+"""Raw images → what is written of them in their own geometry; preprocessing and writing in the background."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
+from nnunet_uad.inference.case import RestoredCase
+from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.inference.restorer import Restorer
+from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
+
+#: Image (C, z, y, x), foreground (z, y, x), properties.
+Prepared = tuple[np.ndarray, np.ndarray, dict[str, Any]]
+
+
+class CaseWriter(Protocol):
+    """What becomes of a case: :class:`Exporter` writes maps, :class:`ChannelExporter` residual channels."""
+
+    @property
+    def settings(self) -> ScoreSettings:
+        """Settings of the score."""
+
+    def write(self, case: RestoredCase) -> None:
+        """Write the case."""
+
+
+class SameProcess(Executor):
+    """Runs jobs at once, in this process: what 0 processes stand for."""
+
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **options: Any) -> Future[Any]:
+        """Run ``function`` and keep its result or its exception."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(function(*arguments, **options))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+def list_cases(folder: Path, dataset_json: Mapping[str, Any]) -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Images of a folder by case, in the order of the model's channels.
+
+    Args:
+        folder: Folder of raw images, named as nnU-Net names them.
+        dataset_json: Content of the model's ``dataset.json``.
+
+    Returns:
+        Case → files, and case → what is wrong with it.
+
+    Raises:
+        FileNotFoundError: There is no such folder.
+        ValueError: The folder holds no image.
+    """
+    names = channel_names(dataset_json)
+    ending = dataset_json["file_ending"]
+    good: dict[str, list[str]] = {}
+    failed: dict[str, str] = {}
+    for case, images in channels_in(folder).items():
+        wrong = sorted({ending_of(p) for p in images.values()} - {ending})
+        if sorted(images) != list(range(len(names))):
+            failed[case] = (
+                f"expected {len(names)} channel(s) ({', '.join(names)}: "
+                f"{', '.join(f'_{k:04d}' for k in range(len(names)))}), found "
+                f"{', '.join(f'_{k:04d}' for k in sorted(images))}"
+            )
+        elif wrong:
+            failed[case] = f"the model reads {ending}, found {', '.join(wrong)}"
+        else:
+            good[case] = [str(images[k]) for k in range(len(names))]
+    return good, failed
+
+
+def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
+    """nnU-Net's preprocessing of a raw case.
+
+    Args:
+        files: Images, one per channel in their order.
+        model: Plan of the model.
+
+    Raises:
+        ValueError: An image holds NaN or infinite voxels.
+    """
+    spoilt = [Path(f).name for f in files if has_hidden_nan(Path(f))]
+    if spoilt:
+        raise ValueError(f"{', '.join(spoilt)} holds NaN or infinite values. Fix the image.")
+    preprocessor = model.configuration.preprocessor_class(verbose=False)
+    data, seg, properties = preprocessor.run_case(list(files), None, model.plans, model.configuration, model.dataset)
+    image = np.asarray(data, dtype=np.float32)
+    if not np.isfinite(image).all():
+        raise ValueError("the image holds NaN or infinite values. Fix it.")
+    return image, np.asarray(seg)[0] >= 0, properties
+
+
+def restore(restorer: Restorer, identifier: str, prepared: Prepared, settings: ScoreSettings) -> RestoredCase:
+    """Reconstruct a preprocessed case, let the model judge it, whichever it can, and score it.
+
+    Args:
+        restorer: Trained model.
+        identifier: Identifier of the case.
+        prepared: Case after nnU-Net's preprocessing.
+        settings: Settings of the score.
+    """
+    image, foreground, properties = prepared
+    reconstruction = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
+    detection = restorer.detect(image) if restorer.restoration.detects else None
+    score = restorer.anomaly_score(image, reconstruction, foreground, properties, settings, detection)
+    spacing = restorer.model.spacing_of(properties)
+    return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties, detection)
+
+
+def restore_files(
+    restorer: Restorer, files: Sequence[str | Path], settings: ScoreSettings | None = None
+) -> RestoredCase:
+    """One raw case in memory: its reconstruction and its score, nothing is written.
+
+    Args:
+        restorer: Trained model.
+        files: Images of the case, one per channel in the order of the model's channels.
+        settings: Settings of the score; those of the training if omitted.
+
+    Raises:
+        ValueError: An image holds NaN or infinite voxels, or the number of images is not that of the channels.
+
+    Example:
+        >>> from nnunet_uad.inference.model import load_restorer
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> restorer = load_restorer(model, device="cpu")
+        >>> case = restore_files(restorer, ["IMAGES/case_0000.nii.gz", "IMAGES/case_0001.nii.gz"])
+        >>> case.score.shape == case.image.shape[1:]
+        True
+        >>> anomaly_map = restorer.model.original_geometry(case.score[None], case.properties)[0]
+    """
+    names = restorer.model.channel_names
+    if len(files) != len(names):
+        raise ValueError(f"The model reads {len(names)} channel(s) ({', '.join(names)}), found {len(files)} file(s).")
+    prepared = prepare([str(f) for f in files], restorer.model)
+    identifier = Path(files[0]).name.removesuffix(restorer.model.file_ending).removesuffix("_0000")
+    return restore(restorer, identifier, prepared, settings or score_settings(restorer.settings))
+
+
+def predict_cases(
+    restorer: Restorer,
+    exporter: CaseWriter,
+    cases: Mapping[str, list[str]],
+    preprocessing_processes: int,
+    export_processes: int,
+) -> dict[str, str]:
+    """Predict all cases; one that fails does not stop the others.
+
+    Args:
+        restorer: Trained model.
+        exporter: Writer of the cases.
+        cases: Files of every case, in the order of the channels.
+        preprocessing_processes: Number of processes that preprocess; with 0 this one does it.
+        export_processes: Number of processes that write; with 0 this one does it.
+
+    Returns:
+        Case → why it failed.
+    """
+    failed: dict[str, str] = {}
+    with ExitStack() as stack:
+        preparing = stack.enter_context(_pool(preprocessing_processes))
+        writing = stack.enter_context(_pool(export_processes))
+        outstanding: deque[tuple[str, Future[None]]] = deque()
+        jobs = _ahead(preparing, cases, restorer.model, preprocessing_processes + 1)
+        for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
+            try:
+                case = restore(restorer, identifier, job.result(), exporter.settings)
+            except Exception as error:
+                # Whatever is wrong with one case, the others are finished; the caller lists it.
+                failed[identifier] = _in_words(error)
+                continue
+            outstanding.append((identifier, writing.submit(exporter.write, case)))
+            # Volumes wait in memory until they are written; not too many of them.
+            while len(outstanding) > export_processes + 1:
+                _collect(outstanding.popleft(), failed)
+        while outstanding:
+            _collect(outstanding.popleft(), failed)
+    return failed
+
+
+def _ahead(
+    pool: Executor, cases: Mapping[str, list[str]], model: ModelPlan, count: int
+) -> Iterator[tuple[str, Future]]:
+    """Futures of prepared cases in order, at most ``count`` ahead of what is consumed."""
+    waiting: deque[tuple[str, Future]] = deque()
+    for identifier, files in cases.items():
+        waiting.append((identifier, pool.submit(prepare, files, model)))
+        if len(waiting) >= count:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _collect(job: tuple[str, Future[None]], failed: dict[str, str]) -> None:
+    error = job[1].exception()
+    if error is not None:
+        failed[job[0]] = _in_words(error)
+
+
+def _in_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+
+
+def _pool(processes: int) -> Executor:
+    if processes <= 0:
+        return SameProcess()
+    # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.
+    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
