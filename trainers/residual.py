@@ -145,7 +145,9 @@ class nnUNetTrainerResidual(FineTuneTrainer):
 
     def _describe(self, description: dict[str, Any]) -> None:
         """Put the description where nnU-Net keeps plans; the dataset's own plans file is not touched."""
-        self.plans_manager.plans["nnunet_uad"] = {"restorer": description}
+        # Plans may carry settings, too (nnunet_uad settings).
+        carried = self.plans_manager.plans.get("nnunet_uad", {})
+        self.plans_manager.plans["nnunet_uad"] = {**carried, "restorer": description}
 
     # --- finding the restorer -------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from nnunet_uad import __version__
 SUBCOMMANDS = {
     "env": "env",
     "doctor": "doctor",
+    "settings": "settings",
     "small-plan": "small_plan",
     "preprocess": "preprocess",
     "transfer": "transfer",
@@ -28,6 +29,7 @@ SUBCOMMANDS = {
 _HELP = {
     "env": "print the line that lets nnU-Net find the trainers",
     "doctor": "check the environment and say what would fail and why",
+    "settings": "list the trainers' settings, or write plans that carry some",
     "small-plan": "add a smaller configuration to the plans of a dataset",
     "preprocess": "preprocess unlabelled data with another dataset's plans",
     "predict": "anomaly maps, reconstructions, residuals, masks of raw images",

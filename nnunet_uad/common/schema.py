@@ -125,10 +125,14 @@ def refuse_unknown(keys: Iterable[Any], known: Iterable[str], where: str, noun: 
             raise ValueError(_unknown(key, known, where, noun))
 
 
-def _unknown(key: Any, known: Sequence[str], where: str, noun: str) -> str:
+def nearest(key: Any, known: Sequence[str]) -> str:
+    """The question whether the nearest key was meant, for the end of a sentence; empty if none is near."""
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{where} has no {noun} {key!r}.{hint} It has: {', '.join(known)}."
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _unknown(key: Any, known: Sequence[str], where: str, noun: str) -> str:
+    return f"{where} has no {noun} {key!r}.{nearest(key, known)} It has: {', '.join(known)}."
 
 
 def _in_words(cls: type, details: list[ErrorDetails], where: str, base: Mapping[str, Any], content: Any) -> str:

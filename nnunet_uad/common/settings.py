@@ -88,6 +88,24 @@ def parse_assignments(text: str) -> dict[str, Any]:
     return result
 
 
+def assignments(values: Mapping[str, Any]) -> str:
+    """The inverse of :func:`parse_assignments`: words that can be typed again."""
+    words = [f"{key}={typed(value)}" for key, value in values.items()]
+    return " ".join(f"'{word}'" if " " in word else word for word in words)
+
+
+def typed(value: Any) -> str:
+    """A value as it is typed: JSON without spaces; a string bare, unless it would be read as something else."""
+    written = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    if not isinstance(value, str):
+        return written
+    try:
+        json.loads(value)
+    except json.JSONDecodeError:
+        return value
+    return written
+
+
 def _number(text: str) -> int | float:
     """1e3 and 5.0 are whole numbers, too."""
     value = float(text)
@@ -118,11 +136,11 @@ def check_choices(settings: Any, choices: Mapping[str, Sequence[str]]) -> None:
     """Refuse settings that are none of their choices.
 
     Args:
-        settings: a settings dataclass.
-        choices: name of a setting → what it may be.
+        settings: Settings dataclass.
+        choices: Name of a setting → values that it may have.
 
     Raises:
-        ValueError: naming setting, choices and what was found.
+        ValueError: Naming setting, choices and what was found.
     """
     for name, possible in choices.items():
         if getattr(settings, name) not in possible:

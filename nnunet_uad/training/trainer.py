@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_uad.common.files import atomic_path
-from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, read_settings, settings_to_json
+from nnunet_uad.common.plan_settings import BLOCK, choose_settings
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, assignments, settings_to_json
 from nnunet_uad.data.splits import ensure_splits
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.schedule import WarmupPolySchedule
@@ -27,13 +29,13 @@ class TrainSettings(Settings):
 
     Attributes:
         optimizer: ``adamw`` or ``sgd`` (Nesterov momentum 0.99, as nnU-Net).
-        learning_rate: peak rate.
-        weight_decay: of the optimiser.
-        warmup: share of the training for the linear warm-up.
-        seed: for weights and corruption; drawn and recorded when not given. The order in which patches
-            are drawn repeats only without background workers (``nnUNet_n_proc_DA=0``).
-        mirroring: predict mirrored images, too, and average (nnU-Net's test-time augmentation), in the validation that
-            ends a training and wherever the model is used; training mirrors either way.
+        learning_rate: Peak rate.
+        weight_decay: Weight decay of the optimiser.
+        warmup: Share of the training for the linear warm-up.
+        seed: Seed of weights and corruption; drawn and recorded when it is −1. The order in which patches are drawn
+            repeats only without background workers (``nnUNet_n_proc_DA=0``).
+        mirroring: Prediction of mirrored images, too, averaged (nnU-Net's test-time augmentation), in the validation
+            that ends a training and wherever the model is used; training mirrors either way.
     """
 
     optimizer: str = "adamw"
@@ -70,12 +72,13 @@ class UADTrainer(nnUNetTrainer):
         dataset_json: dict,
         device: torch.device = torch.device("cuda"),  # noqa: B008
     ) -> None:
-        settings = read_settings(self.settings_class)
+        chosen = choose_settings(self.settings_class, type(self).__name__, plans)
         check_results_folder()
         super().__init__(plans, configuration, fold, dataset_json, device)
-        self.settings = settings
+        settings = self.settings = chosen.settings
+        self._settings_origins = chosen.origins
         #: For errors of what checks settings later: ``with settings_from(self.settings_source): …``.
-        self.settings_source = SETTINGS_VARIABLE
+        self.settings_source = chosen.source
         self.initial_lr = settings.learning_rate
         self.weight_decay = settings.weight_decay
         # nnU-Net's 50 epochs are hours on a large plan; a lost hour is worse than a written file.
@@ -133,7 +136,7 @@ class UADTrainer(nnUNetTrainer):
         """As nnU-Net; a device that is too small is told in words.
 
         Raises:
-            RuntimeError: out of memory, with the settings to lower.
+            RuntimeError: Out of memory; names the settings to lower.
         """
         try:
             super().run_training()
@@ -141,7 +144,7 @@ class UADTrainer(nnUNetTrainer):
             if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
                 raise
             patch = " x ".join(map(str, self.configuration_manager.patch_size))
-            own = f"{SETTINGS_VARIABLE}: {self.memory_advice}; or " if self.memory_advice else ""
+            own = f"{self.memory_advice} (settings of the training); or " if self.memory_advice else ""
             raise RuntimeError(
                 f"{self.device} has not enough memory for {type(self).__name__} with batches of "
                 f"{self.configuration_manager.batch_size} patches of {patch} voxels. Lower {own}the batch or patch "
@@ -167,7 +170,8 @@ class UADTrainer(nnUNetTrainer):
         self.save_every = min(self.save_every, max(1, self.num_epochs // 10))
         # A resumed run must not replay the noise it has already seen; ranks must differ from each other.
         torch.manual_seed(self.seed + 7919 * self.current_epoch + 104729 * self.local_rank)
-        self.print_to_log_file(f"settings: {settings_to_json(self.settings)}, seed: {self.seed}")
+        origins = ", ".join(f"{key} from {origin}" for key, origin in self._settings_origins.items()) or "all defaults"
+        self.print_to_log_file(f"settings: {settings_to_json(self.settings)}, seed: {self.seed} ({origins})")
         super().on_train_start()
 
     def do_split(self) -> tuple[list[str], list[str]]:
@@ -207,8 +211,8 @@ class UADTrainer(nnUNetTrainer):
         for key, values in logging.items():
             logging[key] = _to_python(values)
         self._best_ema = _to_python(self._best_ema)
-        # A copy: the plans themselves, and so plans.json, stay nnU-Net's own.
-        plans = {**self.my_init_kwargs["plans"], "nnunet_uad": self._run_information()}
+        # A copy: plans carry the settings that they were written with, checkpoints those that the run has.
+        plans = {**self.my_init_kwargs["plans"], BLOCK: self._run_information()}
         self.my_init_kwargs = {**self.my_init_kwargs, "plans": plans}
         if self.local_rank != 0 or self.disable_checkpointing:
             super().save_checkpoint(filename)
@@ -219,7 +223,7 @@ class UADTrainer(nnUNetTrainer):
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """As nnU-Net; remembers the settings and the seed that the run was started with."""
         super().load_checkpoint(filename_or_checkpoint)
-        stored = self.my_init_kwargs["plans"].get("nnunet_uad", {})
+        stored = self.my_init_kwargs["plans"].get(BLOCK, {})
         self._stored_settings = stored.get("settings")
         self.seed = stored.get("seed", self.seed)
 
@@ -233,11 +237,13 @@ class UADTrainer(nnUNetTrainer):
         now, then = settings_to_json(self.settings), self._stored_settings
         changed = [k for k in now if k != "seed" and now[k] != then.get(k, now[k])]
         if changed:
-            wanted = " ".join(f"{k}={then[k]}".replace(" ", "") for k in changed)
+            wanted = assignments({k: then[k] for k in changed})
+            otherwise = ", ".join(
+                f"{assignments({k: now[k]})} from {self._settings_origins.get(k, 'its default')}" for k in changed
+            )
             raise RuntimeError(
                 f"This training was started with other settings ({wanted}) than it would be continued with "
-                f"({', '.join(f'{k}={now[k]}' for k in changed)}). Continue with the same: "
-                f'{SETTINGS_VARIABLE}="{wanted}" nnUNetv2_train … --c'
+                f"({otherwise}). Continue with the same: {SETTINGS_VARIABLE}={shlex.quote(wanted)} nnUNetv2_train … --c"
             )
 
 

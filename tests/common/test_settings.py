@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from nnunet_uad.common.settings import parse_assignments, read_settings, settings_from, settings_to_json
+from nnunet_uad.common.settings import assignments, parse_assignments, read_settings, settings_from, settings_to_json
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,16 @@ def test_bad_settings_are_refused(text, message):
 
 def test_strings_may_be_quoted_json():
     assert parse_assignments('a="x" b=[1,2]') == {"a": "x", "b": [1, 2]}
+
+
+def test_assignments_can_be_typed_again():
+    values = {"a": "x y", "b": "5", "c": [1, 2.5], "d": True, "e": "perlin,shift", "f": "", "g": 0.001}
+    text = "'a=x y' b=\"5\" c=[1,2.5] d=true e=perlin,shift f= g=0.001"
+    assert assignments(values) == text and parse_assignments(text) == values
+
+
+def test_whole_numbers_may_be_written_with_an_exponent():
+    assert read_settings(Example, "count=1e1 span=[2.0,3e0]") == Example(count=10, span=(2.0, 3.0))
 
 
 def test_json_form_turns_tuples_into_lists():

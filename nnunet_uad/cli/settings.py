@@ -1,0 +1,147 @@
+r"""Settings of the trainers: what there is, and plans that carry some.
+
+Plans with settings are a copy of a plans file under another name: -p names the variant, model folders show it, --c
+continues with the same. Preprocessed data are shared with the original.
+The environment variable nnUNet_uad_settings wins over the plans, the plans over the defaults.
+
+Examples:
+    nnunet_uad settings --list -tr nnUNetPretrainerDAE
+    nnunet_uad settings -d 901 --name nnUNetPlans_strong noise_std=[2,4]
+    nnunet_uad settings -d 901 -p nnUNetPlans_strong --name nnUNetPlans_strong --overwrite \\
+        -tr nnUNetTrainerDAEPretrained learning_rate=0.001
+    nnUNetv2_train 901 2d 0 -tr nnUNetPretrainerDAE -p nnUNetPlans_strong
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.common.nnunet import dataset_folder, load_json
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("assignments", nargs="*", metavar="KEY=VALUE", help="settings; lists in brackets without spaces inside")
+    add("--list", action="store_true", help="print the settings of -tr, or of all trainers, with default and meaning")
+    add("--markdown", action="store_true", help="print docs/settings.md")
+    add("-d", metavar="DATASET", help="dataset number or name")
+    add("-c", metavar="CONFIGURATION", help="refuse plans without it; named in the command that is printed")
+    add("-p", default="nnUNetPlans", metavar="PLANS", help="plans to copy (default: nnUNetPlans)")
+    add("-tr", metavar="TRAINER", help="settings of this trainer alone (default: of every trainer that has them)")
+    add("--name", metavar="PLANS", help="name of the copy, e.g. nnUNetPlans_strong")
+    add("--overwrite", action="store_true", help="replace plans of that name that carry other settings")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, document, or write plans."""
+    from nnunet_uad.common.settings_docs import settings_page
+
+    if arguments.markdown:
+        print(settings_page(settings_classes()), end="")
+        return 0
+    if arguments.list:
+        print(_listing(arguments.tr))
+        return 0
+    if arguments.d is None or arguments.name is None:
+        raise ValueError(
+            "Name the dataset and the new plans: nnunet_uad settings -d DATASET --name PLANS KEY=VALUE …; or list what "
+            "there is: nnunet_uad settings --list -tr TRAINER"
+        )
+    return _write(arguments)
+
+
+def settings_classes() -> dict[str, type]:
+    """Name of a trainer → its settings dataclass, of all trainers."""
+    from nnunet_uad.plugin import nnunet_uad_trainers
+
+    return {name: getattr(nnunet_uad_trainers, name).settings_class for name in nnunet_uad_trainers.__all__}
+
+
+def _listing(trainer: str | None) -> str:
+    from nnunet_uad.common.schema import nearest
+    from nnunet_uad.common.settings_docs import Setting, settings_rows, settings_sections, trainers_in_words
+    from nnunet_uad.common.trainer_names import base_name
+
+    classes = settings_classes()
+    width = max(60, min(120, shutil.get_terminal_size().columns))
+
+    def shown(row: Setting) -> str:
+        unit = f"  ({row.unit})" if row.unit else ""
+        meaning = textwrap.fill(row.meaning.replace("`", ""), width, initial_indent=" " * 4, subsequent_indent=" " * 4)
+        return f"{row.name}={row.default}{unit}\n{meaning}"
+
+    if trainer is None:
+        sections = settings_sections(classes)
+        heads = ((trainers_in_words(names, list(classes)).replace("`", ""), rows) for _, names, rows in sections)
+        return "\n\n".join("\n".join([f"# {head}", *map(shown, rows)]) for head, rows in heads)
+    if base_name(trainer) not in classes:
+        raise ValueError(f"There is no trainer {trainer!r}.{nearest(trainer, list(classes))}")
+    return "\n".join(map(shown, settings_rows(classes[base_name(trainer)])))
+
+
+def _write(arguments: argparse.Namespace) -> int:
+    from nnunet_uad.common.files import write_json
+    from nnunet_uad.common.plan_settings import plans_variant
+    from nnunet_uad.common.settings import parse_assignments
+
+    folder = dataset_folder("nnUNet_preprocessed", arguments.d)
+    plans = load_json(folder / f"{arguments.p}.json", f"nnUNetv2_plan_and_preprocess -d {arguments.d}")
+    if arguments.c is not None and arguments.c not in plans["configurations"]:
+        raise ValueError(
+            f"The plans {arguments.p} have no configuration {arguments.c!r}; they have: "
+            f"{', '.join(plans['configurations'])}."
+        )
+    given = parse_assignments(" ".join(arguments.assignments))
+    variant = plans_variant(plans, arguments.name, given, settings_classes(), arguments.tr)
+    path = folder / f"{arguments.name}.json"
+    _refuse_other_plans(path, variant, arguments.overwrite)
+    write_json(path, variant)
+    trained = _trained_models(folder.name, arguments.name)
+    if arguments.overwrite and trained:
+        print(f"Trained before with plans of this name, to be trained anew or renamed: {', '.join(trained)}.")
+    print(f"{path} carries:")
+    print("\n".join(_carried(variant)))
+    print(f"Use it: nnUNetv2_train {arguments.d} {arguments.c or 'CONFIGURATION'} FOLD -tr TRAINER -p {arguments.name}")
+    return 0
+
+
+def _refuse_other_plans(path: Path, variant: dict[str, Any], overwrite: bool) -> None:
+    from nnunet_uad.common.plan_settings import carried_settings, differences
+
+    if not path.is_file():
+        return
+    old = load_json(path, "")
+    if not carried_settings(old):
+        raise ValueError(
+            f"{path} are plans without settings, which models without settings are trained with; choose another --name."
+        )
+    changes = differences(old, variant)
+    if changes and not overwrite:
+        raise ValueError(f"{path} has other content: {'; '.join(changes)}. Choose another --name, or --overwrite.")
+
+
+def _trained_models(dataset: str, plans: str) -> list[str]:
+    results = os.environ.get("nnUNet_results")
+    return sorted(p.name for p in Path(results, dataset).glob(f"*__{plans}__*")) if results else []
+
+
+def _carried(variant: dict[str, Any]) -> list[str]:
+    """A line per setting: who takes it."""
+    from nnunet_uad.common.plan_settings import carried_settings, trainers_with
+    from nnunet_uad.common.settings import assignments
+    from nnunet_uad.common.settings_docs import trainers_in_words
+
+    classes, lines = settings_classes(), []
+    for key, value in carried_settings(variant).items():
+        if isinstance(value, dict):
+            lines += [f"  {assignments({k: v})}: {key}" for k, v in value.items()]
+        else:
+            takers = trainers_in_words(trainers_with(key, classes), list(classes)).replace("`", "")
+            lines.append(f"  {assignments({key: value})}: {takers}")
+    return lines

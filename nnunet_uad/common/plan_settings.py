@@ -1,0 +1,208 @@
+"""Settings that nnU-Net's plans carry, so that ``-p`` names the variant and the model folder shows it.
+
+The block ``"nnunet_uad"`` of a plans file, written by ``nnunet_uad settings``::
+
+    {"settings": {"noise_std": [2, 4], "nnUNetTrainerDAEPretrained": {"learning_rate": 0.001}}, "version": "0.1.0"}
+
+A key holds for every trainer that has it; below a trainer's name stand keys of this trainer alone, which win.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from nnunet_uad import __version__
+from nnunet_uad.common.schema import build, nearest
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, read_settings, settings_from, typed
+from nnunet_uad.common.trainer_names import base_name
+
+#: Key of what nnunet_uad keeps in plans.
+BLOCK = "nnunet_uad"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ChosenSettings(Generic[T]):
+    """Settings of a training, and where each that is no default comes from.
+
+    Attributes:
+        settings: Settings dataclass.
+        origins: Name of a setting → ``plans NAME`` or ``nnUNet_uad_settings``; defaults are left out.
+    """
+
+    settings: T
+    origins: dict[str, str]
+
+    @property
+    def source(self) -> str:
+        """All origins in words, for errors of what checks the settings later."""
+        return ", ".join(dict.fromkeys(self.origins.values())) or SETTINGS_VARIABLE
+
+
+def choose_settings(cls: type[T], trainer: str, plans: Mapping[str, Any]) -> ChosenSettings[T]:
+    """Settings of a training: the environment variable wins over the plans, the plans over the defaults.
+
+    Args:
+        cls: Settings dataclass of the trainer.
+        trainer: Name of the trainer, of any length.
+        plans: Content of the plans.
+
+    Raises:
+        ValueError: Settings that the trainer refuses, or plans whose settings another version wrote.
+    """
+    source = f"plans {plans.get('plans_name')}"
+    known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
+    carried = settings_of_trainer(carried_settings(plans, check_version=True), trainer, known)
+    with settings_from(source):
+        settings = build(cls, carried, base=cls())
+    chosen = read_settings(cls, defaults=settings)
+    given = [f for f in known if getattr(chosen, f) != getattr(settings, f)]
+    origins = {**dict.fromkeys(carried, source), **dict.fromkeys(given, SETTINGS_VARIABLE)}
+    return ChosenSettings(chosen, {key: origins[key] for key in known if key in origins})
+
+
+def carried_settings(plans: Mapping[str, Any], check_version: bool = False) -> dict[str, Any]:
+    """Settings that the plans carry, of all trainers.
+
+    Args:
+        plans: Content of the plans.
+        check_version: Whether to refuse settings that another release wrote, whose keys may mean something else.
+
+    Raises:
+        ValueError: Settings of another release; names the command that checks and writes them again.
+    """
+    block = plans.get(BLOCK, {})
+    settings, version = block.get("settings", {}), block.get("version")
+    if settings and check_version and _release(version) != _release(__version__):
+        name, dataset = plans.get("plans_name"), plans.get("dataset_name")
+        raise ValueError(
+            f"The plans {name} carry settings of nnunet_uad {version}, this is {__version__}: their keys may mean "
+            f"something else by now. Check and write them again: nnunet_uad settings -d {dataset} -p {name} --name "
+            f"{name} --overwrite"
+        )
+    return settings
+
+
+def _release(version: str | None) -> list[str]:
+    """Major and minor number: patches change no setting."""
+    return str(version).split(".")[:2]
+
+
+def settings_of_trainer(settings: Mapping[str, Any], trainer: str, known: Collection[str]) -> dict[str, Any]:
+    """What plans say to one trainer.
+
+    Args:
+        settings: Settings that plans carry.
+        trainer: Name of the trainer, of any length.
+        known: Names of its settings; what else holds for all trainers is for the others.
+
+    Returns:
+        Those for all trainers, overridden by those below the trainer's name, which may hold unknown keys.
+    """
+    common = {k: v for k, v in settings.items() if not _is_trainer(k) and k in known}
+    return {**common, **settings.get(base_name(trainer), {})}
+
+
+def _is_trainer(key: str) -> bool:
+    return key.startswith("nnUNet")
+
+
+def check_carried(settings: Mapping[str, Any], classes: Mapping[str, type]) -> None:
+    """Refuse settings that no trainer has, and values that a trainer which has them would refuse.
+
+    Args:
+        settings: Settings that plans are to carry.
+        classes: Name of a trainer → its settings dataclass, of all trainers.
+
+    Raises:
+        ValueError: Naming the setting, the nearest one or what is expected, and the trainer.
+    """
+    keys = {f.name for cls in classes.values() for f in dataclasses.fields(cls)}
+    for key in settings:
+        if _is_trainer(key) and key not in classes:
+            raise ValueError(f"There is no trainer {key!r}.{nearest(key, list(classes))} (nnunet_uad doctor lists all)")
+        if not _is_trainer(key) and key not in keys:
+            raise ValueError(
+                f"No trainer has a setting {key!r}.{nearest(key, sorted(keys))} (nnunet_uad settings --list shows all)"
+            )
+    for trainer, cls in classes.items():
+        with settings_from(trainer):
+            known = [f.name for f in dataclasses.fields(cls)]
+            build(cls, settings_of_trainer(settings, trainer, known), base=cls())
+
+
+def plans_variant(
+    plans: Mapping[str, Any],
+    name: str,
+    given: Mapping[str, Any],
+    classes: Mapping[str, type],
+    trainer: str | None = None,
+) -> dict[str, Any]:
+    """A copy of plans under another name, with further settings; preprocessed data are those of the original.
+
+    Args:
+        plans: Content of the plans; settings that they carry already are kept.
+        name: Name of the copy, part of the names of model folders.
+        given: Settings to add.
+        classes: Name of a trainer → its settings dataclass, of all trainers.
+        trainer: Name of the trainer that the settings are for; all that have them if omitted.
+
+    Raises:
+        ValueError: A name that model folders cannot carry, no such trainer, or settings that :func:`check_carried`
+            refuses.
+    """
+    if not name or "__" in name or "/" in name or name.endswith(".json"):
+        raise ValueError(
+            f"--name expects a name for plans like nnUNetPlans_strong, without '__' or '/', found {name!r}."
+        )
+    settings = dict(carried_settings(plans))
+    if trainer is None:
+        settings |= given
+    else:
+        settings[base_name(trainer)] = {**settings.get(base_name(trainer), {}), **given}
+    if not settings:
+        raise ValueError("Say which settings the plans are to carry: KEY=VALUE (nnunet_uad settings --list shows all)")
+    check_carried(settings, classes)
+    return {**plans, "plans_name": name, BLOCK: {"settings": settings, "version": __version__}}
+
+
+def trainers_with(key: str, classes: Mapping[str, type]) -> list[str]:
+    """Names of the trainers that have a setting.
+
+    Args:
+        key: Name of the setting.
+        classes: Name of a trainer → its settings dataclass.
+    """
+    return [name for name, cls in classes.items() if key in {f.name for f in dataclasses.fields(cls)}]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What differs between two plans files of one name, in words; nothing if they are the same.
+
+    Args:
+        old: Content of the plans that there are.
+        new: Content of the plans that are to replace them.
+    """
+    before, after = _flat(carried_settings(old)), _flat(carried_settings(new))
+    words = [
+        f"{key}: {before.get(key, 'default')} would become {after.get(key, 'default')}"
+        for key in {**before, **after}
+        if before.get(key) != after.get(key)
+    ]
+    parts = [key for key in {**old, **new} if key != BLOCK and old.get(key) != new.get(key)]
+    if old.get(BLOCK, {}).get("version") != new[BLOCK]["version"]:
+        parts.append("version of nnunet_uad")
+    return [*words, *([f"another {', '.join(parts)} than the plans to copy"] if parts else [])]
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, str]:
+    """``KEY`` or ``KEY of TRAINER`` → value as it is typed."""
+    flat: dict[str, str] = {}
+    for key, entry in settings.items():
+        nested = {f"{k} of {key}": v for k, v in entry.items()} if isinstance(entry, dict) else {key: entry}
+        flat |= {k: typed(v) for k, v in nested.items()}
+    return flat
