@@ -58,9 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def settings_classes() -> dict[str, type]:
     """Name of a trainer → its settings dataclass, of all trainers."""
-    from nnunet_uad.plugin import nnunet_uad_trainers
+    from nnunet_uad.methods import NAMES, trainer_class
 
-    return {name: getattr(nnunet_uad_trainers, name).settings_class for name in nnunet_uad_trainers.__all__}
+    return {name: trainer_class(name).settings_class for name in NAMES}
 
 
 def _listing(trainer: str | None) -> str:
