@@ -140,7 +140,7 @@ def test_weights_that_do_not_fit_their_record_are_refused(restorer_file, tmp_pat
         tiny.make_trainer(NAME).initialize()
 
 
-def test_no_restorer_is_refused_before_training(results):
+def test_no_restorer_is_refused_before_training(tiny_dataset, results):
     with pytest.raises(
         FileNotFoundError, match=r"(?s)No pretrained weights of nnUNetPretrainerDDPM.*nnUNet_uad_restorer"
     ):
