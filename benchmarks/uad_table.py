@@ -24,7 +24,7 @@ from nnunet_uad.common.files import write_json
 from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
 from nnunet_uad.inference.export import Exporter
 from nnunet_uad.inference.model import load_restorer
-from nnunet_uad.inference.pipeline import list_cases, prepare, restore
+from nnunet_uad.inference.pipeline import list_cases, prepare, score_prepared
 from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
 
 UNSEEN = "Dataset902_MS"
@@ -75,7 +75,7 @@ def predict(root: Path, variant: str, folds: list[int], dataset: str, cases: lis
         todo = {n: e for n, e in exporters.items() if not e.is_done(case)}
         if not todo:
             continue
-        restored = restore(restorer, case, prepare(files[case], restorer.model), scores[0].settings)
+        restored = score_prepared(restorer, case, prepare(files[case], restorer.model), scores[0].settings)
         for exporter in todo.values():
             exporter.folder.mkdir(parents=True, exist_ok=True)
             score = restorer.anomaly_score(

@@ -18,10 +18,10 @@ from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders, write_evaluation
-from nnunet_uad.inference.case import RestoredCase
+from nnunet_uad.inference.case import ScoredCase
 from nnunet_uad.inference.export import Exporter
 from nnunet_uad.inference.names import MAPS_RECORD
-from nnunet_uad.inference.pipeline import restore
+from nnunet_uad.inference.pipeline import score_prepared
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.metrics.reconstruction import reconstruction_report
 from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings, main_channel, score_settings
@@ -154,7 +154,7 @@ class _Report:
         """Reconstruct, write, measure one case."""
         data, seg, _, properties = self.run.dataset.load_case(key)
         image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
-        case = restore(self.run.restorer, key, (image, labels >= 0, properties), self.settings)
+        case = score_prepared(self.run.restorer, key, (image, labels >= 0, properties), self.settings)
         self.exporter.write(case)
         for source, exporter in self.further_exporters.items():
             score = self.run.restorer.anomaly_score(
@@ -171,7 +171,7 @@ class _Report:
         metrics = {} if reconstruction is None else reconstruction_report(image, reconstruction, known)
         return {"identifier": key, "map": self.exporter.paths(key)[0].name, "metrics": metrics}
 
-    def _choose(self, case: RestoredCase, known: np.ndarray) -> None:
+    def _choose(self, case: ScoredCase, known: np.ndarray) -> None:
         healthy = not self.run.labels_are_lesions or case.identifier in self.unlabelled
         self.choice.add(case.identifier, case.score, known >= 0, None if healthy else known > 0)
 

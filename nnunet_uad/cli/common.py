@@ -13,7 +13,15 @@ def default_processes() -> int:
 
 
 def report_failures(done: str, failed: Mapping[str, str]) -> int:
-    """List the cases that failed on standard error; returns the exit status."""
+    """List the cases that failed on standard error.
+
+    Args:
+        done: Participle for what could not be done to them: ``predicted``.
+        failed: Reasons by identifier.
+
+    Returns:
+        Exit status: 1 if a case failed, else 0.
+    """
     if failed:
         print(f"{len(failed)} case(s) could not be {done}; the others are done:", file=sys.stderr)
         for case, reason in sorted(failed.items()):

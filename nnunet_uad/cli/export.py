@@ -17,7 +17,11 @@ from nnunet_uad.common.nnunet import ModelFolder, dataset_name, required_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
+    """Declare the flags.
+
+    Args:
+        parser: Parser of the command.
+    """
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="number or name")
     add("-c", required=True, metavar="CONFIGURATION")
@@ -30,7 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the zip."""
+    """Write the zip.
+
+    Args:
+        arguments: Parsed flags.
+    """
     if not arguments.stock:
         raise ValueError(
             "Say --stock for a model that needs no plugin. A model that keeps its trainer is exported by nnU-Net: "

@@ -20,7 +20,11 @@ from nnunet_uad.common.nnunet import dataset_folder, required_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
+    """Declare the flags.
+
+    Args:
+        parser: Parser of the command.
+    """
     parser.add_argument("-d", nargs="+", required=True, metavar="DATASET", help="raw dataset(s), numbers or names")
     parser.add_argument("--like", required=True, metavar="DATASET", help="preprocessed dataset whose plans are used")
     parser.add_argument("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
@@ -31,7 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Preprocess; exit status 1 if a case failed."""
+    """Preprocess; exit status 1 if a case failed.
+
+    Args:
+        arguments: Parsed flags.
+    """
     from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
 
     sources = [dataset_folder("nnUNet_raw", d) for d in arguments.d]

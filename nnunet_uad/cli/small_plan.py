@@ -14,7 +14,11 @@ from nnunet_uad.common.nnunet import dataset_folder, load_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
+    """Declare the flags.
+
+    Args:
+        parser: Parser of the command.
+    """
     parser.add_argument("-d", required=True, metavar="DATASET", help="dataset number or name")
     parser.add_argument("-c", required=True, metavar="CONFIGURATION", help="configuration to inherit from")
     parser.add_argument("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
@@ -27,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the configuration into the plans file, atomically."""
+    """Write the configuration into the plans file, atomically.
+
+    Args:
+        arguments: Parsed flags.
+    """
     from nnunet_uad.common.files import write_json
     from nnunet_uad.data.small_plan import small_configuration
 

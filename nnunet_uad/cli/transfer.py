@@ -16,7 +16,11 @@ from nnunet_uad.common.nnunet import dataset_folder, load_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the flags."""
+    """Declare the flags.
+
+    Args:
+        parser: Parser of the command.
+    """
     parser.add_argument("file", metavar="FILE", help="weights")
     parser.add_argument("-d", required=True, metavar="DATASET", help="dataset number or name")
     parser.add_argument("-c", required=True, metavar="CONFIGURATION", help="configuration of the receiving network")
@@ -28,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Build the network of the plans, transfer into it in memory, print the outcome."""
+    """Build the network of the plans, transfer into it in memory, print the outcome.
+
+    Args:
+        arguments: Parsed flags.
+    """
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 

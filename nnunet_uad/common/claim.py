@@ -27,7 +27,7 @@ def claim(
 
     Args:
         path: File of the record, in the folder that is claimed; the folder is made if it does not exist.
-        record: How the contents are made; survives a JSON round trip.
+        record: Description of how the contents are made; survives a JSON round trip.
         contents: Word for what the folder holds, for the error: ``maps``.
         remedy: Sentence that says what to do instead, for the error.
         overwrite: Whether contents that were made in another way may be replaced.

@@ -15,7 +15,12 @@ from nnunet_uad.metrics.histogram import ScoreHistogram
 
 
 def dice_per_case(workspace: Workspace, trainer: str) -> dict[str, float]:
-    """Mean foreground Dice of every validation case, from nnU-Net's own summary; cases without any are left out."""
+    """Mean foreground Dice of every validation case, from nnU-Net's own summary; cases without any are left out.
+
+    Args:
+        workspace: Folders and names of the demo.
+        trainer: Name of the trainer without length.
+    """
     summary = json.loads((workspace.fold_folder(trainer) / "validation" / "summary.json").read_text())
     scores = {}
     for case in summary["metric_per_case"]:
@@ -26,7 +31,14 @@ def dice_per_case(workspace: Workspace, trainer: str) -> dict[str, float]:
 
 
 def outcome_table(workspace: Workspace) -> str:
-    """Dice of both trainings with intervals, their paired difference, and how well the maps rank voxels."""
+    """Dice of both trainings with intervals, their paired difference, and how well the maps rank voxels.
+
+    Args:
+        workspace: Folders and names of the demo.
+
+    Raises:
+        RuntimeError: No validation case holds a labelled voxel.
+    """
     tuned, scratch = (dice_per_case(workspace, t) for t in (FINE_TUNED, SCRATCH))
     cases = sorted(set(tuned) & set(scratch))
     if not cases:
@@ -45,7 +57,12 @@ def outcome_table(workspace: Workspace) -> str:
 
 
 def map_precision(workspace: Workspace, cases: list[str]) -> dict[str, float]:
-    """Average precision over the pooled foreground voxels of the anomaly map and of the first channel's intensity."""
+    """Average precision over the pooled foreground voxels of the anomaly map and of the first channel's intensity.
+
+    Args:
+        workspace: Folders and names of the demo.
+        cases: Identifiers of the cases.
+    """
     pooled = {"anomaly map": ScoreHistogram(), "intensity": ScoreHistogram()}
     for case in cases:
         image = _read(_image(workspace, case))
@@ -60,8 +77,12 @@ def map_precision(workspace: Workspace, cases: list[str]) -> dict[str, float]:
 def outcome_picture(workspace: Workspace, path: Path) -> str:
     """One slice: input, reconstruction, anomaly map, ground truth, both predictions.
 
+    Args:
+        workspace: Folders and names of the demo.
+        path: File to write, ending in ``.png``.
+
     Returns:
-        The case that is shown: the one with the median difference in Dice.
+        Identifier of the case that is shown: the one with the median difference in Dice.
     """
     import matplotlib
 
@@ -75,10 +96,10 @@ def outcome_picture(workspace: Workspace, path: Path) -> str:
     z = int((truth > 0).sum((1, 2)).argmax())
     image = _read(_image(workspace, case))[z]
     folder = _validation(workspace, PRETRAINER)
-    restored = _read(folder / f"{case}_reconstruction_0000.nii.gz")[z]
+    reconstruction = _read(folder / f"{case}_reconstruction_0000.nii.gz")[z]
     panels = [
         ("input", image, None),
-        ("reconstruction", np.where(image != 0, restored, restored[image != 0].min()), None),
+        ("reconstruction", np.where(image != 0, reconstruction, reconstruction[image != 0].min()), None),
         ("anomaly map", _read(folder / f"{case}_map.nii.gz")[z], None),
         ("ground truth", image, truth[z]),
         (f"fine-tuned, Dice {tuned[case]:.2f}", image, _prediction(workspace, FINE_TUNED, case)[z]),

@@ -37,8 +37,9 @@ def make_case(seed: int, with_lesion: bool) -> tuple[np.ndarray, np.ndarray]:
     """One phantom.
 
     Args:
-        seed: the same seed gives the same phantom.
-        with_lesion: paint one to three soft-edged blobs, bright in the first and darker in the second channel.
+        seed: Seed of the phantom; the same seed gives the same phantom.
+        with_lesion: Whether to paint one to three soft-edged blobs, bright in the first and darker in the second
+            channel.
 
     Returns:
         Two channels (2, z, y, x), float32 with background 0, and the lesion mask (z, y, x), uint8.
@@ -78,9 +79,16 @@ def _lesion(rng: np.random.Generator, radius: np.ndarray, tissue: np.ndarray) ->
 
 
 def write_dataset(raw: Path, seed: int = 990) -> Path:
-    """Write the phantom dataset in nnU-Net's raw format; returns its folder.
+    """Write the phantom dataset in nnU-Net's raw format.
 
     Cases ``healthy_00`` … hold no lesion (their labels are all background), ``lesion_00`` … hold some.
+
+    Args:
+        raw: Folder of raw datasets, nnUNet_raw.
+        seed: Seed of the phantoms.
+
+    Returns:
+        Folder of the dataset.
     """
     folder = raw / DATASET
     for sub in ("imagesTr", "labelsTr"):

@@ -29,13 +29,13 @@ class Workspace:
     """Where the story happens: nnU-Net's three folders below ``root``, and the model's names.
 
     Attributes:
-        root: folder of the demo.
-        dataset: nnU-Net dataset name.
-        plans: plans name.
-        configuration: configuration name.
-        device: ``cpu``, ``cuda`` or ``mps``.
-        pretrain_length: suffix of the pretrainer's name, e.g. ``_10epochs_60iters``.
-        fine_tune_length: suffix of the fine-tuning trainers' names.
+        root: Folder of the demo.
+        dataset: Full name of the dataset.
+        plans: Name of the plans.
+        configuration: Name of the configuration.
+        device: Device to train on: ``cpu``, ``cuda`` or ``mps``.
+        pretrain_length: Suffix of the pretrainer's name, e.g. ``_10epochs_60iters``.
+        fine_tune_length: Suffix of the fine-tuning trainers' names.
     """
 
     root: Path
@@ -62,11 +62,19 @@ class Workspace:
         return self.root / "nnUNet_results"
 
     def trainer_name(self, trainer: str) -> str:
-        """The trainer's name with the length that the demo gives it."""
+        """The trainer's name with the length that the demo gives it.
+
+        Args:
+            trainer: Name without length.
+        """
         return trainer + (self.pretrain_length if trainer == PRETRAINER else self.fine_tune_length)
 
     def fold_folder(self, trainer: str) -> Path:
-        """Results folder of a trainer's fold."""
+        """Results folder of a trainer's fold.
+
+        Args:
+            trainer: Name without length.
+        """
         fold = PRETRAIN_FOLD if trainer == PRETRAINER else FINE_TUNE_FOLD
         name = self.trainer_name(trainer)
         return ModelFolder(self.results, self.dataset, name, self.plans, self.configuration).fold(fold)
@@ -94,10 +102,17 @@ def run_step(
     extra: dict[str, str] | None = None,
     epochs: int | None = None,
 ) -> None:
-    """Run a command with a progress bar, its output in ``logs/``; ``epochs``: how many a training takes.
+    """Run a command with a progress bar, its output in ``logs/``.
+
+    Args:
+        workspace: Folders and names of the demo.
+        title: Title of the step, which also names its log.
+        arguments: Words of the command line.
+        extra: Further variables of the environment.
+        epochs: Number of epochs of a training, ``None`` for other commands.
 
     Raises:
-        RuntimeError: the command failed; names the log and shows its end.
+        RuntimeError: The command failed; names the log and shows its end.
     """
     logs = workspace.root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -129,7 +144,14 @@ def _follow(process: subprocess.Popen, log: Path, epochs: int | None) -> None:
 
 
 def train(workspace: Workspace, title: str, trainer: str, extra: dict[str, str] | None = None) -> None:
-    """``nnUNetv2_train``; a training that has finished is not repeated, an interrupted one continues."""
+    """``nnUNetv2_train``; a training that has finished is not repeated, an interrupted one continues.
+
+    Args:
+        workspace: Folders and names of the demo.
+        title: Title of the step.
+        trainer: Name of the trainer without length.
+        extra: Further variables of the environment.
+    """
     folder = workspace.fold_folder(trainer)
     if (folder / "validation" / "summary.json").exists():
         print(f"\n== {title}: finished already ({folder})")
@@ -158,7 +180,12 @@ def train(workspace: Workspace, title: str, trainer: str, extra: dict[str, str] 
 
 
 def run_trainings(workspace: Workspace, pretrain_settings: str) -> None:
-    """Stage one, stage two from its weights, and stage two from scratch."""
+    """Stage one, stage two from its weights, and stage two from scratch.
+
+    Args:
+        workspace: Folders and names of the demo.
+        pretrain_settings: Settings of the pretraining, as in ``nnUNet_uad_settings``.
+    """
     train(workspace, "Pretrain without lesions", PRETRAINER, {"nnUNet_uad_settings": pretrain_settings})
     weights = workspace.fold_folder(PRETRAINER) / "pretrained.safetensors"
     seed = {"nnUNet_uad_settings": "seed=1"}

@@ -40,6 +40,11 @@ def phantom_workspace(root: Path, device: str, lengths: tuple[str, ...]) -> Work
 
     Fold 0 pretrains on the healthy phantoms; fold 1 trains on one phantom with lesions. Both are validated on
     the other five.
+
+    Args:
+        root: Folder of the demo.
+        device: Device to train on.
+        lengths: Suffixes for the lengths of pretraining and fine-tuning.
     """
     workspace = Workspace(root, DATASET, "nnUNetPlans", "2d_small", device, *lengths)
     folder = workspace.preprocessed / DATASET
@@ -72,8 +77,16 @@ def own_workspace(
     Fold 0 of the dataset's own splits is taken: pretraining on its training cases, fine-tuning on the first of
     them, validation on its validation cases.
 
+    Args:
+        root: Folder of the demo.
+        dataset: Number or full name of a preprocessed dataset.
+        plans: Name of the plans.
+        configuration: Name of the configuration.
+        device: Device to train on.
+        lengths: Suffixes for the lengths of pretraining and fine-tuning.
+
     Raises:
-        ValueError: the dataset or its configuration is not there.
+        ValueError: The dataset or its configuration does not exist, or has fewer than two preprocessed cases.
     """
     source = dataset_folder("nnUNet_preprocessed", dataset)
     raw = required_folder("nnUNet_raw") / source.name

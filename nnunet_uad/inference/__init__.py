@@ -1,1 +1,1 @@
-"""Whole volumes through a restorer, with nnU-Net's sliding window."""
+"""Whole volumes through a trained model, with nnU-Net's sliding window; folders of images into folders of maps."""

@@ -14,7 +14,7 @@ from nnunet_uad.inference.channels import (
     CHANNELS_RECORD,
     ChannelExporter,
     check_ending,
-    check_restores,
+    check_reconstructs,
     claim_folder,
     extended_dataset_json,
     file_hash,
@@ -96,7 +96,7 @@ def write_channels(request: ChannelsRequest, say: Say = print) -> PredictResult:
     restorer = request.load()
     trainer, ending, output = request.names.trainer, restorer.model.file_ending, Path(request.output)
     check_ending(ending)
-    check_restores(restorer, trainer)
+    check_reconstructs(restorer, trainer)
     cases, failed = list_cases(Path(request.images), restorer.model.dataset)
     overlap = overlap_with_training(folds, cases, trainer, say)
     record = {
@@ -225,7 +225,7 @@ def _write_cases(
         raise ValueError(
             f"The restorer expects the channels {', '.join(expected)}, the dataset has {', '.join(present)}."
         )
-    check_restores(restorer, request.names.trainer)
+    check_reconstructs(restorer, request.names.trainer)
     folder.mkdir(parents=True, exist_ok=True)
     ending = dataset_json["file_ending"]
     exporter = ChannelExporter(folder, cases, tuple(request.kinds), restorer.model, ending, request.copy)

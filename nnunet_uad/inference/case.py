@@ -1,4 +1,4 @@
-"""A case between its reconstruction and its files."""
+"""A case between the networks and its files."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class RestoredCase:
-    """A case on the preprocessed grid.
+class ScoredCase:
+    """A case on the preprocessed grid, with what a model made of it.
 
     Attributes:
-        identifier: of the case.
-        image: (C, z, y, x).
-        reconstruction: (C, z, y, x), ``None`` of a model that detects without restoring.
-        foreground: boolean (z, y, x).
-        score: (z, y, x).
-        spacing: mm per axis.
-        properties: what nnU-Net stored when it preprocessed the case.
-        detection: (z, y, x), ``None`` of a model that only restores.
+        identifier: Identifier of the case.
+        image: Preprocessed image (C, z, y, x), z-score units where the plan normalises so.
+        reconstruction: Pseudo-healthy image (C, z, y, x), ``None`` of a model that detects without reconstructing.
+        foreground: Boolean mask (z, y, x) of what is not background.
+        score: Anomaly score (z, y, x), at least 0, higher is more anomalous.
+        spacing: Spacing of the axes (z, y, x) in mm.
+        properties: Mapping that nnU-Net stored when it preprocessed the case.
+        detection: Score of the networks themselves (z, y, x), ``None`` of a model that only reconstructs.
     """
 
     identifier: str

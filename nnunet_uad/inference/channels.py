@@ -15,7 +15,7 @@ import torch
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.nnunet import channel_names
-from nnunet_uad.inference.case import RestoredCase
+from nnunet_uad.inference.case import ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.restoration.residual_channels import make_channels
@@ -35,7 +35,7 @@ class ChannelExporter:
     Attributes:
         folder: Folder to write into.
         files: Images of every case, in the order of the channels.
-        kinds: Kinds of further channels, keys of ``CHANNEL_KINDS``.
+        kinds: Kinds of further channels, ``signed``, ``absolute``, ``reconstruction``.
         model: Plan of the restorer.
         ending: Ending of the files to write, for example ``.nii.gz``.
         copy: Whether to copy the images instead of linking them.
@@ -51,21 +51,36 @@ class ChannelExporter:
     settings: ScoreSettings = field(default_factory=ScoreSettings)
 
     def paths(self, identifier: str) -> list[Path]:
-        """The residual channels' files, behind the images'."""
+        """The residual channels' files, behind the images'.
+
+        Args:
+            identifier: Identifier of the case.
+        """
         count = len(self.files[identifier])
         further = range(count, count * (1 + len(self.kinds)))
         return [self.folder / f"{identifier}_{k:04d}{self.ending}" for k in further]
 
     def is_done(self, identifier: str) -> bool:
-        """Whether all files of a case are there; each is written whole."""
+        """Whether all files of a case exist; each is written whole.
+
+        Args:
+            identifier: Identifier of the case.
+        """
         return all(path.exists() for path in self.paths(identifier))
 
-    def write(self, case: RestoredCase) -> None:
-        """Write the channels (z-score units of the restorer's preprocessing, 0 outside the foreground)."""
+    def write(self, case: ScoredCase) -> None:
+        """Write the channels (z-score units of the restorer's preprocessing, 0 outside the foreground).
+
+        Args:
+            case: Case to write.
+
+        Raises:
+            ValueError: The case has no reconstruction.
+        """
         if case.reconstruction is None:
-            raise ValueError("this model detects anomalies without restoring the image: there is no residual.")
-        image, restored = torch.from_numpy(case.image), torch.from_numpy(case.reconstruction)
-        made = make_channels(self.kinds, image, restored, axis=0)
+            raise ValueError("this model detects anomalies without reconstructing the image: there is no residual.")
+        image, reconstruction = torch.from_numpy(case.image), torch.from_numpy(case.reconstruction)
+        made = make_channels(self.kinds, image, reconstruction, axis=0)
         volumes = self.model.original_geometry(made.numpy() * case.foreground, case.properties)
         for index, source in enumerate(self.files[case.identifier]):
             place_file(Path(source), self.folder / f"{case.identifier}_{index:04d}{self.ending}", self.copy)
@@ -74,7 +89,13 @@ class ChannelExporter:
 
 
 def place_file(source: Path, target: Path, copy: bool) -> None:
-    """Link ``target`` to ``source``, or copy where asked or where links are not possible."""
+    """Link ``target`` to ``source``, or copy where asked or where links are not possible.
+
+    Args:
+        source: File that exists.
+        target: File to make; one that is no link is kept.
+        copy: Whether to copy instead of linking.
+    """
     if target.exists() and not target.is_symlink():
         return
     target.unlink(missing_ok=True)
@@ -92,8 +113,11 @@ def place_file(source: Path, target: Path, copy: bool) -> None:
 def check_ending(ending: str) -> None:
     """Refuse formats that cannot hold a residual.
 
+    Args:
+        ending: Ending of the dataset's files.
+
     Raises:
-        ValueError: for integer formats (PNG, BMP).
+        ValueError: The format holds integers only (PNG, BMP).
     """
     if map_ending(ending) != ending:
         raise ValueError(
@@ -102,18 +126,26 @@ def check_ending(ending: str) -> None:
         )
 
 
-def check_restores(restorer: Restorer, trainer: str) -> None:
-    """Refuse models that detect anomalies without restoring the image.
+def check_reconstructs(restorer: Restorer, trainer: str) -> None:
+    """Refuse models that detect anomalies without reconstructing the image.
+
+    Args:
+        restorer: Trained model.
+        trainer: Name of its trainer.
 
     Raises:
-        ValueError: naming the trainer.
+        ValueError: The model does not reconstruct; names the trainer.
     """
     if not restorer.restoration.reconstructs:
-        raise ValueError(f"{trainer} detects anomalies without restoring the image: there is no residual.")
+        raise ValueError(f"{trainer} detects anomalies without reconstructing the image: there is no residual.")
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file, in hexadecimal digits.
+
+    Args:
+        path: File to read.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as handle:
         while block := handle.read(2**20):
@@ -122,7 +154,16 @@ def file_hash(path: Path) -> str:
 
 
 def extended_dataset_json(dataset_json: Mapping[str, Any], kinds: Sequence[str]) -> dict[str, Any]:
-    """The dataset.json of the dataset with further channels, which nnU-Net is told not to normalise."""
+    """The dataset.json of the dataset with further channels, which nnU-Net is told not to normalise.
+
+    Args:
+        dataset_json: Content of the ``dataset.json`` of the dataset without them.
+        kinds: Kinds of further channels; each is as many channels as the image has.
+
+    Example:
+        >>> extended_dataset_json({"channel_names": {"0": "FLAIR"}}, ["signed"])
+        {'channel_names': {'0': 'FLAIR', '1': 'noNorm'}}
+    """
     names = channel_names(dataset_json)
     further = [NO_NORMALISATION] * (len(names) * len(kinds))
     return {**dataset_json, "channel_names": {str(k): n for k, n in enumerate([*names, *further])}}
@@ -133,7 +174,7 @@ def claim_folder(path: Path, record: Mapping[str, Any], images: Sequence[Path], 
 
     Args:
         path: File of the record.
-        record: How the channels are made.
+        record: Description of the restorer and the kinds of channels.
         images: Folders of the channels.
         overwrite: Whether channels that were made in another way, or finished ones, may be replaced.
 

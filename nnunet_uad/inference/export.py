@@ -1,4 +1,4 @@
-"""What is written of a restored case: maps, reconstructions, residuals, masks and montages."""
+"""What is written of a case: maps, reconstructions, residuals, masks and montages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nnunet_uad.inference.case import RestoredCase
+from nnunet_uad.inference.case import ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.montage import write_montage
 from nnunet_uad.inference.names import KINDS
@@ -19,7 +19,7 @@ from nnunet_uad.scoring.score_settings import ScoreSettings, main_channel
 
 @dataclass(frozen=True)
 class Exporter:
-    """Writes restored cases into a folder; whole files only.
+    """Writes cases into a folder; whole files only.
 
     Attributes:
         folder: Folder to write into.
@@ -36,7 +36,11 @@ class Exporter:
     threshold: float | None = None
 
     def paths(self, identifier: str) -> list[Path]:
-        """All files of a case, in the order in which they are written."""
+        """All files of a case, in the order in which they are written.
+
+        Args:
+            identifier: Identifier of the case.
+        """
         channels = range(len(self.model.channel_names))
         ending = self.model.file_ending
         real = map_ending(ending)
@@ -50,23 +54,35 @@ class Exporter:
         return [self.folder / f"{identifier}{name}" for kind in KINDS if kind in self.kinds for name in names[kind]]
 
     def is_done(self, identifier: str) -> bool:
-        """Whether all files of a case are there; each is written whole."""
+        """Whether all files of a case exist; each is written whole.
+
+        Args:
+            identifier: Identifier of the case.
+        """
         return all(path.exists() for path in self.paths(identifier))
 
-    def write(self, case: RestoredCase) -> None:
-        """Write all files of a case."""
+    def write(self, case: ScoredCase) -> None:
+        """Write all files of a case.
+
+        Args:
+            case: Case to write.
+
+        Raises:
+            ValueError: A reconstruction or residual of a model that has none, or a mask without threshold.
+        """
         volumes: list[np.ndarray] = []
-        restored = case.reconstruction
-        if restored is None and {"reconstruction", "residual"} & set(self.kinds):
-            raise ValueError("this model detects anomalies without restoring the image: it has no reconstruction.")
+        reconstruction = case.reconstruction
+        if reconstruction is None and {"reconstruction", "residual"} & set(self.kinds):
+            raise ValueError("this model detects anomalies without reconstructing the image: it has no reconstruction.")
         if "map" in self.kinds or "mask" in self.kinds:
             score = self.model.original_geometry(case.score[None], case.properties)[0]
             if "map" in self.kinds:
                 volumes.append(score)
-        if restored is not None and "reconstruction" in self.kinds:
-            volumes += list(self.model.original_geometry(restored * case.foreground, case.properties))
-        if restored is not None and "residual" in self.kinds:
-            volumes += list(self.model.original_geometry((case.image - restored) * case.foreground, case.properties))
+        if reconstruction is not None and "reconstruction" in self.kinds:
+            volumes += list(self.model.original_geometry(reconstruction * case.foreground, case.properties))
+        if reconstruction is not None and "residual" in self.kinds:
+            residual = (case.image - reconstruction) * case.foreground
+            volumes += list(self.model.original_geometry(residual, case.properties))
         if "mask" in self.kinds:
             if self.threshold is None:
                 raise ValueError("A mask needs a threshold.")

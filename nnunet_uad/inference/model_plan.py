@@ -54,7 +54,7 @@ class ModelPlan:
         """Spacing of a preprocessed volume; a 2D plan keeps the distance of the slices.
 
         Args:
-            properties: What nnU-Net stored when it preprocessed the case.
+            properties: Mapping that nnU-Net stored when it preprocessed the case.
 
         Returns:
             Spacing (z, y, x) in mm; axes of a single slice (natural images carry 999 mm there) get 1.
@@ -70,7 +70,7 @@ class ModelPlan:
 
         Args:
             volume: Real-valued volume (C, z, y, x) on the preprocessed grid.
-            properties: What nnU-Net stored when it preprocessed the case.
+            properties: Mapping that nnU-Net stored when it preprocessed the case.
 
         Returns:
             Volume (C, z, y, x) on the raw grid; 0 outside the region that nnU-Net had cropped to.

@@ -12,21 +12,21 @@ from nnunet_uad.common.files import atomic_path
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from nnunet_uad.inference.case import RestoredCase
+    from nnunet_uad.inference.case import ScoredCase
 
 ROWS = 3
-_INPUT, _RESTORED, _MAP, _OVERLAY = "input", "reconstruction", "anomaly map", "overlay"
+_INPUT, _RECONSTRUCTION, _MAP, _OVERLAY = "input", "reconstruction", "anomaly map", "overlay"
 
 
-def write_montage(case: RestoredCase, channel: int, name: str, threshold: float | None, path: Path) -> None:
+def write_montage(case: ScoredCase, channel: int, name: str, threshold: float | None, path: Path) -> None:
     """The most anomalous slices, one per row.
 
     Args:
-        case: what to show.
-        channel: of input and reconstruction.
-        name: of the channel.
-        threshold: outlined in the overlay, if given.
-        path: ending in ``.png``.
+        case: Case to show.
+        channel: Index of the channel of input and reconstruction.
+        name: Name of the channel.
+        threshold: Threshold whose outline the overlay shows, in units of the score; ``None`` for no outline.
+        path: File to write, ending in ``.png``.
     """
     from matplotlib import style
 
@@ -37,14 +37,14 @@ def write_montage(case: RestoredCase, channel: int, name: str, threshold: float 
             figure.savefig(temporary, facecolor="black", metadata={"Software": None})
 
 
-def _figure(case: RestoredCase, channel: int, name: str, threshold: float | None) -> Figure:
+def _figure(case: ScoredCase, channel: int, name: str, threshold: float | None) -> Figure:
     from matplotlib.figure import Figure
 
     slices = anomalous_slices(case.score)
     shown = case.image[channel]
     pictures: dict[str, np.ndarray | None] = {_INPUT: shown}
     if case.reconstruction is not None:
-        pictures[_RESTORED] = case.reconstruction[channel] * case.foreground
+        pictures[_RECONSTRUCTION] = case.reconstruction[channel] * case.foreground
     pictures |= {_MAP: None, _OVERLAY: shown}
     low, high = _window(shown[case.foreground])
     top = max(float(np.quantile(case.score[case.foreground], 0.999)) if case.foreground.any() else 0.0, 1e-6)
@@ -75,7 +75,12 @@ def _figure(case: RestoredCase, channel: int, name: str, threshold: float | None
 
 
 def anomalous_slices(score: np.ndarray, count: int = ROWS) -> list[int]:
-    """Indices of the slices with the highest total score, at least a tenth of the volume apart, ascending."""
+    """Indices of the slices with the highest total score, at least a tenth of the volume apart, ascending.
+
+    Args:
+        score: Anomaly score (z, y, x).
+        count: Largest number of slices.
+    """
     totals = score.sum(axis=(1, 2))
     distance = max(1, len(totals) // 10)
     chosen: list[int] = []

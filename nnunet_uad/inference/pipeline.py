@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
-from nnunet_uad.inference.case import RestoredCase
+from nnunet_uad.inference.case import ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
@@ -31,7 +31,7 @@ class CaseWriter(Protocol):
     def settings(self) -> ScoreSettings:
         """Settings of the score."""
 
-    def write(self, case: RestoredCase) -> None:
+    def write(self, case: ScoredCase) -> None:
         """Write the case."""
 
 
@@ -102,7 +102,7 @@ def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
     return image, np.asarray(seg)[0] >= 0, properties
 
 
-def restore(restorer: Restorer, identifier: str, prepared: Prepared, settings: ScoreSettings) -> RestoredCase:
+def score_prepared(restorer: Restorer, identifier: str, prepared: Prepared, settings: ScoreSettings) -> ScoredCase:
     """Reconstruct a preprocessed case, let the model judge it, whichever it can, and score it.
 
     Args:
@@ -116,12 +116,10 @@ def restore(restorer: Restorer, identifier: str, prepared: Prepared, settings: S
     detection = restorer.detect(image) if restorer.restoration.detects else None
     score = restorer.anomaly_score(image, reconstruction, foreground, properties, settings, detection)
     spacing = restorer.model.spacing_of(properties)
-    return RestoredCase(identifier, image, reconstruction, foreground, score, spacing, properties, detection)
+    return ScoredCase(identifier, image, reconstruction, foreground, score, spacing, properties, detection)
 
 
-def restore_files(
-    restorer: Restorer, files: Sequence[str | Path], settings: ScoreSettings | None = None
-) -> RestoredCase:
+def score_files(restorer: Restorer, files: Sequence[str | Path], settings: ScoreSettings | None = None) -> ScoredCase:
     """One raw case in memory: its reconstruction and its score, nothing is written.
 
     Args:
@@ -136,7 +134,7 @@ def restore_files(
         >>> from nnunet_uad.inference.model import load_restorer
         >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
         >>> restorer = load_restorer(model, device="cpu")
-        >>> case = restore_files(restorer, ["IMAGES/case_0000.nii.gz", "IMAGES/case_0001.nii.gz"])
+        >>> case = score_files(restorer, ["IMAGES/case_0000.nii.gz", "IMAGES/case_0001.nii.gz"])
         >>> case.score.shape == case.image.shape[1:]
         True
         >>> anomaly_map = restorer.model.original_geometry(case.score[None], case.properties)[0]
@@ -146,7 +144,7 @@ def restore_files(
         raise ValueError(f"The model reads {len(names)} channel(s) ({', '.join(names)}), found {len(files)} file(s).")
     prepared = prepare([str(f) for f in files], restorer.model)
     identifier = Path(files[0]).name.removesuffix(restorer.model.file_ending).removesuffix("_0000")
-    return restore(restorer, identifier, prepared, settings or score_settings(restorer.settings))
+    return score_prepared(restorer, identifier, prepared, settings or score_settings(restorer.settings))
 
 
 def predict_cases(
@@ -176,7 +174,7 @@ def predict_cases(
         jobs = _ahead(preparing, cases, restorer.model, preprocessing_processes + 1)
         for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
             try:
-                case = restore(restorer, identifier, job.result(), exporter.settings)
+                case = score_prepared(restorer, identifier, job.result(), exporter.settings)
             except Exception as error:
                 # Whatever is wrong with one case, the others are finished; the caller lists it.
                 failed[identifier] = _in_words(error)

@@ -159,7 +159,7 @@ def _checked_score(request: PredictRequest, restorer: Restorer) -> ScoreSettings
     restorer.source(settings)
     if not restorer.restoration.reconstructs and {"reconstruction", "residual"} & set(request.save):
         raise ValueError(
-            f"{request.names.trainer} detects anomalies without restoring the image, so it has no reconstruction "
+            f"{request.names.trainer} detects anomalies without reconstructing the image, so it has no reconstruction "
             "and no residual. Leave them out of --save."
         )
     return settings

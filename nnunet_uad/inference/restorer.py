@@ -46,7 +46,7 @@ class Restorer:
 
         Args:
             image: Preprocessed image (C, z, y, x), z-score units.
-            foreground: Boolean (z, y, x).
+            foreground: Boolean mask (z, y, x).
         """
         drawn = self.restoration.draw_for_volume(foreground, len(image), self.model.axes, self.seed)
         return self._mean_over_networks(image, drawn, self.restoration.reconstruct, len(image))
@@ -101,7 +101,7 @@ class Restorer:
         Args:
             image: Preprocessed image (C, z, y, x).
             reconstruction: Image of the same shape, of a model that reconstructs.
-            foreground: Boolean (z, y, x).
+            foreground: Boolean mask (z, y, x).
             properties: Mapping that nnU-Net stored when it preprocessed the case, for the spacing.
             settings: Settings of the score.
             detection: Score (z, y, x) of a model that detects.

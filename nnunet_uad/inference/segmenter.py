@@ -16,7 +16,15 @@ from nnunet_uad.data.image_files import ENDINGS
 
 
 def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, device: str) -> Any:
-    """nnU-Net's predictor of one fold of a model folder, as ``nnUNetv2_predict`` makes it."""
+    """nnU-Net's predictor of one fold of a model, as ``nnUNetv2_predict`` makes it.
+
+    Args:
+        model: Folder of the model in nnUNet_results.
+        fold: Fold, a number or ``all``.
+        checkpoint: Name of the checkpoint.
+        mirroring: Whether to use the test-time mirroring that the training allows.
+        device: Device to compute on.
+    """
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     with redirect_stdout(io.StringIO()):
@@ -29,18 +37,20 @@ def segment(predictor: Any, images: Sequence[Path], output: Path) -> np.ndarray:
     """Segment one case and write the segmentation.
 
     Args:
-        predictor: of :func:`load_segmenter`.
-        images: a file per channel.
-        output: file of the segmentation.
+        predictor: Predictor of :func:`load_segmenter`.
+        images: Files, one per channel.
+        output: File of the segmentation to write.
 
     Returns:
         Probabilities (classes or regions, z, y, x) on the grid of the image, as nnU-Net's reader orders the axes.
+
+    Raises:
+        ValueError: The output has no ending of an image.
     """
     files = [str(p) for p in images]
     # One by one and in memory: probabilities of raw size take longer to write than to make.
     with redirect_stdout(io.StringIO()):
-        found = predictor.predict_from_files_sequential([files], None, save_probabilities=True)[0]
-    segmentation, probabilities = found
+        segmentation, probabilities = predictor.predict_from_files_sequential([files], None, save_probabilities=True)[0]
     reader = predictor.plans_manager.image_reader_writer_class()
     properties = reader.read_images(files)[1]
     if not output.name.lower().endswith(ENDINGS):

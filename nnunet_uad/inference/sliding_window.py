@@ -113,5 +113,5 @@ def reconstruct_volume(
     # The predictor asks the label manager only how many channels the network returns.
     predictor.label_manager = SimpleNamespace(num_segmentation_heads=outputs or len(image))
     stacked = image if extra is None else np.concatenate([image, extra])
-    restored = predictor.predict_sliding_window_return_logits(torch.from_numpy(stacked.astype(np.float32)))
-    return np.ascontiguousarray(restored.cpu().numpy())
+    reconstruction = predictor.predict_sliding_window_return_logits(torch.from_numpy(stacked.astype(np.float32)))
+    return np.ascontiguousarray(reconstruction.cpu().numpy())

@@ -17,7 +17,17 @@ _MOST_CANDIDATES = 10
 
 @dataclass(frozen=True)
 class WeightQuery:
-    """What weights are wanted for: the names that make up nnU-Net's results folders, the variable that overrides."""
+    """What weights are wanted for: the names that make up nnU-Net's results folders, the variable that overrides.
+
+    Attributes:
+        results: Folder of all results, nnUNet_results.
+        dataset: Full name of the dataset that is fine-tuned on.
+        plans: Name of the plans.
+        configuration: Name of the configuration.
+        fold: Fold that is fine-tuned, a number or ``all``.
+        pretrainer: Name of the pretrainer without length.
+        variable: Variable of the environment that names a file instead.
+    """
 
     results: Path
     dataset: str
@@ -38,12 +48,15 @@ def locate_pretrained(query: WeightQuery) -> tuple[Path, str]:
 
     Trainings of another length (``nnUNetPretrainerDAE_50epochs``) count when there is none of the plain name.
 
+    Args:
+        query: Names that the weights must fit.
+
     Returns:
         The path, and in words why it was taken.
 
     Raises:
-        FileNotFoundError: nothing found; names every path tried, candidates of other datasets, the command.
-        ValueError: several trainings of different length and none of the plain name.
+        FileNotFoundError: There is no such file; names every path tried, candidates of other datasets, the command.
+        ValueError: There are several trainings of different length and none of the plain name.
     """
     named = os.environ.get(query.variable, "").strip()
     if named:

@@ -31,12 +31,12 @@ class SourceWeights:
     """Tensors by name and what is known about them.
 
     Attributes:
-        path: where they were read.
-        kind: ``nnunet_uad``, ``safetensors``, ``nnunet`` or ``nnssl``.
-        tensors: on the CPU.
-        record: present for our own files.
-        channel_names: in the order of the input channels, empty if unknown.
-        configuration: nnU-Net configuration the weights belong to, empty if unknown.
+        path: File that they were read from.
+        kind: Kind of the file: ``nnunet_uad``, ``safetensors``, ``nnunet`` or ``nnssl``.
+        tensors: Tensors by name, on the CPU.
+        record: Record of the pretraining, ``None`` for files that others wrote.
+        channel_names: Names of the input channels in their order, empty if unknown.
+        configuration: nnU-Net configuration that the weights belong to, empty if unknown.
     """
 
     path: Path
@@ -50,9 +50,19 @@ class SourceWeights:
 def read_weights(path: str | Path) -> SourceWeights:
     """Read a weight file by what it is, not by how it is called.
 
+    Args:
+        path: File of ours, a checkpoint of nnU-Net or of nnssl, or another safetensors file.
+
     Raises:
-        FileNotFoundError: nothing there.
-        ValueError: truncated, of an unknown kind, or a pickle that would have to run code.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is truncated, of an unknown kind, or a pickle that would have to run code.
+
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> read_weights(f"{model}/fold_0/pretrained.safetensors").channel_names
+        ('FLAIR', 'T1')
+        >>> read_weights(f"{model}/fold_0/checkpoint_final.pth").kind
+        'nnunet'
     """
     path = Path(path)
     if not path.is_file():

@@ -24,6 +24,9 @@ def canonical_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
 
     nnU-Net's networks register most tensors under several names (``conv`` and ``all_modules``, ``encoder`` and
     ``decoder.encoder``); a file needs one.
+
+    Args:
+        network: Network of any kind.
     """
     tensors = {name: p.detach() for name, p in network.named_parameters()}
     tensors.update((name, b.detach()) for name, b in network.named_buffers())
@@ -31,7 +34,13 @@ def canonical_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def write_pretrained(path: str | Path, tensors: Mapping[str, torch.Tensor], record: PretrainRecord) -> None:
-    """Write weights and record atomically: at no instant is there half a file under this name."""
+    """Write weights and record atomically: at no instant is there half a file under this name.
+
+    Args:
+        path: File to write.
+        tensors: Tensors by name, on any device.
+        record: Record of the pretraining.
+    """
     on_cpu = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
     content = save(on_cpu, metadata={"format": "pt", HEADER_KEY: record.to_json()})
     with atomic_path(path) as temporary:
@@ -40,10 +49,16 @@ def write_pretrained(path: str | Path, tensors: Mapping[str, torch.Tensor], reco
 
 
 def read_pretrained(path: str | Path) -> tuple[dict[str, torch.Tensor], PretrainRecord | None]:
-    """Read weights (on the CPU) and the record, ``None`` for a safetensors file that is not ours.
+    """Read weights and record.
+
+    Args:
+        path: File to read.
+
+    Returns:
+        Tensors by name, on the CPU, and the record, ``None`` for a safetensors file that is not ours.
 
     Raises:
-        ValueError: the file is truncated or no safetensors file, or its record cannot be read.
+        ValueError: The file is truncated or no safetensors file, or its record cannot be read.
     """
     try:
         with safe_open(path, framework="pt", device="cpu") as handle:
@@ -59,10 +74,19 @@ def read_pretrained(path: str | Path) -> tuple[dict[str, torch.Tensor], Pretrain
 
 
 def read_record(path: str | Path) -> PretrainRecord:
-    """The record of a file that a pretrainer wrote, without its weights.
+    """The record of a file that a pretrainer wrote; its weights are not read.
+
+    Args:
+        path: File to read, a ``pretrained.safetensors``.
 
     Raises:
-        ValueError: unreadable, or not one of ours.
+        ValueError: The file is unreadable, or not one of ours.
+
+    Example:
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> record = read_record(f"{model}/fold_0/pretrained.safetensors")
+        >>> record.method, record.channel_names, record.spacing
+        ('DAE', ('FLAIR', 'T1'), (2.0, 2.0))
     """
     try:
         with safe_open(path, framework="pt", device="cpu") as handle:

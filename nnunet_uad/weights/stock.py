@@ -26,17 +26,20 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
 
     Args:
         model: nnU-Net's folder of the model (TRAINER__PLANS__CONFIGURATION).
-        folds: fold numbers or ``all``.
-        checkpoint: file name; in the zip it is ``checkpoint_final.pth``.
-        target: path of the zip.
+        folds: Folds, numbers or ``all``.
+        checkpoint: Name of the checkpoint; in the zip it is ``checkpoint_final.pth``.
+        target: File of the zip to write.
+
+    Returns:
+        File of the zip.
 
     Raises:
-        FileNotFoundError: a fold without the checkpoint.
-        ValueError: a network that is not the plan's own.
+        FileNotFoundError: A fold lacks the checkpoint.
+        ValueError: The network is not the plan's own.
     """
     if model.name.startswith("nnUNetPretrainer"):
         raise ValueError(
-            f"{model.name} restores images and has nothing to segment with: fine-tune it, export that model."
+            f"{model.name} learned from images alone and has nothing to segment with: fine-tune it, export that model."
         )
     missing = [str(model / f"fold_{f}" / checkpoint) for f in folds if not (model / f"fold_{f}" / checkpoint).is_file()]
     if missing:

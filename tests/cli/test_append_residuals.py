@@ -120,6 +120,6 @@ def test_models_that_only_detect_have_no_residual(tiny_dataset, raw, tmp_path, c
     images = str(raw / tiny.DATASET / "imagesTs")
     for more in (["--as-channels"], ["--save", "map", "reconstruction"]):
         assert main(["predict", "-i", images, "-o", str(tmp_path / "x"), *flags, *more]) == 1
-        assert "without restoring the image" in capsys.readouterr().err
+        assert "without reconstructing the image" in capsys.readouterr().err
     assert main(["predict", "-i", images, "-o", str(tmp_path / "y"), *flags, "--save", "map", "mask", "png"]) == 0
     assert (tmp_path / "y" / "test_montage.png").exists()

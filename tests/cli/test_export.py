@@ -15,7 +15,11 @@ def command(trainer, output, *more):
     [
         ("nnUNetTrainerAuxReconstruction", (), "nnUNetv2_export_model_to_zip -d 991 -c 2d_tiny"),
         ("nnUNetTrainerNowhere", ("--stock",), "There is no model"),
-        ("nnUNetPretrainerDAE_2epochs_3iters", ("--stock",), "restores images and has nothing to segment with"),
+        (
+            "nnUNetPretrainerDAE_2epochs_3iters",
+            ("--stock",),
+            "learned from images alone and has nothing to segment with",
+        ),
     ],
 )
 def test_refusals_leave_no_file(dae_fold, tmp_path, capsys, trainer, more, message):

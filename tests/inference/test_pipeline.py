@@ -42,7 +42,7 @@ def test_natural_images_through_preprocessing_and_export(tmp_path, tiny_dataset)
     """A marked pixel of a PNG is where it was, in the float map and in the mask."""
     import SimpleITK
 
-    from nnunet_uad.inference.case import RestoredCase
+    from nnunet_uad.inference.case import ScoredCase
     from nnunet_uad.inference.export import Exporter
     from nnunet_uad.inference.model_plan import ModelPlan
     from nnunet_uad.inference.pipeline import prepare
@@ -60,7 +60,7 @@ def test_natural_images_through_preprocessing_and_export(tmp_path, tiny_dataset)
     SimpleITK.WriteImage(SimpleITK.GetImageFromArray(picture), str(tmp_path / "a_0000.png"))
     image, foreground, properties = prepare([str(tmp_path / "a_0000.png")], model)
     assert image.shape == (1, 1, 40, 50)
-    case = RestoredCase("a", image, 0 * image, foreground, image[0], (1.0, 1.0, 1.0), properties)
+    case = ScoredCase("a", image, 0 * image, foreground, image[0], (1.0, 1.0, 1.0), properties)
     settings = ScoreSettings(min_component_mm3=9)
     exporter = Exporter(tmp_path, ("map", "mask", "png"), model, settings, 2.0)
     exporter.write(case)
