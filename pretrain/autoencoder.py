@@ -83,7 +83,7 @@ class AutoencoderTask(ReconstructionTask):
     terms: Sequence[Term]
 
     def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
-        """Encode, decode, judge; add up what the terms say."""
+        """Encode, decode, judge the patches (B, C, *spatial); add up what the terms say."""
         answer: AutoencoderOutput = network(clean, foreground)
         loss: torch.Tensor | None = None
         parts: dict[str, torch.Tensor] = {}

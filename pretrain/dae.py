@@ -45,7 +45,7 @@ class DAETask(ReconstructionTask):
         self.restoration = copies if copies.copies else Restoration()
 
     def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Add noise inside the foreground; the loss counts the foreground."""
+        """Add noise to the patches (B, C, *spatial) inside the foreground; the loss counts the foreground."""
         return torch.addcmul(clean, self.noise.draw(clean), foreground.to(clean.dtype)), foreground
 
 

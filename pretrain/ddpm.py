@@ -74,7 +74,7 @@ class DDPMTask(ReconstructionTask):
         )
 
     def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
-        """Noise to a random time step, estimate the clean patch, compare in the foreground."""
+        """Noise to a random time step, estimate the clean patches (B, C, *spatial), compare in the foreground."""
         output = self.restoration.reconstruct_in_training(network, clean)
         return StepResult(masked_l1(output, clean, foreground), output, foreground)
 

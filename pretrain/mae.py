@@ -39,7 +39,7 @@ class MAETask(ReconstructionTask):
         self.restoration = HiddenBlocks(block, groups)
 
     def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Set random blocks to zero; the loss counts the hidden foreground."""
+        """Set random blocks of the patches (B, C, *spatial) to zero; the loss counts the hidden foreground."""
         hidden = self.blocks.draw(clean)
         return clean.masked_fill(hidden, 0.0), hidden & foreground
 

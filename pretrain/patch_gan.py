@@ -28,11 +28,11 @@ class JudgedReconstruction(Restoration):
     detects = True
 
     def reconstruct(self, network: nn.Module, image: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-        """The autoencoder's output."""
+        """Output of the autoencoder, (B, C, *spatial)."""
         return network.autoencoder(image).float()
 
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-        """How unreal the image's patches look to the discriminator."""
+        """How unreal the image's patches look to the discriminator, (B, 1, *spatial)."""
         return network.discriminator.unrealness(image)
 
 

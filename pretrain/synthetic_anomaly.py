@@ -43,7 +43,7 @@ class AnomalyProbability(Restoration):
     detects = True
 
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-        """Probability of an anomaly."""
+        """Probability of an anomaly (B, 1, *spatial)."""
         return network(image).float().sigmoid()
 
 
@@ -66,12 +66,12 @@ class SyntheticAnomalyTask(PretrainTask):
         )
 
     def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
-        """Compare with the mask: here ``clean`` carries anomalies, and ``foreground`` says where."""
+        """Compare with the mask (B, 1, *spatial): here ``clean`` carries anomalies, and ``foreground`` says where."""
         output = network(clean)
         return StepResult(self.loss(output, foreground.to(output.dtype)), output, foreground)
 
     def quality_sums(self, result: StepResult, clean: torch.Tensor) -> torch.Tensor:
-        """Overlap and size of predicted and true anomalies, voxels."""
+        """Overlap and size of predicted and true anomalies, voxels; two scalars."""
         if result.output is None or result.weight is None:
             raise TypeError("The Dice needs the network's output.")
         predicted, true = result.output > 0, result.weight

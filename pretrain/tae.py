@@ -62,7 +62,7 @@ class TAETask(ReconstructionTask):
         self.grid = settings.grid(geometry)
 
     def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
-        """Nothing is corrupted: the tiles are the difficulty."""
+        """Reconstruct patches (B, C, *spatial); nothing is corrupted: the tiles are the difficulty."""
         output = network(clean)
         return StepResult(masked_mse(output, clean, foreground), output, foreground)
 

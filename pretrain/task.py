@@ -41,7 +41,7 @@ class StepResult:
     """What a training or validation step gives; everything stays on the device.
 
     Attributes:
-        loss: Scalar.
+        loss: Loss to minimise, a scalar.
         output: Network's answer (B, C, *spatial), where the quality is measured on it.
         weight: Voxels that count, boolean (B, 1, *spatial), where there is an output.
         parts: Scalars for the log by name, of a loss of several parts.
@@ -77,9 +77,9 @@ class PretrainTask:
         Args:
             network: Network in training.
             clean: Augmented patches (B, C, *spatial), z-score units.
-            foreground: Boolean (B, 1, *spatial).
+            foreground: Mask (B, 1, *spatial) of the voxels inside the image.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no step to train with.")
 
     def concerns(self, means: dict[str, float]) -> list[str]:
         """What is wrong with the training, in words.
@@ -129,7 +129,7 @@ class ReconstructionTask(PretrainTask):
 
         Args:
             clean: Patches (B, C, *spatial), z-score units.
-            foreground: Boolean (B, 1, *spatial).
+            foreground: Mask (B, 1, *spatial) of the voxels inside the image.
 
         Returns:
             The corrupted batch and the voxels that the loss counts, boolean (B, 1, *spatial).
@@ -137,13 +137,13 @@ class ReconstructionTask(PretrainTask):
         raise NotImplementedError(f"{type(self).__name__} has a step of its own.")
 
     def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
-        """Corrupt, reconstruct, compare."""
+        """Corrupt, reconstruct, compare the patches (B, C, *spatial)."""
         corrupted, weight = self.corrupt(clean, foreground)
         output = network(corrupted)
         return StepResult(masked_mse(output, clean, weight), output, weight)
 
     def quality_sums(self, result: StepResult, clean: torch.Tensor) -> torch.Tensor:
-        """Squared error and variance over the voxels that count."""
+        """Squared error and variance, scalars, over the voxels that count."""
         if result.output is None or result.weight is None:
             raise TypeError(f"{type(self).__name__}.step gave no output; its quality cannot be the explained variance.")
         return torch.stack(explained_variance_sums(result.output, clean, result.weight))
@@ -159,7 +159,7 @@ def masked_l1(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) 
     Args:
         output: Tensor (B, C, *spatial), any float type.
         target: Tensor of the same shape.
-        weight: Boolean (B, 1, *spatial).
+        weight: Mask (B, 1, *spatial) of the voxels that count.
     """
     return _masked_mean((output.to(torch.float32) - target.to(torch.float32)).abs(), weight)
 
@@ -170,7 +170,7 @@ def masked_mse(output: torch.Tensor, target: torch.Tensor, weight: torch.Tensor)
     Args:
         output: Tensor (B, C, *spatial), any float type.
         target: Tensor of the same shape.
-        weight: Boolean (B, 1, *spatial).
+        weight: Mask (B, 1, *spatial) of the voxels that count.
     """
     return _masked_mean((output.to(torch.float32) - target.to(torch.float32)) ** 2, weight)
 

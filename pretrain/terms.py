@@ -39,10 +39,10 @@ class Term:
         Args:
             answer: Reconstruction, code's divergence, judgement of the discriminator.
             clean: Patches (B, C, *spatial), z-score units.
-            foreground: Boolean (B, 1, *spatial).
+            foreground: Mask (B, 1, *spatial) of the voxels inside the image.
             progress: Finished share of the training, in [0, 1].
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} adds nothing to the loss.")
 
     def concerns(self, means: dict[str, float]) -> list[str]:
         """What is wrong with the training, in words; called once an epoch.

@@ -58,6 +58,7 @@ class Before:
 
         # Back to JSON: the strict rules for Python's own objects take no list for a tuple.
         def written(value: Any) -> str:
+            """What takes the value's place."""
             return json.dumps(self.function(value))
 
         return core_schema.no_info_before_validator_function(written, core_schema.json_schema(handler(source)))
@@ -80,7 +81,7 @@ def build(cls: type[T], content: Any, where: str = "", base: T | None = None, ig
             converted.
         where: Place for errors, for example ``study.yaml``.
         base: Settings that supply what ``content`` leaves out; errors then show their values as examples.
-        ignore_unknown: Leave out keys that are no field, instead of refusing them.
+        ignore_unknown: Whether keys that are no field are left out, instead of refused.
 
     Raises:
         ValueError: No mapping, an unknown key (the nearest is suggested), a missing key, a wrong type, or what the
@@ -139,9 +140,11 @@ def _in_words(cls: type, details: list[ErrorDetails], where: str, base: Mapping[
     """The most telling of the errors: a misspelt key explains why another one is missing."""
 
     def place(path: Sequence[int | str]) -> str:
+        """Where a key lies, for the error."""
         return ": ".join(p for p in (where, *(str(p) for p in path if isinstance(p, str))) if p)
 
     def first(kind: str) -> ErrorDetails | None:
+        """The first error of a kind."""
         return next((d for d in details if d["type"] == kind and isinstance(d["loc"][-1], str)), None)
 
     path: Sequence[int | str]

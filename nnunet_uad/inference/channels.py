@@ -183,6 +183,7 @@ def claim_folder(path: Path, record: Mapping[str, Any], images: Sequence[Path], 
     """
 
     def clear() -> None:
+        """Delete the channels that are there."""
         for folder in images:
             for image in folder.glob("*_[0-9][0-9][0-9][0-9].*"):
                 image.unlink()

@@ -28,6 +28,7 @@ class _TileReconstructor(nn.Module):
         self.channels = channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Tiles (B, C + E, *tile) → (B, C, *tile)."""
         return self.reconstruct(x[:, : self.channels], x[:, self.channels :])
 
 

@@ -16,11 +16,11 @@ class Judgement(NamedTuple):
     """Logits of the discriminator, (B, 1, *map) each.
 
     Attributes:
-        real: of the images.
-        fake: of the reconstructions; gradients reach the discriminator alone.
-        fooled: of the reconstructions; gradients reach the autoencoder alone.
-        penalty: R1, a scalar; 0 unless asked for.
-        inside: boolean; patches that show mostly background are the same in both and teach nothing.
+        real: Logits of the images.
+        fake: Logits of the reconstructions; gradients reach the discriminator alone.
+        fooled: Logits of the reconstructions; gradients reach the autoencoder alone.
+        penalty: Gradient penalty R1, a scalar; 0 unless asked for.
+        inside: Mask of the patches that show mostly foreground; the others are the same in both and teach nothing.
     """
 
     real: torch.Tensor
@@ -34,9 +34,9 @@ class AutoencoderOutput(NamedTuple):
     """What a training step compares.
 
     Attributes:
-        output: reconstruction (B, C, *spatial).
-        kl: of every image's code, (B,); 0 unless variational.
-        judgement: where there is a discriminator.
+        output: Reconstruction (B, C, *spatial).
+        kl: Divergence of every image's code, (B,); 0 unless variational.
+        judgement: Logits of the discriminator, ``None`` without one.
     """
 
     output: torch.Tensor
@@ -52,9 +52,9 @@ class AutoencoderTraining(nn.Module):
     and the gradient scaler see an ordinary step.
 
     Args:
-        autoencoder: what restores.
-        discriminator: of image patches.
-        penalise: compute R1.
+        autoencoder: Network that reconstructs.
+        discriminator: Network that tells patches of images from patches of reconstructions, if there is one.
+        penalise: Whether to compute the gradient penalty R1.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class AutoencoderTraining(nn.Module):
         """Encode, draw a code (its mean in evaluation mode), decode, judge.
 
         Args:
-            image: (B, C, *spatial).
-            foreground: boolean (B, 1, *spatial); outside it the discriminator sees the image twice.
+            image: Image (B, C, *spatial).
+            foreground: Mask (B, 1, *spatial); outside it the discriminator sees the image twice.
         """
         mean, log_variance = self.autoencoder.encode(image)
         code, kl = mean, mean.new_zeros(len(mean))

@@ -15,8 +15,8 @@ class AveragedNetwork(nn.Module):
     Being a submodule, the average is saved, resumed, moved and broadcast with the network. It has no gradients.
 
     Args:
-        network: to be trained.
-        decay: of the average per step.
+        network: Network to be trained.
+        decay: Share of the average that a step keeps, in [0, 1).
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -32,7 +32,7 @@ class AveragedNetwork(nn.Module):
         return self
 
     def forward(self, *arguments: Any) -> torch.Tensor:
-        """The trained network's output in training mode, the average's otherwise."""
+        """Output of the trained network in training mode, of the average otherwise; of the network's own shape."""
         return self.online(*arguments) if self.training else self.average(*arguments)
 
     @torch.no_grad()
@@ -40,10 +40,10 @@ class AveragedNetwork(nn.Module):
         """Move the average towards the network, faster in the first steps: min(decay, (1 + step) / (10 + step)).
 
         Args:
-            step: number of optimiser steps before this one.
+            step: Number of optimiser steps before this one.
         """
         decay = min(self.decay, (1 + step) / (10 + step))
-        mine = [p.data for p in self.average.parameters()]
-        torch._foreach_lerp_(mine, [p.data for p in self.online.parameters()], 1 - decay)
+        averages = [p.data for p in self.average.parameters()]
+        torch._foreach_lerp_(averages, [p.data for p in self.online.parameters()], 1 - decay)
         for kept, new in zip(self.average.buffers(), self.online.buffers(), strict=True):
             kept.copy_(new)

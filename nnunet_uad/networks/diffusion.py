@@ -229,7 +229,7 @@ def space_to_depth(image: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:
 
 
 def depth_to_space(image: torch.Tensor, stride: Sequence[int]) -> torch.Tensor:
-    """The inverse of :func:`space_to_depth`."""
+    """The inverse of :func:`space_to_depth`: (B, C · strides, *spatial / strides) → (B, C, *spatial)."""
     batch, channels, *size = image.shape
     axes = len(size)
     split = image.reshape(batch, channels // math.prod(stride), *stride, *size)

@@ -19,8 +19,8 @@ class SegmentationAndError(NamedTuple):
     """What the network returns in training.
 
     Attributes:
-        segmentation: logits, a list of them with deep supervision.
-        error: mean squared error of the reconstruction, of every other sample in large batches, z-score units squared,
+        segmentation: Logits (B, classes, *spatial), a list of them with deep supervision.
+        error: Mean squared error of the reconstruction, of every other sample in large batches, z-score units squared,
             a scalar.
     """
 
@@ -35,8 +35,8 @@ class ReconstructionBranchNetwork(nn.Module):
     carry the names that they have in the plan's network.
 
     Args:
-        network: the plan's segmentation network.
-        reconstructor: the plan's network with as many outputs as inputs, of which the decoder is taken.
+        network: Segmentation network of the plan.
+        reconstructor: Network of the plan with as many outputs as inputs, of which the decoder is taken.
     """
 
     def __init__(self, network: nn.Module, reconstructor: nn.Module) -> None:
@@ -64,8 +64,8 @@ class AuxiliaryLoss(nn.Module):
     """Segmentation loss + λ · reconstruction error; in evaluation mode the former alone.
 
     Args:
-        loss: nnU-Net's.
-        weight: λ.
+        loss: Segmentation loss of nnU-Net.
+        weight: Factor λ of the reconstruction error.
     """
 
     def __init__(self, loss: nn.Module, weight: float) -> None:

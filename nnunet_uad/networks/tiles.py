@@ -17,6 +17,14 @@ def choose_grid(patch_size: Sequence[int], total_stride: Sequence[int]) -> tuple
     """Tiles per axis for a patch: four if they can be, else three or two, else what fits, else one.
 
     A tile is a multiple of the total stride on every axis and keeps two positions of the deepest feature map.
+
+    Args:
+        patch_size: Voxels per axis.
+        total_stride: Product of the network's strides per axis.
+
+    Example:
+        >>> choose_grid((96, 96), (16, 16))
+        (3, 3)
     """
     return tuple(
         next((n for n in _WANTED if _fits(size, stride, n) and size // n >= _LEAST_POSITIONS * stride), 1)
@@ -27,8 +35,13 @@ def choose_grid(patch_size: Sequence[int], total_stride: Sequence[int]) -> tuple
 def check_grid(grid: Sequence[int], patch_size: Sequence[int], total_stride: Sequence[int]) -> None:
     """Refuse a grid that does not divide the patch into tiles of whole strides.
 
+    Args:
+        grid: Number of tiles per axis.
+        patch_size: Voxels per axis.
+        total_stride: Product of the network's strides per axis.
+
     Raises:
-        ValueError: naming the numbers of tiles that are possible on the axis.
+        ValueError: The grid does not fit; names the numbers of tiles that are possible on the axis.
     """
     if len(grid) != len(patch_size):
         raise ValueError(
@@ -54,8 +67,12 @@ def cut_tiles(image: torch.Tensor, grid: Sequence[int]) -> torch.Tensor:
     """Fold the tiles of an image into its batch: (B, C, *spatial) → (B · number of tiles, C, *tile).
 
     Args:
-        image: sizes are multiples of the grid.
-        grid: tiles per axis.
+        image: Image (B, C, *spatial) whose sizes are multiples of the grid.
+        grid: Number of tiles per axis.
+
+    Example:
+        >>> cut_tiles(torch.zeros(2, 1, 32, 48), (2, 3)).shape
+        torch.Size([12, 1, 16, 16])
     """
     batch, channels, *size = image.shape
     axes = len(grid)
@@ -67,7 +84,15 @@ def cut_tiles(image: torch.Tensor, grid: Sequence[int]) -> torch.Tensor:
 
 
 def join_tiles(tiles: torch.Tensor, grid: Sequence[int]) -> torch.Tensor:
-    """Put tiles, or their feature maps, where they were cut: the inverse of :func:`cut_tiles`."""
+    """Put tiles, or their feature maps, where they were cut: the inverse of :func:`cut_tiles`.
+
+    Args:
+        tiles: Tiles (B · number of tiles, C, *tile).
+        grid: Number of tiles per axis.
+
+    Returns:
+        Image (B, C, *spatial).
+    """
     count, channels, *tile = tiles.shape
     axes = len(grid)
     image = tiles.reshape(count // math.prod(grid), *grid, channels, *tile)

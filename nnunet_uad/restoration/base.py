@@ -54,7 +54,7 @@ class Restoration:
         return network(image).float()
 
     def reconstruct_in_training(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-        """As :meth:`reconstruct`, everything drawn anew, as a network that learns from reconstructions sees it."""
+        """As :meth:`reconstruct`, of the same shape, drawn anew: what a network that learns from it sees."""
         return self.reconstruct(network, image, self.inside(self.draw(image), image))
 
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
@@ -62,14 +62,14 @@ class Restoration:
         raise NotImplementedError(f"{type(self).__name__} scores nothing itself; its residual is the score.")
 
     def inside(self, drawn: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        """What was drawn, without the background (all channels exactly 0) where only the foreground counts."""
+        """What was drawn (B, E, *spatial), without the background (all 0) where only the foreground counts."""
         return drawn * (image != 0).any(dim=1, keepdim=True) if self.drawn_inside else drawn
 
     def draw_for_volume(self, foreground: np.ndarray, channels: int, axes: int, seed: int) -> np.ndarray | None:
         """What is drawn once for a whole volume; a network of slices gets an independent drawing for every slice.
 
         Args:
-            foreground: Boolean (z, y, x).
+            foreground: Mask (z, y, x) of the voxels inside the image.
             channels: Number of channels of the image.
             axes: Spatial axes of the network, 2 or 3.
             seed: Seed of what is drawn.

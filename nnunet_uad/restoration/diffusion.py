@@ -89,7 +89,7 @@ class DiffusionProcess(Restoration):
         return self._coarse.draw(image, generator) * self._coarse_scale
 
     def draw_times(self, image: torch.Tensor) -> torch.Tensor:
-        """A random time step per sample, on the device."""
+        """A random time step per sample, integer (B,), on the device."""
         return torch.randint(0, TRAIN_STEPS, (len(image),), device=image.device)
 
     def noised(self, image: torch.Tensor, noise: torch.Tensor, times: torch.Tensor) -> torch.Tensor:
@@ -103,12 +103,12 @@ class DiffusionProcess(Restoration):
         return self.scheduler.add_noise(image.float(), noise.float(), times)
 
     def estimate(self, network: nn.Module, image: torch.Tensor, noise: torch.Tensor, time: int) -> torch.Tensor:
-        """One-step estimate of the clean image from time step ``time``."""
+        """One-step estimate of the clean image (B, C, *spatial) from time step ``time``."""
         times = torch.full((len(image),), time, device=image.device)
         return network(self.noised(image, noise, times), times, image).float()
 
     def reconstruct_in_training(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
-        """One-step estimate from a random time step and fresh noise per sample: how a network is trained on it."""
+        """One-step estimate (B, C, *spatial) from a random time step and fresh noise per sample: as it is trained."""
         times = self.draw_times(image)
         return network(self.noised(image, self.draw(image), times), times, image).float()
 

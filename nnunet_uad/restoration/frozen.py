@@ -112,7 +112,7 @@ def weights_hash(tensors: Mapping[str, torch.Tensor], description: Mapping[str, 
     """SHA-256 of weights and description: two restorers with the same hash reconstruct alike.
 
     Args:
-        tensors: Weights by name.
+        tensors: Weights of any shape, by name.
         description: Mapping of :func:`describe_restorer`.
     """
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())

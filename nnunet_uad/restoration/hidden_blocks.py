@@ -34,7 +34,7 @@ class HiddenBlocks(Restoration):
         return self.blocks.partition(image[:, :1], self.groups, generator).float()
 
     def reconstruct(self, network: nn.Module, image: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-        """Mean over the passes that hide a voxel."""
+        """Mean over the passes that hide a voxel, of the shape of the image (B, C, *spatial)."""
         total = torch.zeros_like(image, dtype=torch.float32)
         group = drawn[:, :1].round()
         for k in range(self.groups):

@@ -35,7 +35,7 @@ class NoisyCopies(Restoration):
         return torch.cat([self.noise.draw(image[:, :1], generator) for _ in range(self.copies)], dim=1)
 
     def reconstruct(self, network: nn.Module, image: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
-        """Mean over the copies."""
+        """Mean over the copies, of the shape of the image (B, C, *spatial)."""
         total = torch.zeros_like(image, dtype=torch.float32)
         for copy in range(self.copies):
             total += network(image + drawn[:, copy : copy + 1])

@@ -17,8 +17,11 @@ from tqdm import tqdm
 def check_results_folder(variable: str = "nnUNet_results") -> None:
     """Refuse a results folder that is not set or cannot be written.
 
+    Args:
+        variable: Name of the environment variable.
+
     Raises:
-        RuntimeError: naming the variable, what was found and how to mend it.
+        RuntimeError: The folder cannot be used; names the variable, what was found and how to fix it.
     """
     value = os.environ.get(variable)
     if not value:
@@ -41,8 +44,12 @@ def check_results_folder(variable: str = "nnUNet_results") -> None:
 def check_free_space(folder: str | Path, needed_bytes: int) -> None:
     """Refuse to start where the checkpoints would not fit.
 
+    Args:
+        folder: Folder of the results.
+        needed_bytes: Size of the checkpoints, bytes.
+
     Raises:
-        RuntimeError: naming free and needed space.
+        RuntimeError: The disk is too full; names free and needed space.
     """
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
@@ -56,15 +63,16 @@ def check_finite(dataset: Any, identifiers: Iterable[str]) -> None:
     """Refuse preprocessed images that hold NaN or infinity: one such patch ruins all weights.
 
     Args:
-        dataset: an nnU-Net dataset (``load_case(identifier)`` → data, seg, seg_prev, properties).
-        identifiers: the cases to read.
+        dataset: Any nnU-Net dataset (``load_case(identifier)`` → data, seg, seg_prev, properties).
+        identifiers: Cases to read.
 
     Raises:
-        ValueError: naming the cases.
+        ValueError: Images are not finite; names their cases.
     """
     keys = sorted(set(identifiers))
 
     def is_finite(key: str) -> bool:
+        """Whether all voxels of a case are."""
         return bool(np.isfinite(np.asarray(dataset.load_case(key)[0][:])).all())
 
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
@@ -73,6 +81,6 @@ def check_finite(dataset: Any, identifiers: Iterable[str]) -> None:
     if bad:
         raise ValueError(
             f"The preprocessed images of {len(bad)} case(s) hold NaN or infinite values: {', '.join(bad[:10])}"
-            f"{' …' if len(bad) > 10 else ''}. Mend or remove the raw images, then preprocess again "
+            f"{' …' if len(bad) > 10 else ''}. Fix or remove the raw images, then preprocess again "
             "(nnUNetv2_plan_and_preprocess -d DATASET --verify_dataset_integrity)."
         )

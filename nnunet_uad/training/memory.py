@@ -19,13 +19,14 @@ def training_bytes(network: nn.Module, forward: Callable[[nn.Module], object]) -
     The network is run on PyTorch's meta device, which computes shapes only.
 
     Args:
-        network: on any device; a copy is measured.
-        forward: calls a network that lies on the meta device.
+        network: Network on any device; a copy is measured.
+        forward: Function that calls a network, which lies on the meta device.
     """
     measured = copy.deepcopy(network).to("meta").train()
     kept: dict[int, torch.Tensor] = {}
 
     def remember(tensor: torch.Tensor) -> torch.Tensor:
+        """Note what autograd keeps, of any shape."""
         # Keeping the tensor keeps its number from being given to another one.
         kept[tensor.untyped_storage()._cdata] = tensor
         return tensor

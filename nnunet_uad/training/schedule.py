@@ -9,13 +9,17 @@ def warmup_poly(progress: float, warmup: float, exponent: float = 0.9) -> float:
     """Share of the peak learning rate at ``progress``.
 
     Args:
-        progress: finished share of the training, in [0, 1].
-        warmup: share of the training spent on the linear warm-up, in [0, 1).
-        exponent: of the polynomial decay; 0.9 is nnU-Net's.
+        progress: Finished share of the training, in [0, 1].
+        warmup: Share of the training spent on the linear warm-up, in [0, 1).
+        exponent: Exponent of the polynomial decay; 0.9 is nnU-Net's.
 
     Returns:
         A factor in (0, 1]: ``progress / warmup`` below ``warmup`` (never 0, so that a first step moves),
         then ``(1 − (progress − warmup) / (1 − warmup)) ** exponent``.
+
+    Example:
+        >>> warmup_poly(0.05, warmup=0.1), warmup_poly(0.1, warmup=0.1), warmup_poly(1.0, warmup=0.1)
+        (0.5, 1.0, 0.0)
     """
     if progress < warmup:
         return max(progress / warmup, 1e-3)
@@ -29,10 +33,10 @@ class WarmupPolySchedule:
     This one accepts fractional epochs, so trainers step it every iteration.
 
     Args:
-        optimizer: groups hold their peak rate under ``peak_lr`` and, optionally, ``frozen_until``: the
+        optimizer: Optimiser whose groups hold their peak rate under ``peak_lr`` and, optionally, ``frozen_until``: the
             epoch (exclusive) up to which the group's rate stays 0 (−1: never released).
-        num_epochs: epochs of the whole training.
-        warmup: share of the training, see :func:`warmup_poly`.
+        num_epochs: Number of epochs of the whole training.
+        warmup: Share of the training spent on the linear warm-up, see :func:`warmup_poly`.
     """
 
     def __init__(self, optimizer: Optimizer, num_epochs: int, warmup: float) -> None:
@@ -42,7 +46,11 @@ class WarmupPolySchedule:
         self.step(0)
 
     def step(self, epoch: float) -> None:
-        """Set the rates for (fractional) ``epoch``."""
+        """Set the rates.
+
+        Args:
+            epoch: Epoch, with the finished share of it as a fraction.
+        """
         factor = warmup_poly(epoch / self.num_epochs, self.warmup)
         for group in self.optimizer.param_groups:
             frozen = epoch < group.get("frozen_until", 0)

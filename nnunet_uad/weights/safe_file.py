@@ -20,7 +20,7 @@ HEADER_KEY = "nnunet_uad"
 
 
 def canonical_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
-    """Every parameter and buffer of ``network`` once, under its first name.
+    """Every parameter and buffer of a network once, of whatever shape, under its first name.
 
     nnU-Net's networks register most tensors under several names (``conv`` and ``all_modules``, ``encoder`` and
     ``decoder.encoder``); a file needs one.
