@@ -36,8 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     Args:
         arguments: Parsed flags.
     """
-    from nnunet_uad.common.files import write_json
-    from nnunet_uad.data.small_plan import small_configuration
+    from nnunet_uad.data.small_plan import add_configuration, small_configuration
 
     folder = dataset_folder("nnUNet_preprocessed", arguments.d)
     path = folder / f"{arguments.p}.json"
@@ -51,14 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.features,
         arguments.batch,
     )
-    old = plans["configurations"].get(arguments.name)
-    if old is not None and old != entry and not arguments.overwrite:
-        raise ValueError(
-            f"{path} already has a different configuration {arguments.name!r}. Choose another --name, or replace "
-            "it with --overwrite (then preprocess it again)."
-        )
-    plans["configurations"][arguments.name] = entry
-    write_json(path, plans)
+    add_configuration(path, arguments.name, entry, arguments.overwrite)
     print(f"{path}: configuration {arguments.name} inherits from {arguments.c}. Next:")
     print(f"  nnUNetv2_preprocess -d {arguments.d} -c {arguments.name} -p {arguments.p}")
     return 0

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_uad.common.files import write_json
 
 _PER_STAGE = ("n_conv_per_stage", "n_blocks_per_stage")
 _PER_DECODER_STAGE = ("n_conv_per_stage_decoder",)
@@ -77,6 +81,29 @@ def small_configuration(
         "median_image_size_in_voxels": _scaled_size(manager, spacing),
         "architecture": _resized_architecture(manager.configuration["architecture"], features, strides, kernels),
     }
+
+
+def add_configuration(path: Path, name: str, entry: dict[str, Any], overwrite: bool = False) -> None:
+    """Write a configuration into a plans file, atomically.
+
+    Args:
+        path: Path of the plans file.
+        name: Name of the configuration.
+        entry: Description by :func:`small_configuration`.
+        overwrite: Whether to replace a different configuration of that name.
+
+    Raises:
+        ValueError: The plans have a different configuration of that name.
+    """
+    plans = json.loads(path.read_text(encoding="utf-8"))
+    old = plans["configurations"].get(name)
+    if old is not None and old != entry and not overwrite:
+        raise ValueError(
+            f"{path} already has a different configuration {name!r}. Choose another --name, or replace it with "
+            "--overwrite (then preprocess it again)."
+        )
+    plans["configurations"][name] = entry
+    write_json(path, plans)
 
 
 def _scaled_size(manager: Any, spacing: Sequence[float]) -> list[float]:

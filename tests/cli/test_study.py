@@ -1,4 +1,5 @@
 import argparse
+import json
 
 import pytest
 import studies
@@ -60,6 +61,21 @@ def test_unprepared_data(workplace, capsys):
     assert main(["study", "plan", str(workplace.write())]) == 1
     shown = capsys.readouterr().err
     assert "holds no preprocessed case" in shown and "nnunet_uad study run" in shown
+
+
+def test_planning_makes_the_small_plan_and_asks_for_its_data(workplace, capsys):
+    """As ``study run`` does; what is left is preprocessing."""
+    small = {"base": "2d", "spacing": 2, "patch": [32, 32], "features": [8, 16, 16], "batch": 4}
+    path = workplace.write(configuration="2d_mini", small_plan=small)
+    assert main(["study", "plan", str(path)]) == 1
+    told = capsys.readouterr().err
+    assert "nnUNetPlans_2d_mini holds no preprocessed case" in told
+    assert "nnUNetv2_preprocess -d 991 -c 2d_mini -plans_name nnUNetPlans" in told and "nnunet_uad study run" in told
+    plans = json.loads((workplace.source / "nnUNetPlans.json").read_text())
+    assert plans["configurations"]["2d_mini"]["batch_size"] == 4
+    # The data of 2d_tiny, whose numbers are the same, as if they had been preprocessed now.
+    (workplace.source / "nnUNetPlans_2d_mini").symlink_to(workplace.source / "nnUNetPlans_2d_tiny")
+    assert main(["study", "plan", str(path)]) == 0
 
 
 def test_a_refused_plan_leaves_the_request_as_it_was(workplace, capsys):

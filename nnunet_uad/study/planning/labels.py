@@ -13,6 +13,8 @@ import blosc2
 import numpy as np
 from tqdm import tqdm
 
+from nnunet_uad.common.plan_settings import carried_settings
+
 #: A slice is worth annotating if at least so much of it is inside the image's nonzero region.
 LEAST_FOREGROUND = 0.01
 SEG_ENDING = "_seg.b2nd"
@@ -83,11 +85,21 @@ def _annotation(path: Path, ignore: int | None, voxel: float) -> Annotation:
 def fingerprint(
     annotations: dict[str, Annotation], plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]
 ) -> str:
-    """A digest of labels, configuration and channels: what a plan of a study was made for."""
+    """A digest of labels, configuration, settings in the plans and channels: what a plan of a study was made for.
+
+    Args:
+        annotations: Annotations by case.
+        plans: Content of the plans.
+        configuration: Name of the configuration.
+        dataset_json: Description of the dataset.
+    """
     content = {
         "labels": {case: a.digest for case, a in sorted(annotations.items())},
         "configuration": plans["configurations"][configuration],
         "channels": dataset_json["channel_names"],
         "classes": dataset_json["labels"],
     }
+    settings = carried_settings(plans)
+    if settings:
+        content["settings"] = settings
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -17,7 +17,7 @@ from nnunet_uad.study.planning.folds import append_splits, assign_indices, outer
 from nnunet_uad.study.planning.labels import Annotation, fingerprint, read_annotations
 from nnunet_uad.study.planning.pretrainings import check_leakage, plan_pretrainings
 from nnunet_uad.study.planning.slices import free_number, write_slice_dataset
-from nnunet_uad.study.planning.source import Source, open_source
+from nnunet_uad.study.planning.source import Source, add_small_plan, open_source
 from nnunet_uad.study.planning.test_datasets import plan_tests
 from nnunet_uad.study.study_file import Study
 
@@ -40,20 +40,21 @@ def plan_study(
     indices of the folds it had.
 
     Args:
-        study: settings.
-        layout: its folder.
-        raw: nnUNet_raw.
-        source_folder: the dataset in nnUNet_preprocessed.
-        pretraining_folder: the dataset of stage one there.
+        study: Settings of the study.
+        layout: Folder of the study.
+        raw: Folder nnUNet_raw.
+        source_folder: Folder of the dataset in nnUNet_preprocessed, to whose plans a ``small_plan`` is added.
+        pretraining_folder: Folder of the dataset of stage one there.
 
     Returns:
         Content of ``study.json``.
 
     Raises:
-        ValueError: budgets larger than the data, trainers that do not exist, a dataset that changed since it was
+        ValueError: Budgets larger than the data, trainers that do not exist, a dataset that changed since it was
             planned, test cases that pretraining would see.
-        FileNotFoundError: data that are not preprocessed.
+        FileNotFoundError: Data that are not preprocessed.
     """
+    add_small_plan(source_folder, study)
     source = open_source(source_folder, study)
     earlier = layout.plan if layout.planned else {}
     unlabelled = unlabelled_cases(source.folder)
@@ -97,14 +98,14 @@ def _fingerprint(study: Study, source: Source, annotations: dict[str, Annotation
     """Of the dataset as it is.
 
     Raises:
-        ValueError: it is not what it was when the study was planned.
+        ValueError: The dataset is not what it was when the study was planned.
     """
     digest = fingerprint(annotations, source.plans, study.configuration, source.dataset_json)
     if earlier and earlier["fingerprint"] != digest:
         raise ValueError(
-            f"{source.folder.name} changed since the study was planned (labels, cases, channels or the configuration "
-            f"{study.configuration}): results of before and after do not belong together. Restore the data, or plan "
-            "anew under another output."
+            f"{source.folder.name} changed since the study was planned (labels, cases, channels, settings in the plans "
+            f"or the configuration {study.configuration}): results of before and after do not belong together. Restore "
+            "the data, or plan anew under another output."
         )
     return digest
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnunet_uad.study.planning.labels import SEG_ENDING
-from nnunet_uad.study.study_file import Study
+from nnunet_uad.study.study_file import SmallPlan, Study
 
 
 @dataclass(frozen=True)
@@ -18,11 +18,11 @@ class Source:
     """The dataset that a study is about, preprocessed.
 
     Attributes:
-        folder: in nnUNet_preprocessed.
-        plans: content of the plans.
-        dataset_json: its description.
-        data: folder of the configuration's preprocessed data.
-        voxel: volume of a voxel, mm³.
+        folder: Folder in nnUNet_preprocessed.
+        plans: Content of the plans.
+        dataset_json: Description of the dataset.
+        data: Folder of the configuration's preprocessed data.
+        voxel: Volume of a voxel, mm³.
     """
 
     folder: Path
@@ -42,17 +42,71 @@ class Source:
         return sorted(p.name[: -len(SEG_ENDING)] for p in self.data.glob(f"*{SEG_ENDING}"))
 
 
+def add_small_plan(folder: Path, study: Study) -> None:
+    """Add the study's ``small_plan`` to the plans, as ``nnunet_uad small-plan`` does, unless they have it.
+
+    Args:
+        folder: Folder of the dataset in nnUNet_preprocessed.
+        study: Settings of the study.
+
+    Raises:
+        ValueError: The plans have a configuration of that name with other sizes, or nnU-Net cannot make it.
+    """
+    small, path = study.small_plan, folder / f"{study.plans}.json"
+    if small is None or not path.is_file():
+        return
+    plans = json.loads(path.read_text(encoding="utf-8"))
+    entry = plans["configurations"].get(study.configuration)
+    if entry is None:
+        from nnunet_uad.data.small_plan import add_configuration, small_configuration
+
+        sizes = (small.spacing, small.patch, small.features, small.batch)
+        add_configuration(
+            path, study.configuration, small_configuration(plans, small.base, study.configuration, *sizes)
+        )
+        return
+    changed = _other_sizes(entry, small)
+    if changed:
+        raise ValueError(
+            f"The plans {study.plans} of {folder.name} have a configuration {study.configuration!r} that differs from "
+            f"small_plan in {', '.join(changed)}. Correct small_plan, leave it out, or choose another name for the "
+            "study's configuration."
+        )
+
+
+def _other_sizes(entry: dict[str, Any], small: SmallPlan) -> list[str]:
+    """Keys of ``small_plan`` that a configuration of the plans does not follow; without PyTorch."""
+    spacing = entry.get("spacing", [])
+    wanted = list(small.spacing) * (len(spacing) if len(small.spacing) == 1 else 1)
+    features = entry.get("architecture", {}).get("arch_kwargs", {}).get("features_per_stage")
+    same = {
+        "base": entry.get("inherits_from") == small.base,
+        "spacing": spacing == wanted,
+        "patch": entry.get("patch_size") == list(small.patch),
+        "features": features == list(small.features),
+        "batch": entry.get("batch_size") == small.batch,
+    }
+    return [key for key, fits in same.items() if not fits]
+
+
 def open_source(folder: Path, study: Study) -> Source:
     """The preprocessed dataset.
 
+    Args:
+        folder: Folder of the dataset in nnUNet_preprocessed.
+        study: Settings of the study.
+
     Raises:
-        FileNotFoundError: it is not planned or not preprocessed with the configuration.
-        ValueError: the plans do not have the configuration.
+        FileNotFoundError: No plans, or no data preprocessed with the configuration.
+        ValueError: Plans without the configuration.
     """
     number = study.dataset
     path = folder / f"{study.plans}.json"
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist. Make it: nnUNetv2_plan_and_preprocess -d {number}")
+        raise FileNotFoundError(
+            f"{path} does not exist. Make it: nnUNetv2_plan_and_preprocess -d {number}; or let the study do it: "
+            "nnunet_uad study run"
+        )
     plans = json.loads(path.read_text(encoding="utf-8"))
     if study.configuration not in plans["configurations"]:
         raise ValueError(

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from nnunet_uad.common.commands import executable
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Study
 
 STARTED = "preprocessing"
+#: The plans that nnU-Net's own planner writes.
+_PLANS = "nnUNetPlans"
 
 
 def is_prepared(preprocessed: Path, study: Study, folder: Path) -> bool:
     """The plans hold the configuration, its data are there, and no preprocessing of ours was interrupted.
 
     Args:
-        preprocessed: the dataset's folder in nnUNet_preprocessed, which need not exist.
-        study: settings.
-        folder: of the study.
+        preprocessed: Folder of the dataset in nnUNet_preprocessed, which need not exist.
+        study: Settings of the study.
+        folder: Folder of the study.
     """
     path = preprocessed / f"{study.plans}.json"
     if (folder / STARTED).is_file() or not path.is_file():
@@ -33,27 +36,30 @@ def is_prepared(preprocessed: Path, study: Study, folder: Path) -> bool:
 def preparation_commands(layout: Layout) -> list[list[str]]:
     """What is left to do between raw data and the preprocessed configuration.
 
+    Args:
+        layout: Folder of the study.
+
     Raises:
-        ValueError: a configuration that neither the plans nor the study describe.
+        ValueError: Plans that nnU-Net's own planner does not make, or a configuration that neither the plans nor the
+            study describe.
     """
     study = layout.study
     preprocessed = Path(layout.request["paths"]["nnUNet_preprocessed"])
-    found = sorted(
-        preprocessed.glob(f"Dataset{int(study.dataset):03d}_*" if study.dataset.isdigit() else study.dataset)
-    )
-    folder = found[0] if found else preprocessed / "missing"
+    pattern = f"Dataset{int(study.dataset):03d}_*" if study.dataset.isdigit() else study.dataset
+    folder = next(iter(sorted(preprocessed.glob(pattern))), preprocessed / "missing")
     if is_prepared(folder, study, layout.folder):
         return []
+    path = folder / f"{study.plans}.json"
+    configurations = json.loads(path.read_text(encoding="utf-8"))["configurations"] if path.is_file() else {}
+    _refuse_unknown_plans(study, folder, configurations)
     # Preprocessing starts from nothing when it is repeated; until it has ended, its data do not count.
     (layout.folder / STARTED).touch()
     commands = []
     small = study.small_plan
     base = small.base if small else study.configuration
-    path = folder / f"{study.plans}.json"
     if not path.is_file():
         commands.append([executable("nnUNetv2_extract_fingerprint"), "-d", study.dataset])
         commands.append([executable("nnUNetv2_plan_experiment"), "-d", study.dataset])
-    configurations = json.loads(path.read_text(encoding="utf-8"))["configurations"] if path.is_file() else {}
     if small and study.configuration not in configurations:
         sizes = {
             "--spacing": small.spacing,
@@ -68,3 +74,17 @@ def preparation_commands(layout: Layout) -> list[list[str]]:
         [executable("nnUNetv2_preprocess"), "-d", study.dataset, "-plans_name", study.plans, "-c", study.configuration]
     )
     return commands
+
+
+def _refuse_unknown_plans(study: Study, folder: Path, configurations: dict[str, Any]) -> None:
+    if not configurations and study.plans != _PLANS:
+        raise ValueError(
+            f"{study.dataset} has no plans {study.plans}; the study can make {_PLANS} only. Make them: nnunet_uad "
+            f"settings -d {study.dataset} --name {study.plans} KEY=VALUE, or nnUNetv2_plan_experiment -d "
+            f"{study.dataset} -pl PLANNER"
+        )
+    if configurations and study.small_plan is None and study.configuration not in configurations:
+        raise ValueError(
+            f"The plans {study.plans} of {folder.name} have no configuration {study.configuration!r}; they have: "
+            f"{', '.join(configurations)}. Say in the study how to make it (small_plan), or choose one."
+        )

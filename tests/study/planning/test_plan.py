@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,21 @@ def test_a_changed_dataset_is_refused(workplace):
     shutil.copy(data / f"{tiny.LESION[0]}_seg.b2nd", data / f"{tiny.LESION[1]}_seg.b2nd")
     with pytest.raises(ValueError, match="Dataset991_Tiny changed since the study was planned"):
         workplace.plan()
+
+
+def test_plans_may_carry_settings_which_then_stay(workplace):
+    """The derived dataset of slices gets them, too; other settings afterwards are another study."""
+    from nnunet_uad.cli.main import main
+
+    words = ["settings", "-d", tiny.NUMBER, "--name", "nnUNetPlans_strong", "--overwrite"]
+    assert main([*words, "noise_std=[2,4]"]) == 0
+    layout = workplace.plan(plans="nnUNetPlans_strong", budgets=["2s"], draws=1)
+    slices = workplace.preprocessed / layout.plan["slice_dataset"] / "nnUNetPlans_strong.json"
+    assert json.loads(slices.read_text())["nnunet_uad"]["settings"] == {"noise_std": [2, 4]}
+    workplace.plan(plans="nnUNetPlans_strong", budgets=["2s"], draws=1)
+    assert main([*words, "noise_std=[3,4]"]) == 0
+    with pytest.raises(ValueError, match="settings in the plans"):
+        workplace.plan(plans="nnUNetPlans_strong", budgets=["2s"], draws=1)
 
 
 def test_planning_cases_does_not_load_pytorch(workplace):

@@ -49,7 +49,7 @@ def test_from_raw_data(workplace, planned):
     layout = workplace.plan(
         budgets=[1],
         draws=1,
-        small_plan={"base": "2d", "spacing": 2, "patch": [32, 32], "features": [8, 16], "batch": 2},
+        small_plan={"base": "2d", "spacing": 2, "patch": [32, 32], "features": [8, 16, 16], "batch": 4},
     )
     path = workplace.source / "nnUNetPlans.json"
     if planned:
@@ -62,9 +62,27 @@ def test_from_raw_data(workplace, planned):
     commands = [" ".join(c).split("/")[-1] for c in preparation_commands(layout)]
     assert commands[-2:] == [
         "nnunet_uad small-plan -d 991 -c 2d -p nnUNetPlans --name 2d_tiny --spacing 2.0 --patch 32 32 --features 8 16 "
-        "--batch 2",
+        "16 --batch 4",
         "nnUNetv2_preprocess -d 991 -plans_name nnUNetPlans -c 2d_tiny",
     ]
     assert (commands[:-2] == []) is planned
     assert planned or commands[:2] == ["nnUNetv2_extract_fingerprint -d 991", "nnUNetv2_plan_experiment -d 991"]
     assert (layout.folder / STARTED).exists()
+
+
+def test_plans_that_the_study_cannot_make_are_asked_for(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
+    (workplace.source / "nnUNetPlans.json").rename(workplace.source / "nnUNetPlans_strong.json")
+    layout.request["study"]["plans"] = "nnUNetPlans_weak"
+    with pytest.raises(
+        ValueError, match=r"no plans nnUNetPlans_weak; .*nnunet_uad settings -d 991 --name nnUNetPlans_w"
+    ):
+        preparation_commands(layout)
+    assert not (layout.folder / STARTED).exists()
+
+
+def test_a_configuration_that_nobody_describes_is_asked_for(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
+    layout.request["study"]["configuration"] = "2d_mini"
+    with pytest.raises(ValueError, match="no configuration '2d_mini'; they have: 2d, .*small_plan"):
+        preparation_commands(layout)
