@@ -30,6 +30,7 @@ setup(
         "nnunet_uad.trainers": "trainers",
     },
     package_data={
+        "nnunet_uad": ["py.typed"],
         "nnunet_uad.study": ["example.yaml"],
         "nnunet_uad.study.running": ["workflow/Snakefile", "workflow/profiles/*/config.yaml"],
         "nnunet_uad.report": ["templates/*"],

@@ -1,3 +1,71 @@
-"""nnunet_uad: unsupervised anomaly detection and low-label fine-tuning inside nnU-Net v2."""
+"""nnunet_uad: unsupervised anomaly detection and low-label fine-tuning inside nnU-Net v2.
+
+The names below are the package's face for Python; each is imported when it is asked for, so that ``import nnunet_uad``
+costs nothing. Trainings are started by nnU-Net's own commands. See docs/python.md.
+
+Example:
+    >>> import nnunet_uad
+    >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+    >>> restorer = nnunet_uad.load_restorer(model, device="cpu")
+    >>> case = nnunet_uad.score_files(restorer, ["IMAGES/case_0000.nii.gz", "IMAGES/case_0001.nii.gz"])
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
+    from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
+    from nnunet_uad.inference.append_residuals import AppendRequest, ChannelsRequest, append_residuals, write_channels
+    from nnunet_uad.inference.model import load_restorer
+    from nnunet_uad.inference.pipeline import score_files
+    from nnunet_uad.inference.predict import PredictRequest, predict_folder
+    from nnunet_uad.weights.readers import read_weights
+    from nnunet_uad.weights.safe_file import read_record
+    from nnunet_uad.weights.transfer import transfer
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "AppendRequest",
+    "ChannelsRequest",
+    "CohortRequest",
+    "EvaluationRequest",
+    "PredictRequest",
+    "append_residuals",
+    "evaluate_folders",
+    "load_restorer",
+    "predict_folder",
+    "preprocess_cohort",
+    "read_record",
+    "read_weights",
+    "score_files",
+    "transfer",
+    "write_channels",
+]
+
+#: Module below the package → what it gives to the face.
+_HOMES = {
+    "data.preprocess": ("CohortRequest", "preprocess_cohort"),
+    "evaluation.folders": ("EvaluationRequest", "evaluate_folders"),
+    "inference.append_residuals": ("AppendRequest", "ChannelsRequest", "append_residuals", "write_channels"),
+    "inference.model": ("load_restorer",),
+    "inference.pipeline": ("score_files",),
+    "inference.predict": ("PredictRequest", "predict_folder"),
+    "weights.readers": ("read_weights",),
+    "weights.safe_file": ("read_record",),
+    "weights.transfer": ("transfer",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what the face offers when it is asked for."""
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """What tab completion shows."""
+    return sorted({*globals(), *__all__})

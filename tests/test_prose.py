@@ -58,10 +58,10 @@ def test_a_method_links_to_its_sources_at_the_class_and_on_its_page(name):
 
 @pytest.mark.parametrize("name", [n for n, path in sources().items() if ">>> " in path.read_text(encoding="utf-8")])
 def test_examples_give_what_they_show(name, tmp_path, monkeypatch, request):
-    # Examples that read a model do so in a folder that has one.
-    reads = "nnUNet_results/" in sources()[name].read_text(encoding="utf-8")
+    # Examples that read a model or a dataset do so in a folder that has one.
+    reads = re.search(r"nnUNet_(results|raw|preprocessed)/Dataset", sources()[name].read_text(encoding="utf-8"))
     monkeypatch.chdir(request.getfixturevalue("example_folder") if reads else tmp_path)
-    result = doctest.testmod(importlib.import_module(f"nnunet_uad.{name}"))
+    result = doctest.testmod(importlib.import_module(f"nnunet_uad.{name}".rstrip(".")))
     assert result.attempted and not result.failed
 
 

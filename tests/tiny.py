@@ -131,18 +131,36 @@ def fold_folder(
 
 
 def write_example_folder(folder: Path, fold: Path) -> Path:
-    """What the examples of docstrings name, made of the tiny dataset and a pretrainer's fold 0."""
-    raw = Path(os.environ["nnUNet_raw"]) / DATASET
-    example = folder / "nnUNet_raw" / "Dataset901_Tumour"
-    model = folder / "nnUNet_results" / "Dataset901_Tumour" / "nnUNetPretrainerDAE__nnUNetPlans__2d"
-    for path in (example / "imagesTr", example / "labelsTr", folder / "IMAGES", model.parent):
+    """What the examples of docstrings name, made of the tiny dataset and a pretrainer's fold 0.
+
+    A model and its preprocessed dataset, raw cases that the fold has not seen, raw healthy cases without labels, and
+    the images of one case. The configuration 2d is the tiny one.
+    """
+    raw, images = Path(os.environ["nnUNet_raw"]) / DATASET, folder / "IMAGES"
+    tumour, healthy = (folder / "nnUNet_raw" / name for name in ("Dataset901_Tumour", "Dataset903_Healthy"))
+    for path in (tumour / "imagesTr", tumour / "labelsTr", healthy / "imagesTr", images):
         path.mkdir(parents=True)
-    model.symlink_to(fold.parent)
     for channel in (0, 1):
-        shutil.copy(raw / "imagesTs" / f"test_{channel:04d}.nii.gz", folder / "IMAGES" / f"case_{channel:04d}.nii.gz")
-    # Cases that fold 0 has not seen.
+        shutil.copy(raw / "imagesTs" / f"test_{channel:04d}.nii.gz", images / f"case_{channel:04d}.nii.gz")
+        shutil.copy(raw / "imagesTr" / f"{HEALTHY[0]}_{channel:04d}.nii.gz", healthy / "imagesTr")
     for case in LESION[1:]:
         for path in (*(raw / "imagesTr").glob(f"{case}_*"), raw / "labelsTr" / f"{case}.nii.gz"):
-            shutil.copy(path, example / path.parent.name)
-    shutil.copy(raw / "dataset.json", example)
+            shutil.copy(path, tumour / path.parent.name)
+    for dataset in (tumour, healthy):
+        shutil.copy(raw / "dataset.json", dataset)
+    preprocessed = folder / "nnUNet_preprocessed" / tumour.name
+    model = folder / "nnUNet_results" / tumour.name / "nnUNetPretrainerDAE__nnUNetPlans__2d"
+    preprocessed.mkdir(parents=True)
+    model.mkdir(parents=True)
+    source = Path(os.environ["nnUNet_preprocessed"]) / DATASET
+    for name in ("dataset.json", "dataset_fingerprint.json", "splits_final.json"):
+        shutil.copy(source / name, preprocessed)
+    shutil.copy(source / "dataset.json", model)
+    (model / fold.name).symlink_to(fold)
+    plans = json.loads((source / "nnUNetPlans.json").read_text())
+    configurations = plans["configurations"]
+    tiny = {k: v for k, v in configurations["2d_tiny"].items() if k != "inherits_from"}
+    configurations["2d"] |= tiny
+    for path in (preprocessed / "nnUNetPlans.json", model / "plans.json"):
+        path.write_text(json.dumps(plans))
     return folder

@@ -36,6 +36,15 @@ class CohortRequest:
         target: Folder in nnUNet_preprocessed that is made.
         channels: Names of the channels, in their order; all of the plans' if empty.
         processes: Number of cases at a time.
+
+    Example:
+        >>> request = CohortRequest(
+        ...     sources=[Path("nnUNet_raw/Dataset903_Healthy")],
+        ...     like=Path("nnUNet_preprocessed/Dataset901_Tumour"),
+        ...     plans="nnUNetPlans",
+        ...     configurations=["2d"],
+        ...     target=Path("nnUNet_preprocessed/Dataset903_Healthy"),
+        ... )
     """
 
     sources: Sequence[Path]
@@ -63,6 +72,12 @@ def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
         ValueError: Channels or configurations are wrong, identifiers occur twice, or the target was made with other
             plans.
         FileNotFoundError: A dataset, its plans or images are missing.
+
+    Example:
+        >>> healthy, tumour = "Dataset903_Healthy", Path("nnUNet_preprocessed/Dataset901_Tumour")
+        >>> source, target = Path("nnUNet_raw") / healthy, Path("nnUNet_preprocessed") / healthy
+        >>> preprocess_cohort(CohortRequest([source], tumour, "nnUNetPlans", ["2d"], target))
+        {}
     """
     plans, dataset_json, fingerprint = _description(request)
     cases, failed = _collect(request, channel_names(dataset_json))

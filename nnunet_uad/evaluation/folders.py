@@ -42,6 +42,10 @@ class EvaluationRequest:
         healthy_cases: accept cases without lesion.
         only: restrict to these cases.
         probabilities: score what ``nnUNetv2_predict --save_probabilities`` wrote.
+
+    Example:
+        >>> maps = Path("nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d/fold_0/validation")
+        >>> request = EvaluationRequest(maps=[maps], labels=Path("nnUNet_raw/Dataset901_Tumour/labelsTr"))
     """
 
     maps: Sequence[Path]
@@ -76,6 +80,13 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
     Raises:
         ValueError: nothing at all could be evaluated.
         FileNotFoundError: a folder is missing.
+
+    Example:
+        >>> maps = Path("nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d/fold_0/validation")
+        >>> labels = Path("nnUNet_raw/Dataset901_Tumour/labelsTr")
+        >>> summary = evaluate_folders(EvaluationRequest(maps=[maps], labels=labels, lesion_labels=[1, 2]))
+        >>> 0 < summary["scores"]["map"]["pooled"]["AP"]["value"] < 1
+        True
     """
     files, failed = _pair(request)
     ranking: dict[str, RankingScores] = {}

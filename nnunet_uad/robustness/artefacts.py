@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
@@ -149,6 +148,8 @@ def corrupt(
     Returns:
         Corrupted channels (z, y, x), float32.
     """
+    # The command says what it can do without loading PyTorch.
+    import torch
     import torchio
 
     kind = ARTEFACTS[artefact]

@@ -142,6 +142,17 @@ def transfer(
 
     Raises:
         ValueError: Less than half of the encoder would be transferred; nothing is written then.
+
+    Example:
+        >>> from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+        >>> from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+        >>> from nnunet_uad.weights.readers import read_weights
+        >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
+        >>> plans = PlansManager(f"{model}/plans.json")
+        >>> network = nnUNetTrainer.build_network_architecture(plans, plans.get_configuration("2d"), 2, 3)
+        >>> report = transfer(read_weights(f"{model}/fold_0/pretrained.safetensors"), network, ["FLAIR", "T1"])
+        >>> report.share("encoder")
+        1.0
     """
     tensors = canonical_tensors(network)
     stem = first_convolution(network, tensors)
