@@ -13,13 +13,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nnunet_uad.cli.common import report_failures
-
-SHOWN = ("AP", "AUROC", "AUPRO", "best_dice_oracle")
-SHOWN_OF_MASKS = ("Dice", "FPR", "lesion_recall", "lesion_precision", "lesion_F1", "false_positives_per_scan")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,16 +99,19 @@ def _channel(baseline: str, images: Path) -> int:
 
 def _lines(summary: dict[str, Any]) -> list[str]:
     """The pooled values in words."""
+    from nnunet_uad.metrics.anomaly import MASK_METRICS, RANKING_METRICS
+
+    shown, shown_of_masks = [m.key for m in RANKING_METRICS if m.shown], [m.key for m in MASK_METRICS]
     lines = []
     for score, content in summary["scores"].items():
         cases = len(summary["metric_per_case"])
-        lines.append(f"{score}, {cases} case(s), all voxels pooled: " + _values(content["pooled"], SHOWN))
+        lines.append(f"{score}, {cases} case(s), all voxels pooled: " + _values(content["pooled"], shown))
         for kind, mask in content["masks"].items():
-            lines.append(f"  masks, {kind} threshold: " + _values(mask["pooled"], SHOWN_OF_MASKS))
+            lines.append(f"  masks, {kind} threshold: " + _values(mask["pooled"], shown_of_masks))
     return lines + [f"WARNING: {warning}" for warning in summary["warnings"]]
 
 
-def _values(group: dict[str, dict[str, Any]], names: tuple[str, ...]) -> str:
+def _values(group: dict[str, dict[str, Any]], names: Sequence[str]) -> str:
     parts = []
     for name in names:
         value, interval = group[name]["value"], group[name]["interval_95"]

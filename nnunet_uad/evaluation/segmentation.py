@@ -1,4 +1,4 @@
-"""Scores of one segmented case: nnU-Net's Dice, and what the probabilities and the lesions say."""
+"""One segmented case, read from its files and measured."""
 
 from __future__ import annotations
 
@@ -8,34 +8,46 @@ from typing import Any
 import numpy as np
 
 from nnunet_uad.data.probability_files import combined_probability
-from nnunet_uad.metrics.curves import Curve, average_precision
-from nnunet_uad.metrics.histogram import ScoreHistogram
+from nnunet_uad.metrics.segmentation import SegmentedCase, measure
 
 
-def score_case(segmentation: Path, probabilities: np.ndarray, label: Path, predictor: Any) -> dict[str, Any]:
-    """nnU-Net's Dice per class or region and their mean, and the average precision of any foreground.
+def read_case(
+    segmentation: Path, probabilities: np.ndarray, label: Path, predictor: Any, by_class: bool = True
+) -> SegmentedCase:
+    """A segmentation beside its labels, with nnU-Net's Dice per class or region.
 
     Args:
-        segmentation: its file.
-        probabilities: (classes or regions, z, y, x), as nnU-Net's reader orders the axes.
-        label: the file of the labels.
-        predictor: nnU-Net's.
+        segmentation: File of the segmentation.
+        probabilities: Probabilities (classes or regions, z, y, x), as nnU-Net's reader orders the axes.
+        label: File of the labels.
+        predictor: nnU-Net's predictor, with its model.
+        by_class: Whether the labels have the model's classes; any foreground is compared with any foreground if not.
     """
     from nnunetv2.evaluation.evaluate_predictions import compute_metrics
 
     manager = predictor.label_manager
-    classes = manager.foreground_regions if manager.has_regions else manager.foreground_labels
     reader = predictor.plans_manager.image_reader_writer_class()
-    metrics = compute_metrics(str(label), str(segmentation), reader, classes, manager.ignore_label)["metrics"]
-    dice = {str(k): None if np.isnan(m["Dice"]) else float(m["Dice"]) for k, m in metrics.items()}
-    truth = reader.read_seg(str(label))[0][0]
-    scores = combined_probability(probabilities)
-    known = np.ones(truth.shape, bool) if manager.ignore_label is None else truth != manager.ignore_label
-    histogram = ScoreHistogram()
-    histogram.add(scores[known], truth[known] > 0)
-    there = [v for v in dice.values() if v is not None]
-    return {
-        "Dice per class": dice,
-        "Dice": float(np.mean(there)) if there else None,
-        "AP": average_precision(Curve.of(histogram)) if (truth[known] > 0).any() else None,
-    }
+    dice = None
+    if by_class:
+        classes = manager.foreground_regions if manager.has_regions else manager.foreground_labels
+        metrics = compute_metrics(str(label), str(segmentation), reader, classes, manager.ignore_label)["metrics"]
+        dice = {str(k): None if np.isnan(m["Dice"]) else float(m["Dice"]) for k, m in metrics.items()}
+    truth, properties = reader.read_seg(str(label))
+    return SegmentedCase(
+        segmentation=reader.read_seg(str(segmentation))[0][0],
+        truth=truth[0],
+        probability=combined_probability(probabilities),
+        known=np.ones(truth[0].shape, bool) if manager.ignore_label is None else truth[0] != manager.ignore_label,
+        spacing=tuple(float(s) for s in properties["spacing"]),
+        dice_per_class=dice,
+    )
+
+
+def scores_of(case: SegmentedCase) -> dict[str, Any]:
+    """``Dice per class``, and every metric of :data:`~nnunet_uad.metrics.segmentation.CASE_METRICS` by its key."""
+    return {"Dice per class": dict(case.dice_per_class or {}), **measure(case)}
+
+
+def score_case(segmentation: Path, probabilities: np.ndarray, label: Path, predictor: Any) -> dict[str, Any]:
+    """:func:`scores_of` a case whose labels have the model's classes; arguments as of :func:`read_case`."""
+    return scores_of(read_case(segmentation, probabilities, label, predictor))

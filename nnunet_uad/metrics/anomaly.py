@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,12 +13,60 @@ import numpy as np
 from nnunet_uad.metrics.bootstrap import intervals, mean_interval
 from nnunet_uad.metrics.curves import Curve, auroc, average_precision, best_dice
 from nnunet_uad.metrics.histogram import ScoreHistogram
-from nnunet_uad.metrics.lesions import LesionCounts, count_lesions
+from nnunet_uad.metrics.lesions import LESION_METRICS, LesionCounts, count_lesions
+from nnunet_uad.metrics.metric import Metric, values_of
 from nnunet_uad.metrics.regions import RegionOverlap
 
 
+@dataclass(frozen=True)
+class Ranking:
+    """What every threshold selects, of one case or of all.
+
+    Attributes:
+        curve: Curve over all thresholds.
+        regions: Overlap with the regions of all cases; empty for a single case.
+    """
+
+    curve: Curve
+    regions: RegionOverlap = field(default_factory=RegionOverlap)
+
+    @cached_property
+    def best(self) -> tuple[float, float]:
+        """Highest Dice of any threshold, and that threshold."""
+        return best_dice(self.curve)
+
+
+@dataclass(frozen=True)
+class RankingMetric(Metric[Ranking]):
+    """A metric that needs no threshold.
+
+    Attributes:
+        per_case: Whether it is measured case by case.
+        pooled: Whether it is measured on the voxels of all cases together.
+        interval: Whether the pooled value gets a bootstrap interval.
+        shown: Whether commands print it.
+    """
+
+    per_case: bool = True
+    pooled: bool = True
+    interval: bool = False
+    shown: bool = False
+
+
+#: Metrics of the maps themselves. A further one is a further row: files, CSV and intervals iterate over them.
+RANKING_METRICS: tuple[RankingMetric, ...] = (
+    RankingMetric("AP", lambda r: average_precision(r.curve), interval=True, shown=True),
+    RankingMetric("AUROC", lambda r: auroc(r.curve), interval=True, shown=True),
+    RankingMetric("AUPRO", lambda r: r.regions.aupro(r.curve), per_case=False, shown=True),
+    RankingMetric("best_dice_oracle", lambda r: r.best[0], interval=True, shown=True),
+    RankingMetric("best_dice_oracle_threshold", lambda r: r.best[1]),
+    RankingMetric("lesion_voxels", lambda r: r.curve.positives, pooled=False),
+    RankingMetric("prevalence", lambda r: r.curve.positives / max(1, r.curve.positives + r.curve.negatives)),
+)
+
+
 class RankingScores:
-    """Metrics that need no threshold: average precision, AUROC, AUPRO and ⌈Dice⌉, pooled and per case."""
+    """:data:`RANKING_METRICS` of anomaly maps, pooled and per case."""
 
     def __init__(self) -> None:
         self.pooled = ScoreHistogram()
@@ -28,48 +78,33 @@ class RankingScores:
         """Count a case.
 
         Args:
-            identifier: of the case.
-            scores: (z, y, x) or (y, x), higher is more anomalous.
-            positive: boolean, of the same shape.
-            valid: boolean, voxels that count; all if omitted.
+            identifier: Identifier of the case.
+            scores: Anomaly map (z, y, x) or (y, x), higher is more anomalous.
+            positive: Mask of the lesions, boolean, of the same shape.
+            valid: Mask of the voxels that count, boolean; all if omitted.
 
         Raises:
-            ValueError: different shapes or NaN.
+            ValueError: Different shapes, or NaN among the scores.
         """
         histogram = ScoreHistogram()
         if valid is None:
             histogram.add(scores, positive)
         else:
             histogram.add(scores[valid], positive[valid])
-        curve = Curve.of(histogram)
-        dice, threshold = best_dice(curve)
-        self.cases[identifier] = {
-            "AP": average_precision(curve),
-            "AUROC": auroc(curve),
-            "best_dice_oracle": dice,
-            "best_dice_oracle_threshold": threshold,
-            "lesion_voxels": curve.positives,
-            "prevalence": curve.positives / max(1, curve.positives + curve.negatives),
-        }
+        ranking = Ranking(Curve.of(histogram))
+        self.cases[identifier] = values_of((m for m in RANKING_METRICS if m.per_case), ranking)
         self.regions.add(scores, positive if valid is None else positive & valid)
         self.pooled.merge(histogram)
         self._compact.append(histogram.compact())
 
     def pooled_scores(self) -> dict[str, float]:
-        """All voxels of all cases in one curve."""
-        curve = Curve.of(self.pooled)
-        dice, threshold = best_dice(curve)
-        return {
-            "AP": average_precision(curve),
-            "AUROC": auroc(curve),
-            "AUPRO": self.regions.aupro(curve),
-            "best_dice_oracle": dice,
-            "best_dice_oracle_threshold": threshold,
-            "prevalence": curve.positives / max(1, curve.positives + curve.negatives),
-        }
+        """All voxels of all cases in one curve: key → value."""
+        ranking = Ranking(Curve.of(self.pooled), self.regions)
+        return values_of((m for m in RANKING_METRICS if m.pooled), ranking)
 
     def pooled_intervals(self) -> dict[str, tuple[float, float] | None]:
         """Bootstrap intervals over cases of the pooled values, from compact histograms."""
+        metrics = [m for m in RANKING_METRICS if m.interval]
         cases = len(self._compact)
         rows = np.concatenate(self._compact)
         owner = np.repeat(np.arange(cases), [len(c) for c in self._compact])
@@ -84,45 +119,101 @@ class RankingScores:
             return Curve(-bins[kept], lesion, np.cumsum(voxels[kept]) - lesion)
 
         def values(weights: np.ndarray) -> np.ndarray:
-            curve = resampled(weights)
-            return np.array([average_precision(curve), auroc(curve), best_dice(curve)[0]])
+            ranking = Ranking(resampled(weights))
+            return np.array(list(values_of(metrics, ranking).values()))
 
-        found = intervals(cases, values) or [None] * 3
-        return dict(zip(("AP", "AUROC", "best_dice_oracle"), found, strict=True))
+        ends = intervals(cases, values) or [None] * len(metrics)
+        return dict(zip((m.key for m in metrics), ends, strict=True))
+
+
+@dataclass(frozen=True)
+class MaskCounts:
+    """What a mask selects, in voxels and lesions, of one case or several; add them up with ``+``.
+
+    Attributes:
+        hits: Number of selected lesion voxels.
+        selected: Number of selected voxels.
+        positives: Number of lesion voxels.
+        negatives: Number of other voxels.
+        lesions: Counts of lesions and findings.
+    """
+
+    hits: int = 0
+    selected: int = 0
+    positives: int = 0
+    negatives: int = 0
+    lesions: LesionCounts = field(default_factory=LesionCounts)
+
+    def __add__(self, other: MaskCounts) -> MaskCounts:
+        return MaskCounts(
+            self.hits + other.hits,
+            self.selected + other.selected,
+            self.positives + other.positives,
+            self.negatives + other.negatives,
+            self.lesions + other.lesions,
+        )
+
+
+def _dice(counts: MaskCounts) -> float | None:
+    return 2 * counts.hits / (counts.selected + counts.positives) if counts.positives else None
+
+
+def _false_positive_rate(counts: MaskCounts) -> float | None:
+    return (counts.selected - counts.hits) / counts.negatives if counts.negatives else None
+
+
+def _of_lesions(metric: Metric[LesionCounts]) -> Metric[MaskCounts]:
+    return Metric(metric.key, lambda counts: metric.of(counts.lesions))
+
+
+#: Metrics of masks. A further one is a further row.
+MASK_METRICS: tuple[Metric[MaskCounts], ...] = (
+    Metric("Dice", _dice),
+    Metric("FPR", _false_positive_rate),
+    *(_of_lesions(metric) for metric in LESION_METRICS),
+)
 
 
 @dataclass
 class MaskScores:
-    """Metrics of the masks that thresholds make: Dice, false-positive rate, lesion-wise scores."""
+    """:data:`MASK_METRICS` of the masks that a threshold makes, pooled and per case.
+
+    Attributes:
+        cases: Case → key → value.
+    """
 
     cases: dict[str, dict[str, float]] = field(default_factory=dict)
-    _counts: list[tuple[int, int, int, int, LesionCounts]] = field(default_factory=list)
+    _counts: list[MaskCounts] = field(default_factory=list)
 
     def add(self, identifier: str, selected: np.ndarray, positive: np.ndarray, valid: np.ndarray | None = None) -> None:
         """Count a case.
 
         Args:
-            identifier: of the case.
-            selected: boolean (z, y, x) or (y, x), the mask.
-            positive: boolean, of the same shape.
-            valid: boolean, voxels that count; all if omitted.
+            identifier: Identifier of the case.
+            selected: Mask to be scored (z, y, x) or (y, x), boolean.
+            positive: Mask of the lesions, boolean, of the same shape.
+            valid: Mask of the voxels that count, boolean; all if omitted.
         """
         negative = ~positive
         if valid is not None:
             selected, positive, negative = selected & valid, positive & valid, negative & valid
-        hits, chosen = int((selected & positive).sum()), int(selected.sum())
-        lesion, healthy = int(positive.sum()), int(negative.sum())
-        counts = (hits, chosen, lesion, healthy, count_lesions(selected, positive))
+        counts = MaskCounts(
+            hits=int((selected & positive).sum()),
+            selected=int(selected.sum()),
+            positives=int(positive.sum()),
+            negatives=int(negative.sum()),
+            lesions=count_lesions(selected, positive),
+        )
         self._counts.append(counts)
         self.cases[identifier] = _mask_scores([counts])
 
     def pooled_scores(self) -> dict[str, float]:
-        """All cases taken together."""
+        """All cases taken together: key → value."""
         return _mask_scores(self._counts)
 
     def pooled_intervals(self) -> dict[str, tuple[float, float] | None]:
         """Bootstrap intervals over cases of the pooled values."""
-        names = list(self.pooled_scores())
+        names = [metric.key for metric in MASK_METRICS]
 
         def values(weights: np.ndarray) -> np.ndarray:
             drawn = [c for c, w in zip(self._counts, weights, strict=True) for _ in range(w)]
@@ -131,17 +222,11 @@ class MaskScores:
         return dict(zip(names, intervals(len(self._counts), values) or [None] * len(names), strict=True))
 
 
-def _mask_scores(counts: list[tuple[int, int, int, int, LesionCounts]]) -> dict[str, float]:
-    hits, chosen, lesion, healthy = (sum(c[k] for c in counts) for k in range(4))  # type: ignore[misc]
-    lesions = sum((c[4] for c in counts), LesionCounts())
-    return {
-        "Dice": 2 * hits / (chosen + lesion) if lesion else float("nan"),
-        "FPR": (chosen - hits) / healthy if healthy else float("nan"),
-        **lesions.scores(),
-    }
+def _mask_scores(counts: list[MaskCounts]) -> dict[str, float]:
+    return values_of(MASK_METRICS, sum(counts, MaskCounts()))
 
 
-def mean_over_cases(cases: dict[str, dict[str, float]]) -> dict[str, dict[str, Any]]:
+def mean_over_cases(cases: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, Any]]:
     """Mean of each value over the cases that have it, with a bootstrap interval and the number of cases."""
     result: dict[str, dict[str, Any]] = {}
     for name in next(iter(cases.values()), {}):

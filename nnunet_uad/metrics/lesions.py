@@ -12,13 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from nnunet_uad.metrics.metric import Metric
+
 #: Share of a component that must overlap.
 MIN_OVERLAP = 0.1
 
 
 @dataclass(frozen=True)
 class LesionCounts:
-    """Counts of one or more scans; add them up with ``+``."""
+    """Counts of one or more scans; add them up with ``+``.
+
+    Attributes:
+        lesions: Number of lesions in the labels.
+        found: Number of these that were found.
+        findings: Number of components of the mask.
+        correct: Number of these that are correct.
+        scans: Number of scans.
+    """
 
     lesions: int = 0
     found: int = 0
@@ -35,26 +45,44 @@ class LesionCounts:
             self.scans + other.scans,
         )
 
-    def scores(self) -> dict[str, float]:
-        """Recall, precision, F1 and false positives per scan; NaN where a denominator is 0."""
-        recall, precision = _ratio(self.found, self.lesions), _ratio(self.correct, self.findings)
-        both = recall + precision
-        f1 = 2 * recall * precision / both if both > 0 else (0.0 if both == 0 else float("nan"))
-        return {
-            "lesion_recall": recall,
-            "lesion_precision": precision,
-            "lesion_F1": f1,
-            "false_positives_per_scan": _ratio(self.findings - self.correct, self.scans),
-        }
+    @property
+    def recall(self) -> float:
+        """Share of the lesions that were found; NaN without lesions."""
+        return _ratio(self.found, self.lesions)
+
+    @property
+    def precision(self) -> float:
+        """Share of the findings that are correct; NaN without findings."""
+        return _ratio(self.correct, self.findings)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of recall and precision; NaN where one of them is undefined."""
+        both = self.recall + self.precision
+        return 2 * self.recall * self.precision / both if both > 0 else (0.0 if both == 0 else float("nan"))
+
+    @property
+    def false_positives_per_scan(self) -> float:
+        """Number of wrong findings divided by the number of scans; NaN without scans."""
+        return _ratio(self.findings - self.correct, self.scans)
+
+
+#: Rows of every table of lesion-wise scores.
+LESION_METRICS: tuple[Metric[LesionCounts], ...] = (
+    Metric("lesion_recall", lambda counts: counts.recall),
+    Metric("lesion_precision", lambda counts: counts.precision),
+    Metric("lesion_F1", lambda counts: counts.f1),
+    Metric("false_positives_per_scan", lambda counts: counts.false_positives_per_scan),
+)
 
 
 def count_lesions(selected: np.ndarray, positive: np.ndarray, min_overlap: float = MIN_OVERLAP) -> LesionCounts:
     """Match the components of one scan.
 
     Args:
-        selected: boolean mask.
-        positive: boolean ground truth of the same shape.
-        min_overlap: see the rule above.
+        selected: Mask to be scored (z, y, x) or (y, x), boolean.
+        positive: True lesions, boolean, of the same shape.
+        min_overlap: Share of a component's voxels that must overlap, from 0 to 1.
     """
     lesions, lesion_count = connected_components(positive)
     findings, finding_count = connected_components(selected)

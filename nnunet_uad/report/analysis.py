@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.collect import Group, Results
 from nnunet_uad.statistics.comparison import Comparison, compare, holm, is_clear
 from nnunet_uad.statistics.intervals import Interval, case_interval, interval
 from nnunet_uad.statistics.label_saving import LabelSaving, label_saving, labels_needed
 from nnunet_uad.study.study_file import Budget
 
-#: Of the baseline's score with all its labels: "how many labels are enough" means this share of it.
+#: "How many labels are enough" asks for this share of the baseline's score with all its labels.
 ENOUGH = 0.95
 
 
 @dataclass(frozen=True)
 class CellRow:
-    """Mean scores of an arm at a budget on a dataset; ``dice`` is NaN where nothing is finished."""
+    """Mean scores of an arm at a budget on a dataset.
+
+    Attributes:
+        dataset: Name of the dataset that was tested on.
+        budget: Budget of labels.
+        arm: Name of the trainer in the study.
+        trainings: Number of finished trainings.
+        planned: Number of planned trainings.
+        cases: Number of test cases.
+        values: Key → value of every metric; NaN where nothing is finished, or where it is undefined.
+        interval: Interval of the primary metric over cases and trainings.
+        case_interval: Interval of the primary metric over cases, with the trainings as they are.
+        whole_foreground: Whether foreground was compared with foreground, whatever its classes.
+    """
 
     dataset: str
     budget: Budget
@@ -27,14 +41,20 @@ class CellRow:
     trainings: int
     planned: int
     cases: int
-    dice: float
+    values: Mapping[str, float]
     interval: Interval | None
     case_interval: Interval | None
-    precision: float
-    lesion_recall: float
-    false_positives: float
-    calibration_error: float
     whole_foreground: bool
+
+    @property
+    def score(self) -> float:
+        """Mean of the primary metric."""
+        return self.values[PRIMARY.key]
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is any score."""
+        return not np.isnan(self.score)
 
 
 @dataclass(frozen=True)
@@ -90,8 +110,7 @@ def analyse(results: Results) -> Analysis:
 
 def _cell(results: Results, dataset: str, budget: Budget, arm: str) -> CellRow:
     group = results.groups.get((dataset, budget.text, arm), Group())
-    scores = group.dice_matrix
-    lesions = group.lesions.scores()
+    scores = group.primary
     planned = sum(fold["budget"] == budget.text for fold in results.layout.plan["folds"])
     return CellRow(
         dataset=dataset,
@@ -100,20 +119,16 @@ def _cell(results: Results, dataset: str, budget: Budget, arm: str) -> CellRow:
         trainings=len(scores.trainings),
         planned=planned,
         cases=len(scores.cases),
-        dice=scores.mean,
+        values=group.means(),
         interval=_clipped(interval(scores), 0.0) if scores.values.size else None,
         case_interval=case_interval(scores) if scores.values.size else None,
-        precision=group.precision_matrix.mean,
-        lesion_recall=lesions["lesion_recall"],
-        false_positives=lesions["false_positives_per_scan"],
-        calibration_error=calibration_error(group.reliability),
         whole_foreground=group.whole_foreground,
     )
 
 
-def _clipped(found: Interval | None, lowest: float) -> Interval | None:
+def _clipped(ends: Interval | None, lowest: float) -> Interval | None:
     """Dice is between 0 and 1, and so is its mean; a difference between −1 and 1."""
-    return found and replace(found, low=max(found.low, lowest), high=min(found.high, 1.0))
+    return ends and replace(ends, low=max(ends.low, lowest), high=min(ends.high, 1.0))
 
 
 def _differences(results: Results, dataset: str) -> list[DifferenceRow]:
@@ -122,9 +137,9 @@ def _differences(results: Results, dataset: str) -> list[DifferenceRow]:
     for budget in results.budgets:
         base = results.groups.get((dataset, budget.text, results.baseline))
         for arm in results.arms[1:]:
-            mine = results.groups.get((dataset, budget.text, arm))
-            found = compare(mine.dice_matrix, base.dice_matrix) if mine and base else None
-            rows.append((budget, arm, found and replace(found, interval=_clipped(found.interval, -1.0))))
+            group = results.groups.get((dataset, budget.text, arm))
+            comparison = compare(group.primary, base.primary) if group and base else None
+            rows.append((budget, arm, comparison and replace(comparison, interval=_clipped(comparison.interval, -1.0))))
     corrected = holm([c.p if c else float("nan") for _, _, c in rows])
     return [
         DifferenceRow(dataset, budget, arm, c, p, c is not None and is_clear(c, p))
@@ -134,16 +149,16 @@ def _differences(results: Results, dataset: str) -> list[DifferenceRow]:
 
 def _savings(results: Results, dataset: str, arm: str) -> list[SavingRow]:
     """At the budgets that both arms have, on the trainings that all of these have."""
-    mine, base = dict(results.of(dataset, arm)), dict(results.of(dataset, results.baseline))
-    budgets = [b for b in base if b in mine]
-    matrices = [group[b].dice_matrix for group in (base, mine) for b in budgets]
+    groups, base = dict(results.of(dataset, arm)), dict(results.of(dataset, results.baseline))
+    budgets = [b for b in base if b in groups]
+    matrices = [group[b].primary for group in (base, groups) for b in budgets]
     common = set.intersection(*(set(m.trainings) for m in matrices)) if matrices else set()
     if len(budgets) < 2 or not common:
         return []
     matrices = [m.restricted(common) for m in matrices]
     amounts = [results.amount(b.text) for b in budgets]
-    found = label_saving(amounts, matrices[: len(budgets)], matrices[len(budgets) :])
-    return [SavingRow(dataset, b, arm, s) for b, s in zip(budgets, found, strict=True)]
+    savings = label_saving(amounts, matrices[: len(budgets)], matrices[len(budgets) :])
+    return [SavingRow(dataset, b, arm, s) for b, s in zip(budgets, savings, strict=True)]
 
 
 def _enough(results: Results, dataset: str) -> dict[str, float]:
@@ -152,38 +167,11 @@ def _enough(results: Results, dataset: str) -> dict[str, float]:
     # With gaps the means of arms and budgets are those of different trainings.
     if not base or results.missing:
         return {}
-    wanted = ENOUGH * base[-1][1].dice_matrix.mean
-    found = {}
+    wanted = ENOUGH * base[-1][1].primary.mean
+    needed = {}
     for arm in results.arms:
-        mine = results.of(dataset, arm)
-        if len(mine) > 1:
-            means = np.array([group.dice_matrix.mean for _, group in mine])
-            found[arm] = labels_needed([results.amount(b.text) for b, _ in mine], means, wanted)
-    return found
-
-
-def reliability_curve(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean probability, share of foreground and voxels of every bin that holds a voxel.
-
-    Args:
-        counts: (voxels, probability, positives) x bins of :data:`~nnunet_uad.study.running.scoring.RELIABILITY_EDGES`.
-    """
-    voxels, probability, positives = counts
-    held = voxels > 0
-    return probability[held] / voxels[held], positives[held] / voxels[held], voxels[held]
-
-
-def calibration_error(counts: np.ndarray | None) -> float:
-    """Expected calibration error (Guo et al., ICML 2017) of voxels with a probability of at least 0.01.
-
-    The many voxels below would hide it: they are background and nearly always rightly so.
-    """
-    if counts is None or counts[0, 1:].sum() == 0:
-        return float("nan")
-    predicted, observed, voxels = reliability_curve(counts[:, 1:])
-    return float((voxels * np.abs(predicted - observed)).sum() / voxels.sum())
-
-
-def finite(value: Any) -> bool:
-    """A number that can be written down."""
-    return value is not None and bool(np.isfinite(value))
+        groups = results.of(dataset, arm)
+        if len(groups) > 1:
+            means = np.array([group.primary.mean for _, group in groups])
+            needed[arm] = labels_needed([results.amount(b.text) for b, _ in groups], means, wanted)
+    return needed

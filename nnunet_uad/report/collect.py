@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from nnunet_uad.metrics.lesions import LesionCounts
+from nnunet_uad.metrics import segmentation
+from nnunet_uad.metrics.metric import values_of
+from nnunet_uad.metrics.segmentation import PRIMARY, Counts, add_counts
 from nnunet_uad.statistics.matrix import ScoreMatrix
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.study.study_file import Budget
 
 #: Dataset, budget, arm.
 Key = tuple[str, str, str]
+#: What repeats a training: outer fold, draw.
+Training = tuple[Any, Any]
 
 
 @dataclass
@@ -26,50 +30,58 @@ class Group:
     """The test results of one arm at one budget on one dataset.
 
     Attributes:
-        dice: (training, case, Dice); ``None`` where neither labels nor prediction have foreground.
-        precision: the same for the average precision.
-        lesions: summed over cases and trainings.
-        reliability: summed counts, (voxels, probability, positives) x bins.
-        whole_foreground: the test dataset has other classes, so foreground was compared with foreground.
+        tests: Training and case of every test, in the order of the files.
+        scores: Key of a metric → its value in every test, ``None`` where it is undefined or was not measured.
+        counts: Counts for the pooled metrics, summed over cases and trainings.
+        whole_foreground: Whether the test dataset has other classes, so that foreground was compared with foreground.
     """
 
-    dice: list[tuple[Any, str, float | None]] = field(default_factory=list)
-    precision: list[tuple[Any, str, float | None]] = field(default_factory=list)
-    lesions: LesionCounts = field(default_factory=LesionCounts)
-    reliability: np.ndarray | None = None
+    tests: list[tuple[Training, str]] = field(default_factory=list)
+    scores: dict[str, list[float | None]] = field(
+        default_factory=lambda: {m.key: [] for m in segmentation.CASE_METRICS}
+    )
+    counts: Counts = field(default_factory=dict)
     whole_foreground: bool = False
 
-    def add(self, training: Any, row: dict[str, Any]) -> None:
-        """A row of ``scores_DATASET.json``."""
-        self.dice.append((training, row["case"], row["Dice"]))
-        self.precision.append((training, row["case"], row["AP"]))
-        self.lesions += LesionCounts(**row["lesions"])
-        counts = np.array([row["reliability"][k] for k in ("voxels", "probability", "positives")], float)
-        self.reliability = counts if self.reliability is None else self.reliability + counts
+    def add(self, training: Training, row: dict[str, Any]) -> None:
+        """Add a row of ``scores_DATASET.json``."""
+        self.tests.append((training, row["case"]))
+        for key, values in self.scores.items():
+            values.append(row.get(key))
+        add_counts(self.counts, row)
         self.whole_foreground |= row["compared"] == "foreground"
 
     @cached_property
-    def dice_matrix(self) -> ScoreMatrix:
-        """Trainings x cases."""
-        return ScoreMatrix.of(self.dice)
+    def values(self) -> dict[str, ScoreMatrix]:
+        """Key of a metric → its values, trainings x cases."""
+        return {key: ScoreMatrix.of(self.entries(key)) for key in self.scores}
 
-    @cached_property
-    def precision_matrix(self) -> ScoreMatrix:
-        """Trainings x cases."""
-        return ScoreMatrix.of(self.precision)
+    @property
+    def primary(self) -> ScoreMatrix:
+        """Values of the metric that the study is decided by, trainings x cases."""
+        return self.values[PRIMARY.key]
+
+    def entries(self, key: str) -> list[tuple[Training, str, float | None]]:
+        """Training, case and value of a metric in every test."""
+        return [(*test, value) for test, value in zip(self.tests, self.scores[key], strict=True)]
+
+    def means(self) -> dict[str, float]:
+        """Key → value of every metric: mean over all tests, or of the summed counts; NaN where it is undefined."""
+        means = {key: matrix.mean for key, matrix in self.values.items()}
+        return {**means, **values_of(segmentation.POOLED_METRICS, self.counts)}
 
 
 @dataclass
 class Results:
-    """What there is, and what is missing.
+    """Everything that there is, and what is missing.
 
     Attributes:
-        layout: of the study.
-        groups: test results.
-        trainings: cell → what its training left (``training.json``).
-        pretrainings: pretraining → what it left.
-        missing: cells that lack scores.
-        seconds: by stage.
+        layout: Layout of the study's folder.
+        groups: Test results by dataset, budget and arm.
+        trainings: Cell → what its training left (``training.json``).
+        pretrainings: Pretraining → what it left.
+        missing: Cells that lack scores.
+        seconds: Stage → computing time, s.
     """
 
     layout: Layout
@@ -86,26 +98,26 @@ class Results:
 
     @property
     def arms(self) -> list[str]:
-        """In the order of the study."""
+        """All arms in the order of the study."""
         return list(self.layout.arms)
 
     @property
     def budgets(self) -> list[Budget]:
-        """Ascending by the slices that somebody annotates."""
+        """All budgets, ascending by the slices that somebody annotates."""
         return sorted(map(Budget, self.layout.study.budgets), key=lambda b: self.amount(b.text))
 
     @property
     def datasets(self) -> list[str]:
-        """The study's own first, then the further ones."""
+        """All datasets that are tested on: the study's own first, then the further ones."""
         return self.layout.datasets
 
     @cached_property
     def _amounts(self) -> dict[str, float]:
         in_slices = any(Budget(b).in_slices for b in self.layout.study.budgets)
-        found = defaultdict(list)
+        amounts = defaultdict(list)
         for fold in self.layout.plan["folds"]:
-            found[fold["budget"]].append(fold["annotated_slices"] if in_slices else len(fold["train"]))
-        return {budget: float(np.mean(values)) for budget, values in found.items()}
+            amounts[fold["budget"]].append(fold["annotated_slices"] if in_slices else len(fold["train"]))
+        return {budget: float(np.mean(values)) for budget, values in amounts.items()}
 
     def amount(self, budget: str) -> float:
         """How many labels a budget is: cases, or slices where any budget of the study counts slices."""
@@ -113,20 +125,20 @@ class Results:
 
     @property
     def unit(self) -> str:
-        """Of :meth:`amount`."""
+        """Unit of :meth:`amount`: ``slices`` or ``cases``."""
         return "slices" if any(Budget(b).in_slices for b in self.layout.study.budgets) else "cases"
 
     def of(self, dataset: str, arm: str) -> list[tuple[Budget, Group]]:
         """Budget and results of an arm, ascending; gaps are left out."""
-        found = ((b, self.groups.get((dataset, b.text, arm))) for b in self.budgets)
-        return [(budget, group) for budget, group in found if group is not None and group.dice_matrix.values.size]
+        groups = ((b, self.groups.get((dataset, b.text, arm))) for b in self.budgets)
+        return [(budget, group) for budget, group in groups if group is not None and group.primary.values.size]
 
 
 def collect(layout: Layout) -> Results:
     """Read all results; what is missing is listed, never counted.
 
     Raises:
-        ValueError: the study is not planned, or nothing of it is finished.
+        ValueError: The study is not planned, or nothing of it is finished.
     """
     if not layout.planned:
         raise ValueError(f"{layout.folder} holds no planned study. Plan and run it: nnunet_uad study run STUDY.yaml")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
-import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from nnunet_uad.report.analysis import Analysis, reliability_curve
+from nnunet_uad.metrics.reliability import reliability_curve
+from nnunet_uad.metrics.segmentation import PRIMARY
+from nnunet_uad.report.analysis import Analysis
 from nnunet_uad.report.collect import Results
 
 if TYPE_CHECKING:
@@ -33,26 +34,28 @@ def style(index: int) -> dict[str, Any]:
 
 
 def efficiency_figure(results: Results, analysis: Analysis, dataset: str) -> str:
-    """Mean Dice over the amount of labels, an arm per line, bars: 95 % intervals over cases and trainings."""
+    """Mean of the primary metric over the amount of labels, an arm per line; bars: 95 % intervals."""
     figure, axes = _figure(1, 7.2, 3.9)
     axis = axes[0]
     for index, arm in enumerate(results.arms):
-        rows = [c for c in analysis.cells if c.dataset == dataset and c.arm == arm and not math.isnan(c.dice)]
+        rows = [c for c in analysis.cells if c.dataset == dataset and c.arm == arm and c.finished]
         # Side by side, so that bars of different arms can be told apart.
         shift = 1.035 ** (index - (len(results.arms) - 1) / 2)
         x = [results.amount(c.budget.text) * shift for c in rows]
-        y = [c.dice for c in rows]
-        low = [max(0.0, c.dice - c.interval.low) if c.interval else 0.0 for c in rows]
-        high = [max(0.0, c.interval.high - c.dice) if c.interval else 0.0 for c in rows]
+        y = [c.score for c in rows]
+        low = [max(0.0, c.score - c.interval.low) if c.interval else 0.0 for c in rows]
+        high = [max(0.0, c.interval.high - c.score) if c.interval else 0.0 for c in rows]
         axis.errorbar(x, y, [low, high], label=arm, capsize=2, elinewidth=0.9, **style(index))
     axis.set_xscale("log")
     axis.set_xticks([results.amount(b.text) for b in results.budgets], [b.words for b in results.budgets], fontsize=9)
     axis.minorticks_off()
-    axis.set_ylabel("mean Dice")
+    axis.set_ylabel(f"mean {PRIMARY.label}")
     axis.set_ylim(max(0.0, axis.get_ylim()[0]) if axis.get_ylim()[0] > 0 else 0.0, min(1.0, axis.get_ylim()[1]))
     axis.set_xlabel(f"labelled ({results.unit}, logarithmic)")
     _legend(figure, axes, len(results.arms))
-    return _svg(figure, f"Mean Dice on {dataset} over the number of labels, a line per trainer; values in the tables")
+    return _svg(
+        figure, f"Mean {PRIMARY.label} on {dataset} over the number of labels, a line per trainer; values in the tables"
+    )
 
 
 def reliability_figure(results: Results, dataset: str) -> str:
@@ -65,8 +68,8 @@ def reliability_figure(results: Results, dataset: str) -> str:
         axis.plot([0, 1], [0, 1], color=_INK, linewidth=0.7, alpha=0.6)
         for index, arm in enumerate(results.arms):
             group = results.groups.get((dataset, budget.text, arm))
-            if group is not None and group.reliability is not None:
-                predicted, observed, _ = reliability_curve(group.reliability)
+            if group is not None and "reliability" in group.counts:
+                predicted, observed, _ = reliability_curve(group.counts["reliability"])
                 axis.plot(predicted, observed, label=arm, **{**style(index), "markersize": 3.5, "linewidth": 1.2})
         axis.set_title(budget.words, fontsize=10, color=_INK)
         axis.set_xlim(0, 1)

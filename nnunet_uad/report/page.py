@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from nnunet_uad.common.files import atomic_path
+from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis, analyse
 from nnunet_uad.report.collect import Results, collect
 from nnunet_uad.report.figures import efficiency_figure, reliability_figure
@@ -37,15 +38,15 @@ def write_report(layout: Layout, settings: str, output: Path) -> Path:
     """Write ``index.html`` and the tables.
 
     Args:
-        layout: of a study, finished or not.
-        settings: text of ``study.yaml``.
-        output: folder.
+        layout: Layout of a study, finished or not.
+        settings: Text of ``study.yaml``.
+        output: Folder to write into.
 
     Returns:
         The page.
 
     Raises:
-        ValueError: nothing is finished yet.
+        ValueError: Nothing is finished yet.
     """
     results = collect(layout)
     with tqdm(total=4, desc="report") as bar:
@@ -71,6 +72,7 @@ def page_content(results: Results, analysis: Analysis, settings: str) -> dict[st
         "question": question(results),
         "answer": answer(results, analysis),
         "baseline": results.baseline,
+        "metric": PRIMARY,
         "datasets": [_dataset_content(results, analysis, d) for d in results.datasets],
         "savings": saving_table(results, analysis),
         "pathologies": pathology_table(results, analysis) if len(results.datasets) > 1 else None,

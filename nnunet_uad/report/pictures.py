@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from nnunet_uad.data.image_files import ending_of, read_image
+from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis
 from nnunet_uad.report.collect import Results
 from nnunet_uad.report.words import number
@@ -26,9 +27,9 @@ class CasePicture:
     """A picture with its words.
 
     Attributes:
-        title: which case, and why it is shown.
-        text: what it shows, for the caption and for screen readers.
-        data: ``data:image/png;base64,…``.
+        title: Name of the case, and the reason why it is shown.
+        text: Description for the caption and for screen readers.
+        data: Picture as ``data:image/png;base64,…``.
     """
 
     title: str
@@ -37,28 +38,29 @@ class CasePicture:
 
 
 def case_pictures(results: Results, analysis: Analysis) -> list[CasePicture]:
-    """Per dataset the cases with the highest and the lowest Dice of the arm that is best with the fewest labels."""
-    found = []
+    """Per dataset the best and the worst case of the arm that is best with the fewest labels."""
+    pictures = []
     for dataset in results.datasets:
         chosen = _arm_shown(results, analysis, dataset)
         if chosen is None:
             continue
         budget, arm = chosen
-        scores = sorted((v, repr(t), c, t) for t, c, v in results.groups[dataset, budget, arm].dice if v is not None)
+        entries = results.groups[dataset, budget, arm].entries(PRIMARY.key)
+        scores = sorted((PRIMARY.sign * v, repr(t), c, t) for t, c, v in entries if v is not None)
         extremes = {"best case": scores[-1], "worst case": scores[0]} if len(scores) > 1 else {"only case": scores[0]}
         for kind, (_, _, case, training) in extremes.items():
             picture = _picture(results, dataset, budget, arm, case, training, kind)
-            found += [picture] if picture else []
-    return found
+            pictures += [picture] if picture else []
+    return pictures
 
 
 def _arm_shown(results: Results, analysis: Analysis, dataset: str) -> tuple[str, str] | None:
-    """At the smallest budget that has any result: the arm with the highest mean Dice, the baseline only if alone."""
+    """At the smallest budget that has any result: the arm with the best mean, the baseline only if alone."""
     for budget in results.budgets:
-        rows = [c for c in analysis.cells if c.dataset == dataset and c.budget == budget and not np.isnan(c.dice)]
+        rows = [c for c in analysis.cells if c.dataset == dataset and c.budget == budget and c.finished]
         others = [c for c in rows if c.arm != results.baseline] or rows
         if others:
-            return budget.text, max(others, key=lambda c: c.dice).arm
+            return budget.text, max(others, key=lambda c: PRIMARY.sign * c.score).arm
     return None
 
 
@@ -71,19 +73,19 @@ def _picture(
         for cell in results.layout.cells.values()
         if cell.fold["budget"] == budget and (cell.fold["outer"], cell.fold["draw"]) == training
     }
-    dice: dict[str, float] = {}
+    shown: dict[str, float] = {}
     masks: dict[str, np.ndarray] = {}
     for name in dict.fromkeys((results.baseline, arm)):
         values = [v for t, c, v in _rows(results, dataset, budget, name) if (t, c) == (training, case)]
         path = _segmentation(results, cells[name], dataset, case)
         if values and values[0] is not None and path is not None:
-            dice[name], masks[name] = values[0], _array(path) > 0
+            shown[name], masks[name] = values[0], _array(path) > 0
     files = _files(results, cells[arm], dataset, case)
     if arm not in masks or files is None:
         return None
     image, truth = _array(files[0]), _array(files[1]) > 0
     words = Budget(budget).words
-    scores = ", ".join(f"{name}: Dice {number(value)}" for name, value in dice.items())
+    scores = ", ".join(f"{name}: {PRIMARY.label} {number(value)}" for name, value in shown.items())
     return CasePicture(
         title=f"{dataset}, {kind}: {case}",
         text=f"Trained with {words} (fold {training[0]}, draw {training[1]}). {scores}. "
@@ -94,13 +96,13 @@ def _picture(
 
 def _rows(results: Results, dataset: str, budget: str, arm: str) -> list[tuple[Any, str, float | None]]:
     group = results.groups.get((dataset, budget, arm))
-    return group.dice if group else []
+    return group.entries(PRIMARY.key) if group else []
 
 
 def _segmentation(results: Results, cell: Cell, dataset: str, case: str) -> Path | None:
     folder = results.layout.cell_folder(cell.identifier) / dataset
-    found = [p for p in folder.glob(f"{case}.*") if p.name[: -len(ending_of(p))] == case] if folder.is_dir() else []
-    return found[0] if found else None
+    files = [p for p in folder.glob(f"{case}.*") if p.name[: -len(ending_of(p))] == case] if folder.is_dir() else []
+    return files[0] if files else None
 
 
 def _files(results: Results, cell: Cell, dataset: str, case: str) -> tuple[Path, Path] | None:

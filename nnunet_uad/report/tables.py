@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.files import atomic_path
-from nnunet_uad.report.analysis import Analysis, CellRow, reliability_curve
+from nnunet_uad.metrics import segmentation
+from nnunet_uad.metrics.reliability import reliability_curve
+from nnunet_uad.metrics.segmentation import FALSE_POSITIVES, LESION_RECALL, PRIMARY
+from nnunet_uad.report.analysis import Analysis, CellRow
 from nnunet_uad.report.collect import Results
 from nnunet_uad.report.words import GAP, factor, factor_span, number, p_value, span
 from nnunet_uad.statistics.intervals import Interval
@@ -21,14 +24,14 @@ class Table:
     """A table of the page and its CSV.
 
     Attributes:
-        name: of the CSV, without ending.
-        caption: what the reader sees.
-        columns: headings on the page.
-        rows: cells on the page, text.
-        raw_columns: headings of the CSV.
-        raw_rows: cells of the CSV; numbers are not rounded, gaps are empty.
-        headers: how many cells of a row, from the left, name it.
-        marked: indices of rows to set off.
+        name: Name of the CSV, without ending.
+        caption: Caption on the page.
+        columns: Headings on the page.
+        rows: Cells on the page, text.
+        raw_columns: Headings of the CSV.
+        raw_rows: Cells of the CSV; numbers are not rounded, gaps are empty.
+        headers: Number of cells of a row, from the left, that name it.
+        marked: Indices of rows to set off.
     """
 
     name: str
@@ -44,39 +47,28 @@ class Table:
 def score_table(results: Results, analysis: Analysis, dataset: str) -> Table:
     """Mean scores with intervals, a row per budget and arm."""
     cells = [c for c in analysis.cells if c.dataset == dataset]
+    _, *further = segmentation.metrics()
+    rows: list[Sequence[str]] = []
+    raw: list[Sequence[Any]] = []
+    for c in cells:
+        names = (c.budget.words, c.arm, f"{c.trainings} of {c.planned}", str(c.cases))
+        spans = (span(c.interval), span(c.case_interval))
+        shown = (number(c.score, PRIMARY.digits), *spans, *(number(c.values[m.key], m.digits) for m in further))
+        rows.append((*names, *(shown if c.finished else (GAP, *["–"] * (len(shown) - 1)))))
+        counts = (c.trainings, c.planned, c.cases)
+        ends = (*_ends(c.interval), *_ends(c.case_interval))
+        raw.append((c.dataset, c.budget.text, c.arm, *counts, c.score, *ends, *(c.values[m.key] for m in further)))
     whole = any(c.whole_foreground for c in cells)
-    rows = [
-        (c.budget.words, c.arm, f"{c.trainings} of {c.planned}", str(c.cases), GAP, *["–"] * 6)
-        if math.isnan(c.dice)
-        else (
-            c.budget.words,
-            c.arm,
-            f"{c.trainings} of {c.planned}",
-            str(c.cases),
-            number(c.dice),
-            span(c.interval),
-            span(c.case_interval),
-            number(c.precision),
-            number(c.lesion_recall, 2),
-            number(c.false_positives, 1),
-            number(c.calibration_error),
-        )
-        for c in cells
-    ]
     note = " Its classes are not the model's: any foreground is compared with any foreground." if whole else ""
     return Table(
         f"scores_{dataset}",
         f"Scores on {dataset}.{note}",
-        ("labelled", "trainer", "trainings", "cases", "mean Dice", "95 % interval", "over cases only", "AP",
-         "lesion recall", "false positives per scan", "calibration error"),
+        ("labelled", "trainer", "trainings", "cases", f"mean {PRIMARY.label}", "95 % interval", "over cases only",
+         *(m.label for m in further)),
         rows,
-        ("dataset", "budget", "trainer", "trainings", "planned", "cases", "dice", "low_95", "high_95", "low_95_cases",
-         "high_95_cases", "average_precision", "lesion_recall", "false_positives_per_scan", "calibration_error"),
-        [
-            (c.dataset, c.budget.text, c.arm, c.trainings, c.planned, c.cases, c.dice, *_ends(c.interval),
-             *_ends(c.case_interval), c.precision, c.lesion_recall, c.false_positives, c.calibration_error)
-            for c in cells
-        ],
+        ("dataset", "budget", "trainer", "trainings", "planned", "cases", PRIMARY.column, "low_95", "high_95",
+         "low_95_cases", "high_95_cases", *(m.column for m in further)),
+        raw,
     )  # fmt: skip
 
 
@@ -112,7 +104,7 @@ def difference_table(results: Results, analysis: Analysis, dataset: str) -> Tabl
         )  # fmt: skip
     return Table(
         f"differences_{dataset}",
-        f"Differences of the mean Dice to {results.baseline} on {dataset}: same trainings, same cases.",
+        f"Differences of the mean {PRIMARY.label} to {results.baseline} on {dataset}: same trainings, same cases.",
         ("labelled", "trainer", "difference", "95 % interval", "p", "p, Holm", "effect", "better cases", "clear"),
         rows,
         ("dataset", "budget", "trainer", "difference", "low_95", "high_95", "p_wilcoxon", "p_holm", "rank_biserial",
@@ -131,7 +123,8 @@ def saving_table(results: Results, analysis: Analysis) -> Table:
         raw.append((r.dataset, r.budget.text, r.arm, s.factor, s.low, s.high))
     return Table(
         "label_saving",
-        f"Labels that {results.baseline} needs for the trainer's mean Dice, as a multiple of the trainer's own labels.",
+        f"Labels that {results.baseline} needs for the trainer's mean {PRIMARY.label}, as a multiple of the trainer's "
+        "own labels.",
         ("dataset", "labelled", "trainer", "factor", "95 % interval"),
         rows,
         ("dataset", "budget", "trainer", "factor", "low_95", "high_95"),
@@ -142,31 +135,27 @@ def saving_table(results: Results, analysis: Analysis) -> Table:
 
 def pathology_table(results: Results, analysis: Analysis) -> Table:
     """A row per trainer and budget, a column per dataset: what happens on pathologies that were never trained on."""
+    metrics = (PRIMARY, LESION_RECALL, FALSE_POSITIVES)
     rows, raw = [], []
     for budget in results.budgets:
         for arm in results.arms:
             cells = [analysis.cell(d, budget.text, arm) for d in results.datasets]
-            shown = [
-                GAP
-                if math.isnan(c.dice)
-                else f"{number(c.dice)} ({span(c.interval)}), recall {number(c.lesion_recall, 2)}"
-                for c in cells
-            ]
-            rows.append((budget.words, arm, *shown))
-            raw.append((budget.text, arm, *(v for c in cells for v in (c.dice, c.lesion_recall, c.false_positives))))
+            rows.append((budget.words, arm, *(_score_and_recall(c) if c.finished else GAP for c in cells)))
+            raw.append((budget.text, arm, *(c.values[m.key] for c in cells for m in metrics)))
     return Table(
         "pathologies",
-        "Mean Dice (95 % interval) and lesion recall per dataset; all but the first were never trained on.",
+        f"Mean {PRIMARY.label} (95 % interval) and {LESION_RECALL.label} per dataset; all but the first were never "
+        "trained on.",
         ("labelled", "trainer", *results.datasets),
         rows,
-        ("budget", "trainer",
-         *(f"{d}_{m}" for d in results.datasets for m in ("dice", "lesion_recall", "false_positives_per_scan"))),
+        ("budget", "trainer", *(f"{d}_{m.column}" for d in results.datasets for m in metrics)),
         raw,
-    )  # fmt: skip
+    )
 
 
-def _dice_and_recall(cell: CellRow) -> str:
-    return f"{number(cell.dice)} ({span(cell.interval)}), recall {number(cell.lesion_recall, 2)}"
+def _score_and_recall(cell: CellRow) -> str:
+    recall = number(cell.values[LESION_RECALL.key], LESION_RECALL.digits)
+    return f"{number(cell.score, PRIMARY.digits)} ({span(cell.interval)}), recall {recall}"
 
 
 def reliability_table(results: Results) -> Table:
@@ -174,8 +163,8 @@ def reliability_table(results: Results) -> Table:
     raw = [
         (dataset, budget, arm, float(p), float(o), int(n))
         for (dataset, budget, arm), group in results.groups.items()
-        if group.reliability is not None
-        for p, o, n in zip(*reliability_curve(group.reliability), strict=True)
+        if "reliability" in group.counts
+        for p, o, n in zip(*reliability_curve(group.counts["reliability"]), strict=True)
     ]
     columns = ("dataset", "budget", "trainer", "predicted", "observed", "voxels")
     return Table("reliability", "", (), (), columns, raw)
@@ -183,11 +172,13 @@ def reliability_table(results: Results) -> Table:
 
 def case_table(results: Results) -> Table:
     """Every score of every case; CSV only."""
+    metrics = segmentation.CASE_METRICS
     raw = []
     for (dataset, budget, arm), group in results.groups.items():
-        precision = {(t, c): v for t, c, v in group.precision}
-        raw += [(dataset, budget, arm, *t, c, v, precision[t, c]) for t, c, v in group.dice]
-    columns = ("dataset", "budget", "trainer", "fold", "draw", "case", "dice", "average_precision")
+        values = zip(*(group.scores[m.key] for m in metrics), strict=True)
+        for (training, case), scores in zip(group.tests, values, strict=True):
+            raw.append((dataset, budget, arm, *training, case, *scores))
+    columns = ("dataset", "budget", "trainer", "fold", "draw", "case", *(m.column for m in metrics))
     return Table("cases", "", (), (), columns, raw)
 
 
@@ -195,10 +186,10 @@ def transfer_table(results: Results) -> Table:
     """How much of each network was pretrained."""
     rows, raw = [], []
     for arm in results.arms:
-        found = [t["reports"] for t in results.trainings.values() if t["arm"] == arm]
-        shares = [r["transfer"]["share"] for r in found if "transfer" in r]
-        frozen = sorted({r["restorer"]["trainer"] for r in found if "restorer" in r})
-        warnings = sorted({w for r in found for report in r.values() for w in report.get("warnings", [])})
+        reports = [t["reports"] for t in results.trainings.values() if t["arm"] == arm]
+        shares = [r["transfer"]["share"] for r in reports if "transfer" in r]
+        frozen = sorted({r["restorer"]["trainer"] for r in reports if "restorer" in r})
+        warnings = sorted({w for r in reports for report in r.values() for w in report.get("warnings", [])})
         percent = [_percent([s[k] for s in shares]) for k in ("encoder", "decoder", "all_but_heads")]
         rows.append((arm, str(len(shares)), *percent, ", ".join(frozen) or "–", "; ".join(warnings) or "none"))
         raw.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import ENOUGH, Analysis, CellRow, DifferenceRow
 from nnunet_uad.report.collect import Results
 from nnunet_uad.statistics.comparison import Comparison
@@ -97,16 +98,16 @@ def _own(rows: list, results: Results) -> list:
 
 
 def _curve_words(results: Results, analysis: Analysis) -> str:
-    cells = [c for c in _own(analysis.cells, results) if c.arm == results.baseline and not math.isnan(c.dice)]
+    cells = [c for c in _own(analysis.cells, results) if c.arm == results.baseline and c.finished]
     if not cells:
         return f"The baseline {results.baseline} is not finished, so nothing can be compared yet."
     first, last = cells[0], cells[-1]
-    text = f"{results.baseline} reaches a mean Dice of {_value(first)} with {first.budget.words}"
+    text = f"{results.baseline} reaches a mean {PRIMARY.label} of {_value(first)} with {first.budget.words}"
     return f"{text} and {_value(last)} with {last.budget.words}." if last is not first else f"{text}."
 
 
 def _value(cell: CellRow) -> str:
-    return f"{number(cell.dice)} ({interval_words(cell.interval)})"
+    return f"{number(cell.score)} ({interval_words(cell.interval)})"
 
 
 def _difference_words(results: Results, analysis: Analysis) -> list[str]:
@@ -126,21 +127,22 @@ def _difference_words(results: Results, analysis: Analysis) -> list[str]:
     return lines
 
 
-def _sentence(row: DifferenceRow, found: Comparison, results: Results) -> str:
-    verb = "raises" if found.difference > 0 else "lowers"
+def _sentence(row: DifferenceRow, comparison: Comparison, results: Results) -> str:
+    verb = "raises" if comparison.difference > 0 else "lowers"
     return (
-        f"With {row.budget.words}, {row.arm} {verb} the mean Dice by {number(abs(found.difference))} against "
-        f"{results.baseline} ({interval_words(found.interval, signed=True)}, {p_words(row.corrected_p)} after "
-        f"Holm's correction, {found.better:.0%} of the cases better)."
+        f"With {row.budget.words}, {row.arm} {verb} the mean {PRIMARY.label} by "
+        f"{number(abs(comparison.difference))} against {results.baseline} "
+        f"({interval_words(comparison.interval, signed=True)}, {p_words(row.corrected_p)} after "
+        f"Holm's correction, {comparison.better:.0%} of the cases better)."
     )
 
 
 def _enough_words(results: Results, analysis: Analysis) -> str:
-    found = analysis.enough.get(results.datasets[0], {})
+    needed = analysis.enough.get(results.datasets[0], {})
     largest = results.amount(results.budgets[-1].text)
-    if results.baseline not in found:
+    if results.baseline not in needed:
         return "There are gaps, or too few budgets, so it is not said how many labels are enough."
-    words = [f"{arm} {labels(amount, results, largest)}" for arm, amount in found.items()]
+    words = [f"{arm} {labels(amount, results, largest)}" for arm, amount in needed.items()]
     return (
         f"For {ENOUGH:.0%} of what {results.baseline} reaches with its largest finished budget, the curves of the "
         f"means need: {'; '.join(words)}."
@@ -150,14 +152,14 @@ def _enough_words(results: Results, analysis: Analysis) -> str:
 def _unseen_words(results: Results, analysis: Analysis) -> list[str]:
     lines = []
     for dataset in results.datasets[1:]:
-        cells = [c for c in analysis.cells if c.dataset == dataset and not math.isnan(c.dice)]
+        cells = [c for c in analysis.cells if c.dataset == dataset and c.finished]
         if cells:
-            best = max(cells, key=lambda c: c.dice)
+            best = max(cells, key=lambda c: PRIMARY.sign * c.score)
             base = [c for c in cells if c.arm == results.baseline and c.budget.text == best.budget.text]
             other = bool(base) and best.arm != results.baseline
-            against = f"; {results.baseline} with as many labels: {number(base[0].dice)}" if other else ""
+            against = f"; {results.baseline} with as many labels: {number(base[0].score)}" if other else ""
             lines.append(
-                f"On {dataset}, which no model was trained on, the highest mean Dice is {_value(best)} "
+                f"On {dataset}, which no model was trained on, the highest mean {PRIMARY.label} is {_value(best)} "
                 f"({best.arm}, {best.budget.words}{against})."
             )
     return lines

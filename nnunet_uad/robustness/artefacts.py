@@ -46,58 +46,60 @@ def _always(value: float) -> tuple[float, float]:
     return value, value
 
 
-_TABLE = (
-    Artefact(
-        "noise",
-        (0.1, 0.2, 0.4, 0.6, 0.8),
-        "standard deviation as a share of the foreground's",
-        lambda level, spread, sign: _torchio("RandomNoise", std=_always(level * spread)),
-    ),
-    Artefact(
-        "blur",
-        (0.5, 1.0, 1.5, 2.0, 3.0),
-        "standard deviation of the Gaussian, mm",
-        lambda level, spread, sign: _torchio("RandomBlur", std=_always(level)),
-    ),
-    Artefact(
-        "bias",
-        (0.2, 0.4, 0.6, 0.8, 1.0),
-        "largest coefficient of the field's polynomial of order 3",
-        lambda level, spread, sign: _torchio("RandomBiasField", coefficients=level),
-    ),
-    Artefact(
-        "motion",
-        (1.0, 2.0, 4.0, 7.0, 10.0),
-        "largest rotation (degrees) and translation (mm) of two movements",
-        lambda level, spread, sign: _torchio("RandomMotion", degrees=level, translation=level, num_transforms=2),
-    ),
-    Artefact(
-        "ghosting",
-        (0.2, 0.4, 0.6, 0.8, 1.0),
-        "intensity of four ghosts",
-        lambda level, spread, sign: _torchio("RandomGhosting", num_ghosts=(4, 4), intensity=_always(level)),
-    ),
-    Artefact(
-        "spike",
-        (0.5, 1.0, 1.5, 2.0, 3.0),
-        "intensity of one spike in k-space",
-        lambda level, spread, sign: _torchio("RandomSpike", num_spikes=(1, 1), intensity=_always(sign * level)),
-    ),
-    Artefact(
-        "anisotropy",
-        (1.5, 2.0, 3.0, 4.0, 5.0),
-        "downsampling along one axis",
-        lambda level, spread, sign: _torchio("RandomAnisotropy", downsampling=_always(level)),
-    ),
-    Artefact(
-        "gamma",
-        (0.1, 0.2, 0.35, 0.5, 0.7),
-        "magnitude of log γ",
-        lambda level, spread, sign: _torchio("RandomGamma", log_gamma=_always(sign * level)),
-    ),
-)
-#: Artefacts by name; a further one is a further row of the table above.
-ARTEFACTS = {artefact.name: artefact for artefact in _TABLE}
+#: Artefacts by name, a row each.
+ARTEFACTS = {
+    artefact.name: artefact
+    for artefact in (
+        Artefact(
+            "noise",
+            (0.1, 0.2, 0.4, 0.6, 0.8),
+            "standard deviation as a share of the foreground's",
+            lambda level, spread, sign: _torchio("RandomNoise", std=_always(level * spread)),
+        ),
+        Artefact(
+            "blur",
+            (0.5, 1.0, 1.5, 2.0, 3.0),
+            "standard deviation of the Gaussian, mm",
+            lambda level, spread, sign: _torchio("RandomBlur", std=_always(level)),
+        ),
+        Artefact(
+            "bias",
+            (0.2, 0.4, 0.6, 0.8, 1.0),
+            "largest coefficient of the field's polynomial of order 3",
+            lambda level, spread, sign: _torchio("RandomBiasField", coefficients=level),
+        ),
+        Artefact(
+            "motion",
+            (1.0, 2.0, 4.0, 7.0, 10.0),
+            "largest rotation (degrees) and translation (mm) of two movements",
+            lambda level, spread, sign: _torchio("RandomMotion", degrees=level, translation=level, num_transforms=2),
+        ),
+        Artefact(
+            "ghosting",
+            (0.2, 0.4, 0.6, 0.8, 1.0),
+            "intensity of four ghosts",
+            lambda level, spread, sign: _torchio("RandomGhosting", num_ghosts=(4, 4), intensity=_always(level)),
+        ),
+        Artefact(
+            "spike",
+            (0.5, 1.0, 1.5, 2.0, 3.0),
+            "intensity of one spike in k-space",
+            lambda level, spread, sign: _torchio("RandomSpike", num_spikes=(1, 1), intensity=_always(sign * level)),
+        ),
+        Artefact(
+            "anisotropy",
+            (1.5, 2.0, 3.0, 4.0, 5.0),
+            "downsampling along one axis",
+            lambda level, spread, sign: _torchio("RandomAnisotropy", downsampling=_always(level)),
+        ),
+        Artefact(
+            "gamma",
+            (0.1, 0.2, 0.35, 0.5, 0.7),
+            "magnitude of log γ",
+            lambda level, spread, sign: _torchio("RandomGamma", log_gamma=_always(sign * level)),
+        ),
+    )
+}
 
 
 def severity_table() -> str:

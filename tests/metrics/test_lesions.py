@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from nnunet_uad.metrics.lesions import LesionCounts, count_lesions
+from nnunet_uad.metrics.lesions import LESION_METRICS, LesionCounts, count_lesions
 
 
 def volume(*boxes):
@@ -21,14 +21,14 @@ def test_hand_worked():
     selected = volume((slice(0, 2), slice(0, 1), slice(0, 1)), (slice(9, 10), slice(0, 2), slice(0, 2)))
     counts = count_lesions(selected, volume(A, B))
     assert counts == LesionCounts(lesions=2, found=1, findings=2, correct=1, scans=1)
-    scores = counts.scores()
-    assert scores["lesion_recall"] == scores["lesion_precision"] == scores["lesion_F1"] == 0.5
-    assert scores["false_positives_per_scan"] == 1
+    assert counts.recall == counts.precision == counts.f1 == 0.5 and counts.false_positives_per_scan == 1
+    keys = ("lesion_recall", "lesion_precision", "lesion_F1", "false_positives_per_scan")
+    assert {m.key: m.of(counts) for m in LESION_METRICS} == dict(zip(keys, (0.5, 0.5, 0.5, 1), strict=True))
 
 
 def test_a_mask_of_everything_finds_all_and_is_wrong():
-    scores = count_lesions(np.ones((10, 20, 20), bool), volume(A, B)).scores()
-    assert scores["lesion_recall"] == 1 and scores["lesion_precision"] == 0 and scores["lesion_F1"] == 0
+    counts = count_lesions(np.ones((10, 20, 20), bool), volume(A, B))
+    assert counts.recall == 1 and counts.precision == 0 and counts.f1 == 0
 
 
 def test_diagonal_neighbours_are_one_lesion():
@@ -43,10 +43,9 @@ def test_too_little_overlap_is_missed():
 
 def test_counts_of_scans_add_up():
     total = count_lesions(volume(A), volume(A)) + count_lesions(volume(B), volume())
-    assert total.scores()["false_positives_per_scan"] == 0.5
-    assert total.scores()["lesion_recall"] == 1
+    assert total.false_positives_per_scan == 0.5 and total.recall == 1
 
 
-@pytest.mark.parametrize("name", ["lesion_recall", "lesion_precision", "lesion_F1"])
+@pytest.mark.parametrize("name", ["recall", "precision", "f1"])
 def test_nothing_there_is_undefined(name):
-    assert math.isnan(LesionCounts(scans=1).scores()[name])
+    assert math.isnan(getattr(LesionCounts(scans=1), name))

@@ -20,7 +20,7 @@ def test_the_extremes_of_the_better_arm_beside_the_baseline(workplace):
     studies.finish(layout)
     results = collect(layout)
     best, worst = case_pictures(results, analyse(results))
-    scores = [v for _, _, v in results.groups["Dataset991_Tiny", "1", "DAE"].dice]
+    scores = [v for _, _, v in results.groups["Dataset991_Tiny", "1", "DAE"].entries("Dice")]
     assert f"DAE: Dice {max(scores):.3f}" in best.text and f"DAE: Dice {min(scores):.3f}" in worst.text
     assert "scratch: Dice" in best.text and "Trained with 1 case" in best.text
     assert best.data.startswith("data:image/png;base64,") and best.data != worst.data

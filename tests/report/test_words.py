@@ -1,7 +1,20 @@
 import math
 
-from nnunet_uad.report.words import factor, factor_span, interval_words, number, p_value, p_words, span
+from nnunet_uad.report.analysis import analyse
+from nnunet_uad.report.collect import collect
+from nnunet_uad.report.words import (
+    answer,
+    factor,
+    factor_span,
+    interval_words,
+    number,
+    p_value,
+    p_words,
+    question,
+    span,
+)
 from nnunet_uad.statistics.intervals import Interval
+from nnunet_uad.study.layout import Layout
 
 
 def test_numbers_in_words():
@@ -14,3 +27,19 @@ def test_numbers_in_words():
     assert p_words(math.nan) == "no test" and p_words(1e-9) == "p < 0.001" and p_words(0.5) == "p = 0.500"
     assert interval_words(None) == "no interval known"
     assert interval_words(Interval(0.1, 0.2), signed=True) == "95\u00a0% interval +0.100 to +0.200"
+
+
+def test_the_answer_comes_first_and_says_what_is_not_known(finished):
+    layout = Layout(finished.folder / "study")
+    results = collect(layout)
+    lines = answer(results, analyse(results))
+    assert lines[0].startswith("scratch reaches a mean Dice of 0.4") and "with 2 slices" in lines[0]
+    # Two test cases: however large the difference, no test can be significant.
+    assert lines[1].startswith("No arm differs clearly from scratch") and "+0.1" in lines[1]
+    assert any("no rank test can reach 5 %" in line for line in lines)
+    assert any("With 2 trainings per cell" in line for line in lines)
+
+
+def test_the_question_names_the_arms(finished):
+    results = collect(Layout(finished.folder / "study"))
+    assert question(results) == "How many labels does Dataset991_Tiny need, and does DAE save any?"

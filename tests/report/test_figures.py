@@ -1,0 +1,47 @@
+import re
+from xml.etree import ElementTree
+
+import pytest
+import studies
+import tiny
+
+from nnunet_uad.report.analysis import analyse
+from nnunet_uad.report.collect import collect
+from nnunet_uad.report.figures import COLOURS, efficiency_figure, reliability_figure, style
+
+
+@pytest.fixture
+def results(finished):
+    return collect(studies.Layout(finished.folder / "study"))
+
+
+def texts(svg):
+    return {
+        "".join(node.itertext()).strip() for node in ElementTree.fromstring(svg).iter() if node.tag.endswith("text")
+    }
+
+
+def test_curves_name_arms_and_budgets_in_the_pages_colour(results):
+    svg = efficiency_figure(results, analyse(results), tiny.DATASET)
+    assert {"scratch", "DAE", "mean Dice", "2 slices", "1 case", "3 cases"} <= texts(svg)
+    assert 'role="img"' in svg and f"Mean Dice on {tiny.DATASET}" in svg
+    assert "currentColor" in svg and "#010203" not in svg and COLOURS[1] in svg
+
+
+def test_panels_of_the_reliability_are_the_budgets(results):
+    svg = reliability_figure(results, tiny.DATASET)
+    assert {"2 slices", "1 case", "3 cases", "observed share", "scratch", "DAE"} <= texts(svg)
+
+
+def test_figures_on_one_page_share_no_identifier(results):
+    figures = (efficiency_figure(results, analyse(results), tiny.DATASET), reliability_figure(results, tiny.DATASET))
+    names = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in figures]
+    assert all(names) and not names[0] & names[1]
+    # What a figure refers to is in it.
+    for svg, own in zip(figures, names, strict=True):
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg)) <= own
+
+
+def test_arms_differ_in_more_than_their_colour():
+    first, second = style(0), style(1)
+    assert all(first[key] != second[key] for key in ("color", "marker", "linestyle"))
