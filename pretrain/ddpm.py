@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
-from nnunet_uad.common.settings import ANY_LENGTH
 from nnunet_uad.networks.averaged import AveragedNetwork
 from nnunet_uad.networks.diffusion import DiffusionRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
@@ -38,7 +37,7 @@ class DDPMSettings(PretrainSettings):
     diffusion_levels: int = 0
     conditioned: bool = False
     ema_decay: float = 0.999
-    test_times: tuple[int, ...] = field(default=(250, 500, 750), metadata={ANY_LENGTH: True})
+    test_times: tuple[int, ...] = (250, 500, 750)
     ddim_start: int = 0
     ddim_steps: int = 10
 

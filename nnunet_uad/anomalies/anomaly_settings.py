@@ -19,14 +19,15 @@ class AnomalySettings(Settings):
     """Settings of the synthetic anomalies.
 
     Attributes:
-        anomalies: some of ``perlin``, ``cutpaste``, ``foreign``, ``poisson``, ``shift``, separated by commas.
-        anomaly_probability: share of the healthy patches that get one.
-        anomaly_size_mm: range of a box's or blob's edge length, mm.
-        anomaly_opacity: range of β (Perlin texture) and α (foreign patches).
-        anomaly_shift: range of the intensity shift, z-score units.
-        anomaly_sign: of the shift: ``any``, ``brighter``, ``darker``; ``auto``: brighter in channels called FLAIR or
-            T2, any in the others.
-        lesion_masks: folder of masks whose lesions give the intensity shift its shapes; random blobs if empty.
+        anomalies: Kinds of anomalies, separated by commas: some of ``perlin``, ``cutpaste``, ``foreign``, ``poisson``,
+            ``shift``.
+        anomaly_probability: Share of the healthy patches that get one.
+        anomaly_size_mm: Range of a box's or blob's edge length, mm.
+        anomaly_opacity: Range of β (Perlin texture) and α (foreign patches).
+        anomaly_shift: Range of the intensity shift, z-score units.
+        anomaly_sign: Sign of the shift: ``any``, ``brighter``, ``darker``; ``auto``: brighter in channels called FLAIR
+            or T2, any in the others.
+        lesion_masks: Folder of masks whose lesions give the intensity shift its shapes; random blobs if empty.
     """
 
     anomalies: str = ",".join(ANOMALY_KINDS)

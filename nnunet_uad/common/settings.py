@@ -21,9 +21,6 @@ from nnunet_uad.common.schema import build
 
 SETTINGS_VARIABLE = "nnUNet_uad_settings"
 
-#: Not needed any more: the annotation ``tuple[int, ...]`` says that any length will do.
-ANY_LENGTH = "any_length"
-
 T = TypeVar("T")
 
 

@@ -64,14 +64,14 @@ def _setting(name: str, default: Any, meaning: str) -> Setting:
 
 def _meanings(cls: type) -> dict[str, str]:
     """Name of a field → its text, from the nearest class that has one."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for parent in reversed(cls.__mro__):
         if dataclasses.is_dataclass(parent):
-            found |= attribute_texts(parent)
-    missing = [f.name for f in dataclasses.fields(cls) if f.name not in found]
+            texts |= attribute_texts(parent)
+    missing = [f.name for f in dataclasses.fields(cls) if f.name not in texts]
     if missing:
         raise ValueError(f"{cls.__name__} does not say what {', '.join(missing)} means; add it to its Attributes.")
-    return found
+    return texts
 
 
 def attribute_texts(cls: type) -> dict[str, str]:

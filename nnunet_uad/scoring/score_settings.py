@@ -25,12 +25,12 @@ class ScoreSettings(Settings):
             similarity; ``auto`` signed where there is a FLAIR or T2 channel, else absolute.
         channel_weights: ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual look for dark lesions.
             ``auto``: FLAIR and T2 channels if there are any, else all, equally.
-        intensity_weight: share of the image itself in a signed residual, x − (1 − w) · f(x): 0 is the plain
+        intensity_weight: Share of the image itself in a signed residual, x − (1 − w) · f(x): 0 is the plain
             residual, 1 the plain intensity. Other residuals take none.
-        smoothing_mm: standard deviation of a Gaussian over the map, within the foreground.
-        median_mm: edge of a median filter over the map.
-        erosion_mm: how far the foreground is eroded; the score is 0 outside.
-        min_component_mm3: smaller components (mm², for 2D images) are removed from masks.
+        smoothing_mm: Standard deviation of a Gaussian over the map, within the foreground, mm.
+        median_mm: Edge length of a median filter over the map, mm.
+        erosion_mm: Distance by which the foreground is eroded, mm; the score is 0 outside.
+        min_component_mm3: Least volume of a component of masks, mm³ (mm² for 2D images); smaller ones are removed.
     """
 
     score_from: str = AUTO
@@ -61,7 +61,7 @@ def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
     """Weights of the channels, absolute values summing to 1.
 
     Raises:
-        ValueError: a channel that does not exist, no number, or weights that are all 0.
+        ValueError: A channel that does not exist, no number, or weights that are all 0.
     """
     names = [name.strip().casefold() for name in channel_names]
     if text == AUTO:

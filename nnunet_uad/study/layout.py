@@ -22,9 +22,9 @@ class Cell:
     """One supervised training: an arm on a planned fold.
 
     Attributes:
-        arm: its name.
-        slug: its name in paths.
-        fold: entry of ``folds`` in ``study.json``.
+        arm: Name of the arm.
+        slug: Name of the arm in paths.
+        fold: Entry of ``folds`` in ``study.json``.
     """
 
     arm: str
@@ -41,7 +41,7 @@ class Layout:
     """A study's folder.
 
     Args:
-        folder: its output folder.
+        folder: Output folder of the study.
 
     ``study.json``: the plan. ``models/ARM``, ``models/pretrained``: used as ``nnUNet_results``. ``cells/ARM/FOLD``:
     segmentations and scores by dataset. ``tests``: links to the images of the test datasets. ``done``: a file per
@@ -53,7 +53,7 @@ class Layout:
 
     @property
     def planned(self) -> bool:
-        """The plan is there."""
+        """Whether the plan has been written."""
         return (self.folder / PLAN_FILE).is_file()
 
     @cached_property
@@ -66,7 +66,7 @@ class Layout:
         """Content of ``study.json``.
 
         Raises:
-            ValueError: written by a newer version.
+            ValueError: Written by a newer version.
         """
         content = json.loads((self.folder / PLAN_FILE).read_text(encoding="utf-8"))
         if content.get("format") != FORMAT:
@@ -88,8 +88,8 @@ class Layout:
     @cached_property
     def cells(self) -> dict[str, Cell]:
         """Identifier → cell; budgets first, so that an interrupted study has whole comparisons."""
-        found = (Cell(arm, slug(arm), fold) for fold in self.plan["folds"] for arm in self.arms)
-        return {cell.identifier: cell for cell in found}
+        cells = (Cell(arm, slug(arm), fold) for fold in self.plan["folds"] for arm in self.arms)
+        return {cell.identifier: cell for cell in cells}
 
     @property
     def pretrainings(self) -> dict[str, dict[str, Any]]:
@@ -97,44 +97,44 @@ class Layout:
         return self.plan["pretrainings"]
 
     def needed(self, cell: Cell) -> dict[str, str]:
-        """What a cell needs: ``weights`` and ``restorer`` → identifier of a pretraining."""
+        """Pretrainings that a cell needs: ``weights`` and ``restorer`` → identifier."""
         return self.plan["needs"][cell.arm].get(str(cell.fold["outer"]), {})
 
     def cell_folder(self, identifier: str) -> Path:
-        """Segmentations and scores of a cell."""
+        """Folder of a cell's segmentations and scores."""
         return self.folder / "cells" / identifier
 
     def trained(self, identifier: str) -> Path:
-        """Written when a cell is trained: how long, on what, from which weights."""
+        """File that is written when a cell is trained: how long, on what, from which weights."""
         return self.cell_folder(identifier) / "training.json"
 
     @property
     def datasets(self) -> list[str]:
-        """That every cell is tested on: the study's own first."""
+        """Datasets that every cell is tested on: the study's own first."""
         return [self.plan["dataset"], *(test["dataset"] for test in self.plan["tests"])]
 
     def scores(self, identifier: str, dataset: str) -> Path:
-        """Written when a cell is scored on a dataset."""
+        """File that is written when a cell is scored on a dataset."""
         return self.cell_folder(identifier) / f"scores_{dataset}.json"
 
     def pretrained(self, identifier: str) -> Path:
-        """Written when a pretraining is finished: how long, on what, which file."""
+        """File that is written when a pretraining is finished: how long, on what, which weights."""
         return self.folder / "pretrained" / f"{identifier}.json"
 
     def results(self, arm_slug: str = "pretrained") -> Path:
-        """To be used as ``nnUNet_results``."""
+        """Folder to be used as ``nnUNet_results``."""
         return self.folder / "models" / arm_slug
 
     def images(self, dataset: str) -> Path:
-        """Links to the images of a test dataset."""
+        """Folder of links to the images of a test dataset."""
         return self.folder / "tests" / dataset
 
     def marker(self, stage: str, identifier: str) -> Path:
-        """Touched when a job is finished; relative to the folder, as the workflow names it."""
+        """File that is touched when a job is finished; relative to the folder, as the workflow names it."""
         return Path("done") / stage / identifier
 
     def log(self, stage: str, identifier: str) -> Path:
-        """What a job printed."""
+        """File of what a job printed."""
         return self.folder / "logs" / stage / f"{identifier.replace('/', '__')}.log"
 
     def jobs(self) -> Iterator[tuple[str, str]]:
@@ -146,7 +146,7 @@ class Layout:
                 yield stage, identifier
 
     def finished(self, stage: str, identifier: str) -> bool:
-        """The job's result is there."""
+        """Whether the job's result has been written."""
         if stage == "test":
             return all(self.scores(identifier, dataset).is_file() for dataset in self.datasets)
         return {"pretrain": self.pretrained, "train": self.trained}[stage](identifier).is_file()

@@ -18,6 +18,9 @@ def check_results_folder(variable: str = "nnUNet_results") -> None:
     """Refuse a results folder that is not set or cannot be written.
 
     Args:
+        variable: Name of the environment variable that holds it.
+
+    Args:
         variable: Name of the environment variable.
 
     Raises:
@@ -43,6 +46,10 @@ def check_results_folder(variable: str = "nnUNet_results") -> None:
 
 def check_free_space(folder: str | Path, needed_bytes: int) -> None:
     """Refuse to start where the checkpoints would not fit.
+
+    Args:
+        folder: Folder on the disk to write to.
+        needed_bytes: Space that the checkpoints need, bytes.
 
     Args:
         folder: Folder of the results.

@@ -125,10 +125,10 @@ class UADTrainer(nnUNetTrainer):
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> Any:
         """As nnU-Net; without ``mirroring`` the model is not mirrored at inference."""
-        found = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        sizes = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         if not self.settings.mirroring:
             self.inference_allowed_mirroring_axes = None
-        return found
+        return sizes
 
     # --- training -------------------------------------------------------------------------------
 

@@ -99,14 +99,14 @@ def _slice_fold(
     cases = order[: study.slice_cases]
     count = budget.count or 0
     slices = choose_slices(cases, annotations, count, f"{study.seed}/{outer}/{draw}")
-    found = sum(map(len, slices.values()))
-    if found < count:
+    annotated = sum(map(len, slices.values()))
+    if annotated < count:
         raise ValueError(
-            f"budgets: {budget.words} are more than the {found} slices of {', '.join(cases)} (fold {outer}, draw "
+            f"budgets: {budget.words} are more than the {annotated} slices of {', '.join(cases)} (fold {outer}, draw "
             f"{draw}). Spread them over more cases: slice_cases: {study.slice_cases + 1}"
         )
     return {
         "train": sorted(labelled_name(c, name) for c in slices),
         "slices": slices,
-        "annotated_slices": found,
+        "annotated_slices": annotated,
     }

@@ -30,9 +30,9 @@ def refuse_changes(layout: Layout, earlier: dict[str, Any], now: dict[str, dict[
     """Compare with what was planned before.
 
     Args:
-        layout: of the study.
-        earlier: the plan so far; empty at first.
-        now: the new one's entries by kind and name.
+        layout: Folder of the study.
+        earlier: Plan so far; empty at first.
+        now: Entries of the new plan by kind and name.
 
     Returns:
         Entries that the new plan has not, by kind and name, to be remembered.
@@ -44,12 +44,12 @@ def refuse_changes(layout: Layout, earlier: dict[str, Any], now: dict[str, dict[
     for kind in KINDS:
         known = {**earlier.get("dropped", {}).get(kind, {}), **earlier.get(kind, {})}
         for name, content in now[kind].items():
-            old, there = known.get(name, content), [str(p) for p in _places(layout, kind, name) if p.exists()]
-            if old != content and there:
+            old, present = known.get(name, content), [str(p) for p in _places(layout, kind, name) if p.exists()]
+            if old != content and present:
                 changed = [f"{k}: {old.get(k)!r}, now {content[k]!r}" for k in content if old.get(k) != content[k]]
                 raise ValueError(
                     f"{name} has results from when it was something else ({'; '.join(changed)}). Give what is new "
-                    f"another name or another output; or remove {', '.join(there)}."
+                    f"another name or another output; or remove {', '.join(present)}."
                 )
         dropped[kind] = {name: old for name, old in known.items() if name not in now[kind]}
     return dropped

@@ -27,9 +27,9 @@ def assign_indices(splits: list[Split], wanted: list[dict[str, Any]], known: dic
     """Give every wanted fold its index in ``splits_final.json``.
 
     Args:
-        splits: as they are on disk.
-        wanted: folds with ``id``, ``train`` and ``val``; gain ``index``.
-        known: id → fold of an earlier plan; keeps its index.
+        splits: Splits as they are on disk.
+        wanted: Folds with ``id``, ``train`` and ``val``; gain ``index``.
+        known: Identifier → fold of an earlier plan, which keeps its index.
 
     Raises:
         ValueError: the splits are not those that the earlier plan left.
@@ -42,8 +42,8 @@ def assign_indices(splits: list[Split], wanted: list[dict[str, Any]], known: dic
             following += 1
             continue
         same = old["train"] == fold["train"] and old["val"] == fold["val"]
-        there = splits[old["index"]] if old["index"] < len(splits) else None
-        if not same or (there is not None and there != {"train": fold["train"], "val": fold["val"]}):
+        on_disk = splits[old["index"]] if old["index"] < len(splits) else None
+        if not same or (on_disk is not None and on_disk != {"train": fold["train"], "val": fold["val"]}):
             raise ValueError(
                 f"Fold {old['index']}, planned as {fold['id']}, holds other cases now: the dataset, its splits or the "
                 "study's seed changed since it was planned. Restore them, or plan anew under another name: copy the "

@@ -25,9 +25,9 @@ class Annotation:
     """One case's labels on the preprocessed grid.
 
     Attributes:
-        volume: labelled foreground, mm³ (mm² for a 2D image).
-        lesion_slices: indices along the first axis of slices with foreground labels.
-        other_slices: of slices without, that show enough of the image.
+        volume: Volume of the labelled foreground, mm³ (mm² for a 2D image).
+        lesion_slices: Indices along the first axis of slices with foreground labels.
+        other_slices: Indices of slices without, that show enough of the image.
         digest: SHA-256 of the label file's bytes.
     """
 
@@ -46,15 +46,15 @@ def read_annotations(folder: Path, cases: Sequence[str], ignore: int | None, vox
     """Annotations of preprocessed cases.
 
     Args:
-        folder: of a configuration's preprocessed data.
-        cases: identifiers.
-        ignore: label that means not annotated.
-        voxel: volume of a voxel, mm³.
+        folder: Folder of a configuration's preprocessed data.
+        cases: Identifiers of the cases.
+        ignore: Label that means not annotated.
+        voxel: Volume of a voxel, mm³.
 
     Raises:
-        FileNotFoundError: a case's labels are not there in nnU-Net's present format.
+        FileNotFoundError: A case's labels are not there in nnU-Net's present format.
     """
-    found = {}
+    annotations = {}
     for case in tqdm(cases, desc="reading labels", disable=len(cases) < 50):
         path = folder / f"{case}{SEG_ENDING}"
         if not path.is_file():
@@ -62,8 +62,8 @@ def read_annotations(folder: Path, cases: Sequence[str], ignore: int | None, vox
                 f"{path} does not exist. Expected data as nnU-Net 2.8 preprocesses them; preprocess again: "
                 "nnUNetv2_preprocess"
             )
-        found[case] = _annotation(path, ignore, voxel)
-    return found
+        annotations[case] = _annotation(path, ignore, voxel)
+    return annotations
 
 
 def _annotation(path: Path, ignore: int | None, voxel: float) -> Annotation:

@@ -20,17 +20,19 @@ def needs_of(trainer: str) -> dict[str, str]:
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
     try:
-        found = recursive_find_trainer_class_by_name(trainer)
+        trainer_class = recursive_find_trainer_class_by_name(trainer)
     except RuntimeError as error:
         raise ValueError(f"trainers: {error}") from error
-    if found is None:
+    if trainer_class is None:
         near = difflib.get_close_matches(trainer, NEEDS, n=2)
         hint = f" Did you mean {' or '.join(near)}?" if near else ""
         raise ValueError(f"trainers: there is no trainer {trainer!r}.{hint} (nnunet_uad doctor lists all of ours)")
-    return needs_of_class(found)
+    return needs_of_class(trainer_class)
 
 
-def needs_of_class(found: type) -> dict[str, str]:
+def needs_of_class(trainer_class: type) -> dict[str, str]:
     """The same, of the class."""
     attributes = {"weights": "pretrainer", "restorer": "restorer_pretrainer"}
-    return {kind: getattr(found, name) for kind, name in attributes.items() if getattr(found, name, None)}
+    return {
+        kind: getattr(trainer_class, name) for kind, name in attributes.items() if getattr(trainer_class, name, None)
+    }

@@ -20,8 +20,8 @@ def spread_order(ordered: Sequence[T], rng: random.Random) -> list[T]:
     quarters, and so on: a scrambled van der Corput sequence (Owen, 1995) on ranks.
 
     Args:
-        ordered: sorted by what the strata are made of, for example the lesion volume.
-        rng: decides.
+        ordered: Cases, sorted by what the strata are made of, for example the lesion volume.
+        rng: Generator that decides the order.
     """
     if len(ordered) < 2:
         return list(ordered)

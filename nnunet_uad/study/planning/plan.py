@@ -121,19 +121,19 @@ def _slice_dataset(folds: list[dict[str, Any]], source: Source, raw: Path) -> st
 def _index_folds(folds: list[dict[str, Any]], known: dict[str, Any], source: Path, slices: str | None) -> None:
     """Say of every fold in which dataset it is and at which index."""
     for name in (source.name, slices):
-        mine = [fold for fold in folds if bool(fold["slices"]) == (name == slices)]
-        for fold in mine:
+        own_folds = [fold for fold in folds if bool(fold["slices"]) == (name == slices)]
+        for fold in own_folds:
             fold["dataset"] = name
-        if mine:
-            there = {k: f for k, f in known.items() if f["dataset"] == name}
-            assign_indices(splits_of(source.with_name(str(name))), mine, there)
+        if own_folds:
+            indexed = {k: f for k, f in known.items() if f["dataset"] == name}
+            assign_indices(splits_of(source.with_name(str(name))), own_folds, indexed)
 
 
 def _write_folds(study: Study, source: Source, folds: list[dict[str, Any]]) -> None:
     """Append to the splits of the source and of the derived dataset, which is completed first."""
     for dataset in dict.fromkeys(fold["dataset"] for fold in folds):
-        mine = [fold for fold in folds if fold["dataset"] == dataset]
+        own_folds = [fold for fold in folds if fold["dataset"] == dataset]
         target = source.folder.with_name(dataset)
         if target != source.folder:
-            write_slice_dataset(source.folder, target, study.plans, study.configuration, mine)
-        append_splits(target / SPLITS_FILE, splits_of(target), mine)
+            write_slice_dataset(source.folder, target, study.plans, study.configuration, own_folds)
+        append_splits(target / SPLITS_FILE, splits_of(target), own_folds)

@@ -69,9 +69,9 @@ def check_leakage(folder: Path, outer: dict[str, dict[str, list[str]]], pretrain
     """Refuse a study whose pretraining would see the images that it is tested on.
 
     Args:
-        folder: dataset of stage one in nnUNet_preprocessed.
-        outer: outer folds of the study.
-        pretrained: whether anything is pretrained.
+        folder: Folder of the dataset of stage one in nnUNet_preprocessed.
+        outer: Outer folds of the study.
+        pretrained: Whether anything is pretrained.
 
     Raises:
         ValueError: naming fold and cases, or folds that the dataset of stage one does not have.

@@ -38,10 +38,10 @@ def choose_slices(
     """The first ``count`` slices, taken from the cases in turn; fewer if they have no more.
 
     Args:
-        cases: identifiers, in their order.
-        annotations: of them.
-        count: slices.
-        seed: of the order, which does not depend on ``count``: smaller budgets are subsets of larger ones.
+        cases: Identifiers of the cases, in their order.
+        annotations: Annotations of these cases.
+        count: Number of slices.
+        seed: Seed of the order, which does not depend on ``count``: smaller budgets are subsets of larger ones.
     """
     orders = {case: slice_order(annotations[case], random.Random(f"{seed}/{case}")) for case in cases}
     turns = [(position, case) for case in cases for position in range(len(orders[case]))]
@@ -86,11 +86,11 @@ def write_slice_dataset(
     """Write (or complete) the derived dataset; files that are there are kept.
 
     Args:
-        source: dataset in nnUNet_preprocessed.
-        target: the derived dataset's folder there.
-        plans_name: name of the plans.
-        configuration: its preprocessed data are linked.
-        folds: with ``id``, ``slices`` (case → indices) and ``val``.
+        source: Folder of the dataset in nnUNet_preprocessed.
+        target: Folder of the derived dataset beside it.
+        plans_name: Name of the plans.
+        configuration: Name of the configuration whose preprocessed data are linked.
+        folds: Folds with ``id``, ``slices`` (case → indices) and ``val``.
     """
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -127,15 +127,15 @@ def _write_case(source: Path, target: Path, slices: Sequence[int] | None, ignore
     path = source.with_name(source.name + SEG_ENDING)
     stored = blosc2.open(urlpath=str(path), mode="r")
     seg = np.asarray(stored[:])
-    mine = target.with_name(target.name + SEG_ENDING)
+    own_labels = target.with_name(target.name + SEG_ENDING)
     if slices is None:
-        _link(path, mine)
+        _link(path, own_labels)
     else:
         hidden = np.ones(seg.shape[1], bool)
         hidden[list(slices)] = False
         # All of the slice, as if the raw labels had been ignored: nnU-Net draws patches around every other voxel.
         seg[:, hidden] = ignore
-        with atomic_path(mine, keep_suffix=True) as temporary:
+        with atomic_path(own_labels, keep_suffix=True) as temporary:
             blosc2.asarray(
                 seg, urlpath=str(temporary), chunks=stored.chunks, blocks=stored.blocks, cparams=stored.cparams
             )

@@ -19,9 +19,9 @@ class Command:
     """A command line, its environment on top of the present one, and the fold's folder that it fills.
 
     Attributes:
-        words: of the command line.
-        environment: variables to set.
-        folder: where nnU-Net puts the training.
+        words: Words of the command line.
+        environment: Variables to set.
+        folder: Folder into which nnU-Net puts the training.
     """
 
     words: tuple[str, ...]

@@ -31,7 +31,7 @@ def own_gpu(folder: Path) -> Iterator[str | None]:
     cluster the scheduler assigns GPUs, and nothing is done.
 
     Args:
-        folder: of the locks.
+        folder: Folder of the locks.
 
     Yields:
         The GPU, ``None`` if there is nothing to choose or all are taken.

@@ -87,8 +87,8 @@ def _train(layout: Layout, identifier: str) -> None:
     _refuse_leakage(layout, cell)
     command = training_command(layout, cell)
     seconds = _train_and_validate(command)
-    found = [command.folder / name for name in REPORTS]
-    reports = {path.stem: _without_tensors(path) for path in found if path.is_file()}
+    files = [command.folder / name for name in REPORTS]
+    reports = {path.stem: _without_tensors(path) for path in files if path.is_file()}
     layout.cell_folder(identifier).mkdir(parents=True, exist_ok=True)
     content = {"arm": cell.arm, "fold": cell.fold["id"], "command": str(command), "reports": reports, **_where(seconds)}
     write_json(layout.trained(identifier), content)

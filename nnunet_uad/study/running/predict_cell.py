@@ -66,10 +66,10 @@ def cases_to_test(layout: Layout, cell: Cell, dataset: str) -> Iterator[tuple[st
             label = preprocessed / "gt_segmentations" / f"{case}{description['file_ending']}"
             yield case, images[case], label, description["labels"]
         return
-    there = channels_in(layout.images(dataset))
+    files = channels_in(layout.images(dataset))
     (test,) = (t for t in layout.plan["tests"] if t["dataset"] == dataset)
     for case, label in test["labels"].items():
-        yield case, [p for _, p in sorted(there[case].items())], Path(label), test["classes"]
+        yield case, [p for _, p in sorted(files[case].items())], Path(label), test["classes"]
 
 
 def raw_images(raw: Path, description: dict[str, Any]) -> dict[str, list[Path]]:

@@ -51,11 +51,11 @@ def snakemake_command(
     """The command line of Snakemake.
 
     Args:
-        layout: of the study.
-        cores: on this machine.
-        profile: of Snakemake, or one of ours (slurm, lsf, kubernetes).
-        dry_run: list the jobs only.
-        further: arguments for Snakemake.
+        layout: Folder of the study.
+        cores: Number of cores to use on this machine.
+        profile: Profile of Snakemake, or one of ours (slurm, lsf, kubernetes).
+        dry_run: Whether the jobs are only listed.
+        further: Further arguments for Snakemake.
     """
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile")]
     words += ["--directory", str(layout.folder), "--config", f"folder={layout.folder}"]
@@ -85,8 +85,8 @@ def run_snakemake(command: Sequence[str], share_gpus: bool) -> int:
     """Run it; it ends when this process ends.
 
     Args:
-        command: of :func:`snakemake_command`.
-        share_gpus: jobs run on this machine and share its GPUs.
+        command: Command line by :func:`snakemake_command`.
+        share_gpus: Whether jobs run on this machine and share its GPUs.
 
     Returns:
         The exit status.
@@ -99,22 +99,22 @@ def run_snakemake(command: Sequence[str], share_gpus: bool) -> int:
 
 def unfinished(layout: Layout) -> dict[tuple[str, str], str]:
     """Jobs without a result that were started → the last lines of their log; jobs that wait for them are left out."""
-    found = {}
+    tails = {}
     for stage, identifier in layout.jobs():
         log = layout.log(stage, identifier)
         if not layout.finished(stage, identifier) and log.is_file():
             lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
-            found[stage, identifier] = "\n    ".join(lines[-_TAIL:])
-    return found
+            tails[stage, identifier] = "\n    ".join(lines[-_TAIL:])
+    return tails
 
 
 def summary(layout: Layout) -> tuple[str, bool]:
     """What is finished and what is not, in words; and whether all is."""
     lines = []
     for stage in ("pretrain", "train", "test"):
-        mine = [i for s, i in layout.jobs() if s == stage]
-        done = sum(layout.finished(stage, i) for i in mine)
-        lines.append(f"{stage}: {done} of {len(mine)} finished")
+        jobs = [i for s, i in layout.jobs() if s == stage]
+        done = sum(layout.finished(stage, i) for i in jobs)
+        lines.append(f"{stage}: {done} of {len(jobs)} finished")
     failed = unfinished(layout)
     for (stage, identifier), text in failed.items():
         lines.append(f"not finished: {stage} {identifier}\n    {text}\n    log: {layout.log(stage, identifier)}")
