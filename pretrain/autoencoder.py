@@ -154,11 +154,12 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
         manager = self.configuration_manager
         size = (self.batch_size, channels, *manager.patch_size)
 
-        def step(network: nn.Module) -> None:
+        def one_step(network: nn.Module) -> None:
+            """Forward pass of images (B, C, *spatial) on the meta device, which computes shapes only."""
             image = torch.empty(size, device="meta")
             network(image, torch.ones((size[0], 1, *size[2:]), dtype=torch.bool, device="meta"))
 
-        needed, available = training_bytes(self.bare_network, step), device_bytes(self.device)
+        needed, available = training_bytes(self.bare_network, one_step), device_bytes(self.device)
         if needed > available:
             raise RuntimeError(
                 f"An autoencoder of whole images does not fit: a step with {self.batch_size} images of "

@@ -1,4 +1,4 @@
-"""A segmentation network with a second decoder that reconstructs its input (Chen, arXiv 2108.03823)."""
+"""A segmentation network with a second decoder that reconstructs its input (Chen, https://arxiv.org/abs/2108.03823)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,12 @@ class AuxiliaryLoss(nn.Module):
         self.weight = weight
 
     def forward(self, output: Any, target: Any) -> torch.Tensor:
-        """Scalar."""
+        """The loss, a scalar.
+
+        Args:
+            output: Output of the network in training or evaluation mode.
+            target: Target of the segmentation loss.
+        """
         if isinstance(output, SegmentationAndError):
             return self.loss(output.segmentation, target) + self.weight * output.error
         return self.loss(output, target)
