@@ -20,6 +20,8 @@ from pathlib import Path
 
 import torch
 
+from nnunet_uad.methods import PRETRAINERS
+
 SMALL = {
     "2d": ((96, 96), (2.0, 2.0), (16, 32, 64, 128, 128), 12),
     "3d": ((24, 40, 24), (1.5, 1.5, 1.5), (16, 32, 64), 2),
@@ -29,7 +31,6 @@ FULL = {
     "3d": ((128, 128, 128), (1.0, 1.0, 1.0), (32, 64, 128, 256, 320, 320), 2),
 }
 CHANNELS = 2
-METHODS = ("DAE", "MAE", "TAE", "AE", "VAE", "AnoVAEGAN", "PatchGAN")
 
 
 def write_plans(root: Path, sizes: dict) -> tuple[dict, dict]:
@@ -149,7 +150,7 @@ def measure_steps(plans: dict, dataset_json: dict, sizes: dict, rounds: int, dev
             "nnUNetTrainer",
             "nnUNetTrainerFromScratch",
             "nnUNetTrainerAuxReconstruction",
-            *(f"nnUNetPretrainer{method}" for method in METHODS),
+            *PRETRAINERS,
         )
         functions = {arm: make_step(arm, plans, dataset_json, name, device) for arm in arms}
         noise = CoarseNoise(spacing, DAESettings().noise_cell_mm, DAESettings().noise_std)
