@@ -8,6 +8,8 @@ import pytest
 from floors import FLOORS
 
 from nnunet_uad.cli.main import SUBCOMMANDS, main
+from nnunet_uad.cli.settings import settings_classes
+from nnunet_uad.common.settings_docs import own_tables
 from nnunet_uad.methods import METHODS, PRETRAINERS, TRAINERS, trainer_table
 from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 
@@ -63,6 +65,13 @@ def test_the_page_of_settings_is_what_the_command_prints(capsys):
     expected = capsys.readouterr().out
     page = (ROOT / "docs" / "settings.md").read_text()
     assert page == expected, "write it again: nnunet_uad settings --markdown > docs/settings.md"
+
+
+@pytest.mark.parametrize(("name", "table"), own_tables(settings_classes()).items(), ids=lambda v: v[:40])
+def test_the_page_of_a_method_shows_the_settings_that_are_its_own(name, table):
+    page = (PRETRAINERS.get(name) or TRAINERS[name]).page
+    written = (ROOT / "docs" / page).read_text()
+    assert table in written, f"write its table again: nnunet_uad settings --markdown -tr {name}"
 
 
 def test_nothing_tells_of_one_machine():

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("assignments", nargs="*", metavar="KEY=VALUE", help="settings; lists in brackets without spaces inside")
     add("--list", action="store_true", help="print the settings of -tr, or of all trainers, with default and meaning")
-    add("--markdown", action="store_true", help="print docs/settings.md")
+    add("--markdown", action="store_true", help="print docs/settings.md, or what -tr alone takes")
     add("-d", metavar="DATASET", help="dataset number or name")
     add("-c", metavar="CONFIGURATION", help="refuse plans without it; named in the command that is printed")
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans to copy (default: nnUNetPlans)")
@@ -40,10 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List, document, or write plans."""
-    from nnunet_uad.common.settings_docs import settings_page
-
     if arguments.markdown:
-        print(settings_page(settings_classes()), end="")
+        print(_markdown(arguments.tr), end="")
         return 0
     if arguments.list:
         print(_listing(arguments.tr))
@@ -61,6 +59,18 @@ def settings_classes() -> dict[str, type]:
     from nnunet_uad.methods import NAMES, trainer_class
 
     return {name: trainer_class(name).settings_class for name in NAMES}
+
+
+def _markdown(trainer: str | None) -> str:
+    from nnunet_uad.common.settings_docs import own_tables, settings_page
+
+    classes = settings_classes()
+    if trainer is None:
+        return settings_page(classes)
+    tables = own_tables(classes)
+    if trainer not in tables:
+        raise ValueError(f"{trainer!r} has no settings of its own; trainers that have some: {', '.join(tables)}")
+    return tables[trainer] + "\n"
 
 
 def _listing(trainer: str | None) -> str:

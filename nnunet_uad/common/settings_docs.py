@@ -17,7 +17,8 @@ Written by `nnunet_uad settings --markdown > docs/settings.md` from the docstrin
 How to set them, by a variable or in plans: [tuning a run](tuning.md). Those of one trainer:
 `nnunet_uad settings --list -tr nnUNetPretrainerDAE`.
 
-A setting stands where it is declared; where a method has another default, it stands there again.
+A setting stands where it is declared; where others take another default, it stands there again. Settings of one trainer
+alone stand on the page of its method, see the [table of trainers](../README.md).
 """
 
 _ENTRY = re.compile(r" {4}(\w+): (.*)")
@@ -126,15 +127,26 @@ def markdown_table(rows: Sequence[Setting]) -> str:
 
 
 def settings_page(classes: Mapping[str, type]) -> str:
-    """``docs/settings.md``.
+    """``docs/settings.md``: what several trainers take; it names no trainer, so that a new method leaves it as it is.
 
     Args:
         classes: Name of a trainer → its settings dataclass, of all trainers.
     """
     parts = [_INTRODUCTION]
     for summary, trainers, rows in settings_sections(classes):
-        parts.append(f"## {summary}\n\n{trainers_in_words(trainers, list(classes))}:\n\n{markdown_table(rows)}\n")
+        if len(trainers) > 1:
+            parts.append(f"## {summary}\n\n{markdown_table(rows)}\n")
     return "\n".join(parts)
+
+
+def own_tables(classes: Mapping[str, type]) -> dict[str, str]:
+    """Name of a trainer → Markdown table of what it alone takes, for the page of its method.
+
+    Args:
+        classes: Name of a trainer → its settings dataclass, of all trainers.
+    """
+    sections = settings_sections(classes)
+    return {trainers[0]: markdown_table(rows) for _, trainers, rows in sections if len(trainers) == 1}
 
 
 def trainers_in_words(trainers: Sequence[str], everyone: Sequence[str]) -> str:

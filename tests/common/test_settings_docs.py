@@ -1,4 +1,3 @@
-import dataclasses
 from dataclasses import dataclass
 
 import pytest
@@ -7,6 +6,7 @@ from nnunet_uad.cli.settings import settings_classes
 from nnunet_uad.common.settings_docs import (
     attribute_texts,
     markdown_table,
+    own_tables,
     settings_page,
     settings_rows,
     settings_sections,
@@ -103,5 +103,10 @@ def test_every_setting_of_every_trainer_is_on_the_page_with_its_default(trainer)
     sections = [rows for _, trainers, rows in settings_sections(classes) if trainer in trainers]
     listed = {(row.name, row.default) for rows in sections for row in rows}
     assert {(row.name, row.default) for row in settings_rows(classes[trainer])} <= listed
-    page = settings_page(classes)
-    assert all(f"| `{f.name}` |" in page for f in dataclasses.fields(classes[trainer]))
+
+
+def test_what_several_take_is_on_the_page_and_what_one_takes_in_its_own_table():
+    classes = {"one": Child, "other": Base}
+    page, tables = settings_page(classes), own_tables(classes)
+    assert "## Settings of all\n\n| key" in page and "| `kind` |" in page and "times" not in page
+    assert list(tables) == ["one"] and "| `times` | [1,2] |" in tables["one"]
