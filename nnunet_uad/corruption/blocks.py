@@ -1,4 +1,4 @@
-"""Random blocks for masked autoencoding (Wald et al., CVPR 2025; block and ratio as in nnssl)."""
+"""Random blocks for masked autoencoding (Wald et al., CVPR 2025, https://arxiv.org/abs/2410.23132; as in nnssl)."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class RandomBlocks:
     """Splits a patch into blocks and hides a share of them.
 
     Args:
-        block_size: voxels per axis; a patch need not be a multiple of it, border blocks are cut.
-        ratio: range of the hidden share of blocks, drawn per sample.
+        block_size: Voxels per axis of a block; a patch need not be a multiple of it, border blocks are cut.
+        ratio: Range of the hidden share of blocks, drawn per sample.
 
     Raises:
-        ValueError: for block sizes below one voxel or ratios outside (0, 1).
+        ValueError: A block is smaller than one voxel, or a ratio outside (0, 1).
     """
 
     def __init__(self, block_size: Sequence[int], ratio: Sequence[float]) -> None:
@@ -29,9 +29,14 @@ class RandomBlocks:
         self.ratio = (float(ratio[0]), float(ratio[1]))
 
     def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Hidden voxels of ``image`` (B, C, *spatial) as a boolean (B, 1, *spatial), the same in all channels.
+        """Hide random blocks; at least one is hidden and one is visible where there are two or more.
 
-        At least one block is hidden and one is visible where there are two or more.
+        Args:
+            image: Tensor (B, C, *spatial) of which shape and device count.
+            generator: Source of randomness on that device; PyTorch's global one if omitted.
+
+        Returns:
+            Mask of the hidden voxels (B, 1, *spatial), the same in all channels.
         """
         keys, upsample = self._block_keys(image, generator)
         flat = keys.flatten(1)
@@ -43,7 +48,16 @@ class RandomBlocks:
         return upsample((ranks < hidden).view_as(keys))
 
     def partition(self, image: torch.Tensor, groups: int, generator: torch.Generator | None) -> torch.Tensor:
-        """Assign every block to one of ``groups`` equal random groups: integers (B, 1, *spatial)."""
+        """Assign every block to one of equal random groups.
+
+        Args:
+            image: Tensor (B, C, *spatial) of which shape and device count.
+            groups: Number of groups.
+            generator: Source of randomness on that device; PyTorch's global one if ``None``.
+
+        Returns:
+            Number of the group of every voxel, integer (B, 1, *spatial).
+        """
         keys, upsample = self._block_keys(image, generator)
         ranks = keys.flatten(1).argsort(1).argsort(1)
         return upsample((ranks % groups).view_as(keys))
@@ -57,6 +71,7 @@ class RandomBlocks:
         keys = torch.rand((image.shape[0], 1, *blocks), device=image.device, generator=generator)
 
         def upsample(values: torch.Tensor) -> torch.Tensor:
+            """Values of blocks (B, 1, *blocks) → of voxels (B, 1, *spatial)."""
             full = functional.interpolate(values.float(), scale_factor=[float(b) for b in self.block_size])
             for axis, n in enumerate(shape, start=2):
                 full = full.narrow(axis, 0, n)

@@ -1,4 +1,4 @@
-"""Coarse Gaussian noise (Kascenas et al., MIDL 2022, section 3.1)."""
+"""Coarse Gaussian noise (Kascenas et al., MIDL 2022, section 3.1: https://proceedings.mlr.press/v172/kascenas22a.html)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class CoarseNoise:
     without the seam.
 
     Args:
-        spacing: voxel size of the patch in mm, one entry per spatial axis.
-        cell_mm: range of the grid cell's edge length in mm; one length is drawn per batch.
-        std: range of the standard deviation at the grid's nodes in z-score units, drawn per sample.
+        spacing: Voxel size of the patch in mm, one entry per spatial axis.
+        cell_mm: Range of the grid cell's edge length in mm; one length is drawn per batch.
+        std: Range of the standard deviation at the grid's nodes in z-score units, drawn per sample.
 
     Raises:
-        ValueError: for ranges that are not positive and ascending, or spacing that is not 2D or 3D.
+        ValueError: A range is not positive and ascending, or the spacing not 2D or 3D.
     """
 
     def __init__(self, spacing: Sequence[float], cell_mm: Sequence[float], std: Sequence[float]) -> None:
@@ -38,10 +38,17 @@ class CoarseNoise:
         self.std = (float(std[0]), float(std[1]))
 
     def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Noise of the shape and device of ``image`` (B, C, *spatial); independent per sample and channel.
+        """Noise, independent per sample and channel.
 
-        ``generator`` must live on the device of ``image``. Cell and offset are needed on the host, which must not
-        wait for the device: they come from a CPU generator (torch's global one, or one with the same seed).
+        Cell and offset are needed on the host, which must not wait for the device: they come from a CPU generator
+        (PyTorch's global one, or one with the same seed).
+
+        Args:
+            image: Tensor (B, C, *spatial) of which shape and device count.
+            generator: Source of randomness on that device; PyTorch's global one if omitted.
+
+        Returns:
+            Noise (B, C, *spatial), float32, z-score units.
         """
         host = generator
         if generator is not None and generator.device.type != "cpu":

@@ -1,4 +1,4 @@
-"""Simplex noise in octaves (Perlin 2001; for diffusion: AnoDDPM, Wyatt et al., CVPRW 2022)."""
+"""Simplex noise in octaves (Perlin 2001; for diffusion: AnoDDPM, https://doi.org/10.1109/CVPRW56347.2022.00080)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ class SimplexNoise:
     multiplied with is computed once.
 
     Args:
-        spacing: voxel size of the patch in mm, one entry per spatial axis (2 or 3).
-        wavelength_mm: edge length of the first octave's lattice cells (AnoDDPM: 64 pixels, about 60 mm).
-        octaves: each halves the wavelength. Octaves below two voxels are left out: the grid cannot carry them.
-        persistence: amplitude of an octave as a multiple of the one before.
+        spacing: Voxel size of the patch in mm, one entry per spatial axis (2 or 3).
+        wavelength_mm: Edge length of the first octave's lattice cells (AnoDDPM: 64 pixels, about 60 mm).
+        octaves: Number of octaves, each of half the wavelength of the one before. Octaves below two voxels are left
+            out: the grid cannot carry them.
+        persistence: Amplitude of an octave as a multiple of the one before.
 
     Raises:
-        ValueError: other than 2 or 3 axes; wavelength, octaves or persistence that are not positive.
+        ValueError: There are other than 2 or 3 axes, or wavelength, octaves or persistence are not positive.
     """
 
     def __init__(
@@ -46,10 +47,16 @@ class SimplexNoise:
         self.amplitudes = [a / scale for a in amplitudes]
 
     def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Noise of the shape and device of ``image`` (B, C, *spatial); independent per sample and channel.
+        """Noise, independent per sample and channel.
 
-        ``generator`` must live on the device of ``image``; as in :class:`CoarseNoise`, what the host must know comes
-        from a CPU generator.
+        As in :mod:`~nnunet_uad.corruption.coarse_noise`, what the host must know comes from a CPU generator.
+
+        Args:
+            image: Tensor (B, C, *spatial) of which shape and device count.
+            generator: Source of randomness on that device; PyTorch's global one if omitted.
+
+        Returns:
+            Noise (B, C, *spatial), float32.
         """
         host = generator
         if generator is not None and generator.device.type != "cpu":
@@ -74,12 +81,12 @@ def _add_octave(
     """Add one octave to ``noise`` (samples, voxels), in place.
 
     Args:
-        noise: (samples, voxels).
-        shape: voxels per axis.
-        cells: lattice units per voxel and axis.
-        offset: of the first voxel, in lattice units.
-        amplitude: factor of the octave.
-        generator: of the gradients.
+        noise: Noise (samples, voxels) so far.
+        shape: Voxels per axis.
+        cells: Lattice units per voxel and axis.
+        offset: Place of the first voxel, in lattice units.
+        amplitude: Factor of the octave.
+        generator: Source of the gradients.
     """
     axes, device = len(shape), noise.device
     skew, unskew = (math.sqrt(axes + 1) - 1) / axes, (1 - 1 / math.sqrt(axes + 1)) / axes

@@ -16,12 +16,12 @@ def rank_ensemble(maps: Sequence[np.ndarray], foreground: np.ndarray, weights: S
     cases: every case has voxels of rank 1.
 
     Args:
-        maps: each (z, y, x).
-        foreground: boolean, of the same shape.
-        weights: one per map; equal if omitted.
+        maps: Anomaly maps (z, y, x), one per method.
+        foreground: Mask of the same shape.
+        weights: Weights of the maps; equal if omitted.
 
     Raises:
-        ValueError: no map, shapes that differ, or another number of weights.
+        ValueError: There is no map, shapes differ, or the number of weights is another.
     """
     if not maps or any(m.shape != foreground.shape for m in maps):
         raise ValueError(

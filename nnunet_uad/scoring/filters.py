@@ -14,9 +14,9 @@ def eroded(foreground: np.ndarray, spacing: Sequence[float], depth_mm: float) ->
     """Foreground voxels further than ``depth_mm`` from the background or the image's border.
 
     Args:
-        foreground: boolean (z, y, x).
-        spacing: mm per axis.
-        depth_mm: 0 leaves the foreground as it is.
+        foreground: Mask (z, y, x) of the voxels inside the image.
+        spacing: Voxel size per axis, mm.
+        depth_mm: Depth in mm; 0 leaves the foreground as it is.
     """
     if depth_mm <= 0 or not foreground.any():
         return foreground
@@ -32,10 +32,10 @@ def smoothed(volume: np.ndarray, foreground: np.ndarray, spacing: Sequence[float
     """Gaussian mean over the foreground only (normalised convolution), 0 outside.
 
     Args:
-        volume: (z, y, x).
-        foreground: boolean, of the same shape.
-        spacing: mm per axis.
-        sigma_mm: standard deviation.
+        volume: Image or map (z, y, x).
+        foreground: Mask of the same shape.
+        spacing: Voxel size per axis, mm.
+        sigma_mm: Standard deviation of the Gaussian, mm; 0 leaves the volume as it is.
     """
     if sigma_mm <= 0:
         return np.where(foreground, volume, 0.0).astype(np.float32)
@@ -47,7 +47,13 @@ def smoothed(volume: np.ndarray, foreground: np.ndarray, spacing: Sequence[float
 
 
 def median_filtered(volume: np.ndarray, spacing: Sequence[float], edge_mm: float) -> np.ndarray:
-    """Median over a box of ``edge_mm``, an odd number of voxels per axis."""
+    """Median over a box, an odd number of voxels per axis.
+
+    Args:
+        volume: Image or map (z, y, x).
+        spacing: Voxel size per axis, mm.
+        edge_mm: Edge of the box, mm.
+    """
     size = [2 * int(edge_mm / s / 2) + 1 for s in spacing]
     return volume if max(size) == 1 else ndimage.median_filter(volume, size=size)
 
@@ -56,9 +62,9 @@ def without_small_components(mask: np.ndarray, spacing: Sequence[float], min_siz
     """Remove components (diagonal neighbours connected) smaller than ``min_size``.
 
     Args:
-        mask: boolean (z, y, x) or (y, x).
-        spacing: mm per axis.
-        min_size: mm³ (mm² for 2D masks).
+        mask: Mask (z, y, x) or (y, x).
+        spacing: Voxel size per axis, mm.
+        min_size: Size below which a component is removed, mm³ (mm² for 2D masks).
     """
     if min_size <= 0 or not mask.any():
         return mask

@@ -23,13 +23,13 @@ def to_original_geometry(
     """Undo nnU-Net's resampling, cropping and transposition for a real-valued map.
 
     Args:
-        volume: (C, z, y, x) on the preprocessed grid.
-        properties: what nnU-Net stored when it preprocessed the case.
-        plans_manager: of the model.
-        configuration_manager: of the model.
+        volume: Map (C, z, y, x) on the preprocessed grid.
+        properties: Mapping that nnU-Net stored when it preprocessed the case.
+        plans_manager: Plans of the model.
+        configuration_manager: Configuration of the model.
 
     Returns:
-        (C, z, y, x) on the grid of the raw image; 0 outside the region that nnU-Net had cropped to.
+        Map (C, z, y, x) on the grid of the raw image; 0 outside the region that nnU-Net had cropped to.
     """
     shape = properties["shape_after_cropping_and_before_resampling"]
     original = [properties["spacing"][i] for i in plans_manager.transpose_forward]
@@ -60,11 +60,11 @@ def write_volume(volume: np.ndarray, properties: dict[str, Any], path: Path) -> 
     """Write a volume (z, y, x) with the header of the raw image, atomically.
 
     Args:
-        volume: on the grid of the raw image; boolean masks are written as 0 and 1 (unsigned bytes), everything
+        volume: Volume on the grid of the raw image; boolean masks are written as 0 and 1 (unsigned bytes), everything
             else as float32.
-        properties: as nnU-Net's reader returned them: header of SimpleITK or nibabel readers; images of other
-            readers carry none. Natural images are written in 2D, other images without header with unit spacing.
-        path: ending in an image type that SimpleITK (nibabel for its readers) writes, e.g. ``.nii.gz``.
+        properties: Mapping as nnU-Net's reader returned it, with the header of SimpleITK or nibabel readers; images of
+            other readers carry none. Natural images are written in 2D, other images without header with unit spacing.
+        path: File to write, ending in an image type that SimpleITK (nibabel for its readers) writes, e.g. ``.nii.gz``.
     """
     values = volume.astype(np.uint8 if volume.dtype == bool else np.float32)
     if "nibabel_stuff" in properties:

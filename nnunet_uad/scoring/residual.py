@@ -11,18 +11,34 @@ _K1, _K2 = 0.01, 0.03
 
 
 def absolute_residual(image: np.ndarray, reconstruction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted sum over channels of |x − f(x)| (Kascenas et al., MIDL 2022): (C, z, y, x) → (z, y, x).
+    """Weighted sum over channels of |x − f(x)|: (C, z, y, x) → (z, y, x).
+
+    Kascenas et al., MIDL 2022, https://proceedings.mlr.press/v172/kascenas22a.html.
 
     Args:
-        image: preprocessed, z-score units.
-        reconstruction: of the same shape.
-        weights: (C,).
+        image: Preprocessed image (C, z, y, x), z-score units.
+        reconstruction: Reconstruction of the same shape.
+        weights: Weights (C,) of the channels.
+
+    Example:
+        >>> absolute_residual(np.full((1, 1, 1, 2), 3.0), np.array([[[[1.0, 4.0]]]]), np.ones(1)).tolist()
+        [[[2.0, 1.0]]]
     """
     return np.tensordot(weights.astype(np.float32), np.abs(image - reconstruction), axes=1)
 
 
 def signed_residual(image: np.ndarray, reconstruction: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Weighted sum over channels of x − f(x), above 0 where brighter than expected: (C, z, y, x) → (z, y, x)."""
+    """Weighted sum over channels of x − f(x), above 0 where brighter than expected: (C, z, y, x) → (z, y, x).
+
+    Args:
+        image: Preprocessed image (C, z, y, x), z-score units.
+        reconstruction: Reconstruction of the same shape.
+        weights: Weights (C,) of the channels.
+
+    Example:
+        >>> signed_residual(np.full((1, 1, 1, 2), 3.0), np.array([[[[1.0, 4.0]]]]), np.ones(1)).tolist()
+        [[[2.0, -1.0]]]
+    """
     return np.tensordot(weights.astype(np.float32), image - reconstruction, axes=1)
 
 
@@ -30,10 +46,10 @@ def ssim_residual(image: np.ndarray, reconstruction: np.ndarray, weights: np.nda
     """1 − local structural similarity, weighted over channels: (C, z, y, x) → (z, y, x) in [0, 2].
 
     Args:
-        image: preprocessed.
-        reconstruction: of the same shape.
-        weights: (C,), not negative.
-        axes: how many of the last axes the window extends over: 2 slice by slice, 3 in volume.
+        image: Preprocessed image (C, z, y, x), z-score units.
+        reconstruction: Reconstruction of the same shape.
+        weights: Weights (C,) of the channels, of which the absolute values count.
+        axes: Number of the last axes that the window extends over: 2 slice by slice, 3 in volume.
     """
     total = np.zeros(image.shape[1:], dtype=np.float32)
     sigma = [0.0] * (image.ndim - 1 - axes) + [_SSIM_SIGMA_VOXELS] * axes

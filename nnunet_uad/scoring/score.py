@@ -27,16 +27,17 @@ def anomaly_map(
     """The anomaly score of every voxel, at least 0, higher is more anomalous.
 
     Args:
-        image: (C, z, y, x), preprocessed, z-score units.
-        reconstruction: of the same shape.
-        foreground: boolean (z, y, x).
-        spacing: mm per axis of the volume.
-        channel_names: of the C channels.
-        settings: how to score.
-        axes: 2 for models that see slices (their structural similarity is one of slices), else 3.
+        image: Preprocessed image (C, z, y, x), z-score units.
+        reconstruction: Reconstruction of the same shape.
+        foreground: Mask (z, y, x) of the voxels inside the image.
+        spacing: Voxel size per axis of the volume, mm.
+        channel_names: Names of the C channels.
+        settings: Settings of the score.
+        axes: Spatial axes of the model: 2 for models that see slices (their structural similarity is one of slices),
+            else 3.
 
     Returns:
-        (z, y, x) float32; 0 outside the eroded foreground, above 0 inside (see :func:`positive`).
+        Anomaly map (z, y, x), float32; 0 outside the eroded foreground, above 0 inside (see :func:`positive`).
     """
     weights = channel_weights(settings.channel_weights, channel_names)
     kind = residual_kind(settings.residual, channel_names)
@@ -56,10 +57,10 @@ def detection_map(
     """The anomaly score of a model that gives every voxel a probability: filtered, 0 outside the eroded foreground.
 
     Args:
-        probability: (z, y, x).
-        foreground: boolean (z, y, x).
-        spacing: mm per axis of the volume.
-        settings: how to filter; what they say of residuals does not apply.
+        probability: Probability of an anomaly (z, y, x).
+        foreground: Mask (z, y, x) of the voxels inside the image.
+        spacing: Voxel size per axis of the volume, mm.
+        settings: Settings of the score; what they say of residuals does not apply.
     """
     return _within(_filtered(probability, foreground, spacing, settings), foreground, spacing, settings)
 
@@ -81,6 +82,9 @@ def positive(score: np.ndarray) -> np.ndarray:
 
     Voxels darker than expected are not what a signed score looks for, but they are in the image: above 0, they rank
     before what is outside it, and among each other.
+
+    Args:
+        score: Signed score of any shape, z-score units.
     """
     small = np.float32(_SQUEEZED)
     # exp underflows to 0 near −88; far from there no order is left to keep.
@@ -88,5 +92,15 @@ def positive(score: np.ndarray) -> np.ndarray:
 
 
 def anomaly_mask(score: np.ndarray, threshold: float, spacing: Sequence[float], settings: ScoreSettings) -> np.ndarray:
-    """Voxels whose score is at least ``threshold``, small components removed: boolean, of the shape of ``score``."""
+    """Voxels whose score is at least a threshold, small components removed.
+
+    Args:
+        score: Anomaly map (z, y, x) or (y, x).
+        threshold: Least score of a marked voxel.
+        spacing: Voxel size per axis, mm.
+        settings: Settings of the score, of which the least size of a component counts.
+
+    Returns:
+        Mask of the shape of the map.
+    """
     return without_small_components(score >= threshold, spacing, settings.min_component_mm3)

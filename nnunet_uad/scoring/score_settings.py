@@ -19,18 +19,18 @@ class ScoreSettings(Settings):
     """Settings of the anomaly score; sizes in mm (pixels for images without a spacing).
 
     Attributes:
-        score_from: ``residual`` of the reconstruction; ``detection``, of models that score the image itself; their
-            ``product``; ``auto``: the detection if there is one.
-        residual: ``signed`` x − f(x), bright lesions; ``absolute`` |x − f(x)|; ``ssim`` 1 − local structural
-            similarity; ``auto`` signed where there is a FLAIR or T2 channel, else absolute.
-        channel_weights: ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual look for dark lesions.
-            ``auto``: FLAIR and T2 channels if there are any, else all, equally.
+        score_from: Source of the score: ``residual`` of the reconstruction; ``detection``, of models that score the
+            image itself; their ``product``; ``auto``: the detection if there is one.
+        residual: Kind of residual: ``signed`` x − f(x), bright lesions; ``absolute`` |x − f(x)|; ``ssim`` 1 − local
+            structural similarity; ``auto`` signed where there is a FLAIR or T2 channel, else absolute.
+        channel_weights: Weights of the channels, ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual
+            look for dark lesions. ``auto``: FLAIR and T2 channels if there are any, else all, equally.
         intensity_weight: Share of the image itself in a signed residual, x − (1 − w) · f(x): 0 is the plain
             residual, 1 the plain intensity. Other residuals take none.
         smoothing_mm: Standard deviation of a Gaussian over the map, within the foreground, mm.
-        median_mm: Edge length of a median filter over the map, mm.
-        erosion_mm: Distance by which the foreground is eroded, mm; the score is 0 outside.
-        min_component_mm3: Least volume of a component of masks, mm³ (mm² for 2D images); smaller ones are removed.
+        median_mm: Edge of a median filter over the map, mm.
+        erosion_mm: Depth by which the foreground is eroded, mm; the score is 0 outside.
+        min_component_mm3: Size below which components are removed from masks, mm³ (mm², for 2D images).
     """
 
     score_from: str = AUTO
@@ -53,15 +53,32 @@ class ScoreSettings(Settings):
 
 
 def score_settings(settings: ScoreSettings) -> ScoreSettings:
-    """Only the settings of the score, out of a training's."""
+    """Only the settings of the score, out of a training's.
+
+    Args:
+        settings: Settings of a training, or of a score.
+    """
     return ScoreSettings(**{f.name: getattr(settings, f.name) for f in fields(ScoreSettings)})
 
 
 def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
     """Weights of the channels, absolute values summing to 1.
 
+    Args:
+        text: Setting ``channel_weights``.
+        channel_names: Names of the C channels.
+
+    Returns:
+        Weights (C,).
+
     Raises:
-        ValueError: A channel that does not exist, no number, or weights that are all 0.
+        ValueError: A channel does not exist, a weight is no number, or all are 0.
+
+    Example:
+        >>> channel_weights("auto", ["FLAIR", "T1"]).tolist()
+        [1.0, 0.0]
+        >>> channel_weights("FLAIR:3,T1:-1", ["FLAIR", "T1"]).tolist()
+        [0.75, -0.25]
     """
     names = [name.strip().casefold() for name in channel_names]
     if text == AUTO:
@@ -84,5 +101,10 @@ def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
 
 
 def main_channel(text: str, channel_names: Sequence[str]) -> int:
-    """Index of the channel with the largest weight: the one to show, and whose intensity is the baseline."""
+    """Index of the channel with the largest weight: the one to show, and whose intensity is the baseline.
+
+    Args:
+        text: Setting ``channel_weights``.
+        channel_names: Names of the channels.
+    """
     return int(np.argmax(np.abs(channel_weights(text, channel_names))))

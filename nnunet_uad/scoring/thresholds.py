@@ -34,10 +34,10 @@ class ThresholdChoice:
         """Count the foreground voxels of a case.
 
         Args:
-            identifier: of the case.
-            scores: its anomaly map, any shape.
-            foreground: boolean, of the same shape.
-            lesion: boolean, of the same shape; ``None`` for a case that nobody labelled, all of which is taken
+            identifier: Name of the case.
+            scores: Anomaly map of the case, of any shape.
+            foreground: Mask of the same shape, of the voxels inside the image.
+            lesion: Mask of the same shape; ``None`` for a case that nobody labelled, all of which is taken
                 for healthy.
         """
         positive = np.zeros_like(foreground) if lesion is None else lesion
@@ -46,7 +46,11 @@ class ThresholdChoice:
 
     @classmethod
     def of(cls, parts: Sequence[ThresholdChoice]) -> ThresholdChoice:
-        """All parts taken together."""
+        """All parts taken together.
+
+        Args:
+            parts: Choices that collected different cases.
+        """
         whole = cls()
         for part in parts:
             whole._histogram.merge(part._histogram)
@@ -74,7 +78,13 @@ class ThresholdChoice:
 
 
 def write_thresholds(folder: Path, thresholds: dict[str, Any], score: dict[str, Any]) -> None:
-    """Keep thresholds with the score that they belong to, in a fold's folder."""
+    """Keep thresholds with the score that they belong to.
+
+    Args:
+        folder: Folder of a fold.
+        thresholds: Thresholds by name (:meth:`ThresholdChoice.thresholds`).
+        score: Settings of the score as JSON.
+    """
     write_json(folder / THRESHOLDS_FILE, {"thresholds": thresholds, "score": score})
 
 
@@ -82,8 +92,8 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
     """Thresholds that all of the folds have, averaged over them; none if one of them scored otherwise.
 
     Args:
-        folders: of the folds.
-        score: the score's settings as JSON; a threshold of another score means nothing.
+        folders: Folders of the folds.
+        score: Settings of the score as JSON; a threshold of another score means nothing.
     """
     contents = []
     for folder in folders:
@@ -107,18 +117,22 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
 
 
 def resolve_threshold(wanted: str, stored: dict[str, dict[str, Any]]) -> float:
-    """A number, or the name of a stored threshold.
+    """The threshold that a user asks for.
+
+    Args:
+        wanted: Number, or name of a stored threshold.
+        stored: Thresholds by name (:func:`stored_thresholds`).
 
     Raises:
-        ValueError: neither.
+        ValueError: It is neither.
     """
     if wanted in stored:
         return float(stored[wanted]["value"])
     try:
         return float(wanted)
     except ValueError as error:
-        there = ", ".join(stored) or "none (the model has no validation with this score)"
+        known = ", ".join(stored) or "none (the model has no validation with this score)"
         raise ValueError(
             f"--threshold expects a number or the name of a threshold stored with the model, found {wanted!r}. "
-            f"Stored: {there}. To store them: nnUNetv2_train … -tr PRETRAINER --val"
+            f"Stored: {known}. To store them: nnUNetv2_train … -tr PRETRAINER --val"
         ) from error

@@ -19,13 +19,13 @@ class Comparison:
     """An arm against the baseline.
 
     Attributes:
-        difference: mean of arm − baseline.
-        interval: over cases and trainings.
-        p: two-sided, Wilcoxon signed-rank over cases; NaN with fewer than two cases that differ.
-        effect: matched-pairs rank-biserial correlation, −1 to 1: 0 none, 1 every case is better.
-        better: share of cases with a higher score.
-        cases: their number.
-        trainings: their number.
+        difference: Mean of arm − baseline.
+        interval: Interval of the difference over cases and trainings.
+        p: Two-sided p-value of Wilcoxon's signed-rank test over cases; NaN with fewer than two cases that differ.
+        effect: Matched-pairs rank-biserial correlation, −1 to 1: 0 none, 1 every case is better.
+        better: Share of cases with a higher score, in [0, 1].
+        cases: Number of cases.
+        trainings: Number of trainings.
     """
 
     difference: float
@@ -43,6 +43,10 @@ def compare(arm: ScoreMatrix, baseline: ScoreMatrix) -> Comparison | None:
     The test is taken over cases, whose scores are averaged over trainings first: several trainings on one patient are
     not several patients. It says whether these models differ on other patients; whether other labels would give the
     same is what the interval says.
+
+    Args:
+        arm: Scores of the arm.
+        baseline: Scores of the baseline.
     """
     difference = arm.minus(baseline)
     if not difference.values.size:
@@ -64,6 +68,14 @@ def wilcoxon(differences: np.ndarray) -> tuple[float, float]:
     """Two-sided p (SciPy) and the rank-biserial correlation (Kerby, Comprehensive Psychology 2014).
 
     The latter is (sum of ranks of positive − of negative differences) / sum of all ranks.
+
+    Args:
+        differences: Differences (cases,); those that are 0 do not count.
+
+    Example:
+        >>> p, effect = wilcoxon(np.array([1.0, 2.0, -3.0, 4.0]))
+        >>> round(p, 3), round(effect, 3)
+        (0.625, 0.4)
     """
     nonzero = differences[differences != 0]
     if len(nonzero) < 2:
@@ -74,7 +86,15 @@ def wilcoxon(differences: np.ndarray) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (Scandinavian Journal of Statistics 1979); NaN stays and does not count."""
+    """Holm's step-down correction (Scandinavian Journal of Statistics 1979); NaN stays and does not count.
+
+    Args:
+        p_values: Values to correct.
+
+    Example:
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
     p = np.asarray(p_values, float)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(p[known], kind="stable")]
@@ -85,8 +105,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def is_clear(comparison: Comparison, corrected_p: float) -> bool:
-    """Both the interval over cases and trainings and the corrected test say that there is a difference."""
-    found = comparison.interval
-    if found is None or not found.trainings or np.isnan(corrected_p):
+    """Both the interval over cases and trainings and the corrected test say that there is a difference.
+
+    Args:
+        comparison: Comparison of an arm with the baseline.
+        corrected_p: The p-value, corrected for the number of comparisons (:func:`holm`).
+    """
+    bounds = comparison.interval
+    if bounds is None or not bounds.trainings or np.isnan(corrected_p):
         return False
-    return corrected_p < ALPHA and (found.low > 0 or found.high < 0)
+    return corrected_p < ALPHA and (bounds.low > 0 or bounds.high < 0)

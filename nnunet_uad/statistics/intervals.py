@@ -24,10 +24,10 @@ class Interval:
     """A 95 % interval.
 
     Attributes:
-        low: lower end.
-        high: upper end.
-        trainings: whether it covers how trainings differ; with a single training nothing is known about that.
-        cases: whether it covers how cases differ.
+        low: Lower end of the interval.
+        high: Upper end of the interval.
+        trainings: Whether it covers how trainings differ; with a single training nothing is known about that.
+        cases: Whether it covers how cases differ.
     """
 
     low: float
@@ -43,9 +43,9 @@ def case_interval(scores: ScoreMatrix, draws: int = DRAWS, seed: int = 0) -> Int
     without it 20 cases give intervals that are too short.
 
     Args:
-        scores: at least two cases.
-        draws: resamples.
-        seed: of the resamples.
+        scores: Scores of trainings and cases.
+        draws: Number of resamples.
+        seed: Seed of the resamples.
 
     Returns:
         The interval; ``None`` for fewer than two cases.
@@ -68,9 +68,9 @@ class Components:
     """Where the variance of single scores comes from.
 
     Attributes:
-        training: between trainings.
-        case: between cases.
-        rest: between single scores, once training and case are known.
+        training: Variance between trainings.
+        case: Variance between cases.
+        rest: Variance between single scores, once training and case are known.
     """
 
     training: float
@@ -83,12 +83,12 @@ class MeanVariance:
     """Variance of a mean as a sum, each part with the degrees of freedom of its estimate.
 
     Attributes:
-        by_training: what trainings contribute, their share of the rest included.
-        by_case: what cases contribute, in the same way; 0 where it is in ``by_training`` already.
-        rest: counted twice above, subtracted once.
-        freedoms: of the three.
-        trainings: whether the variation between trainings is covered.
-        cases: whether the variation between cases is covered.
+        by_training: Contribution of trainings, their share of the rest included.
+        by_case: Contribution of cases, in the same way; 0 where it is in ``by_training`` already.
+        rest: Contribution that is counted twice above and subtracted once.
+        freedoms: Degrees of freedom of the three.
+        trainings: Whether the variation between trainings is covered.
+        cases: Whether the variation between cases is covered.
     """
 
     by_training: float
@@ -104,7 +104,7 @@ class MeanVariance:
         return max(self.by_training + self.by_case - self.rest, 0.0)
 
     def half_width(self) -> float:
-        """Of the 95 % interval: Student's where there is one part, the generalised interval where there are three.
+        """Half the width of the 95 % interval: Student's for one part, the generalised interval for three.
 
         Generalised interval (Weerahandi, JASA 1993): each part's estimate is divided by draws of χ²/df, its own
         sampling distribution, and a normal variable is scaled by the root of the sum. Few trainings that may or may not
@@ -127,23 +127,23 @@ def interval(scores: ScoreMatrix) -> Interval | None:
     needs no balance; the variance of the mean follows.
 
     Args:
-        scores: trainings x cases.
+        scores: Scores of trainings and cases.
 
     Returns:
         The interval, with what it covers; ``None`` for a single score.
     """
-    found = mean_variance(scores.values)
-    if found is None:
+    variance = mean_variance(scores.values)
+    if variance is None:
         return None
-    half = found.half_width()
-    return Interval(scores.mean - half, scores.mean + half, found.trainings, found.cases)
+    half = variance.half_width()
+    return Interval(scores.mean - half, scores.mean + half, variance.trainings, variance.cases)
 
 
 def mean_variance(values: np.ndarray) -> MeanVariance | None:
     """Where the variance of the mean comes from; ``None`` for a single score.
 
     Args:
-        values: (trainings, cases), NaN where there is none.
+        values: Scores (trainings, cases), NaN where there is none.
     """
     known = ~np.isnan(values)
     per_training, per_case = known.sum(1), known.sum(0)
@@ -178,7 +178,7 @@ def pair_variances(values: np.ndarray) -> tuple[float, float, float]:
     """Half the mean squared difference of two scores of the same case, the same training, or neither.
 
     Args:
-        values: (trainings, cases), NaN where there is none.
+        values: Scores (trainings, cases), NaN where there is none.
 
     Returns:
         The three; NaN where there is no such pair.
@@ -201,7 +201,13 @@ def pair_variances(values: np.ndarray) -> tuple[float, float, float]:
 
 
 def components(same_case: float, same_training: float, neither: float) -> Components:
-    """Variance components from :func:`pair_variances`; negative estimates are 0."""
+    """Variance components from :func:`pair_variances`; negative estimates are 0.
+
+    Args:
+        same_case: Half the mean squared difference of scores of the same case.
+        same_training: The same of scores of the same training.
+        neither: The same of scores that share neither.
+    """
     if np.isnan(neither):
         neither = max(same_case, same_training)
     return Components(

@@ -20,11 +20,11 @@ class LabelSaving:
     """The label-saving factor of an arm at one budget.
 
     Attributes:
-        factor: labels that the baseline needs for the arm's score, divided by the arm's; 0 if fewer than the smallest
+        factor: Labels that the baseline needs for the arm's score, divided by the arm's; 0 if fewer than the smallest
             budget of the baseline would do, infinite if its largest does not suffice.
-        low: lower end of the 95 % interval, in the same way; NaN with fewer than three trainings, whose resamples say
+        low: Lower end of the 95 % interval, in the same way; NaN with fewer than three trainings, whose resamples say
             nothing.
-        high: upper end.
+        high: Upper end of the interval.
     """
 
     factor: float
@@ -46,17 +46,17 @@ def label_saving(
     and all budgets.
 
     Args:
-        amounts: labels of each budget, ascending.
-        baseline: its scores at each budget.
-        arm: the arm's scores at each budget.
-        draws: resamples.
-        seed: of the resamples.
+        amounts: Number of labels of each budget, ascending.
+        baseline: Scores of the baseline at each budget.
+        arm: Scores of the arm at each budget.
+        draws: Number of resamples.
+        seed: Seed of the resamples.
     """
     matrices = [*baseline, *arm]
     means = np.array([m.mean for m in matrices])
     resampled = _resampled_means(matrices, draws, seed)
     budgets = len(amounts)
-    found = []
+    savings = []
     enough = len({training for matrix in matrices for training in matrix.trainings}) >= LEAST_TRAININGS
     tail = (1 - LEVEL) / 2
     for k, amount in enumerate(amounts):
@@ -64,12 +64,22 @@ def label_saving(
         each = [labels_needed(amounts, row[:budgets], row[budgets + k]) / amount for row in resampled]
         # Of the values themselves: between 0 and infinity nothing can be interpolated.
         low, high = np.quantile(each, [tail, 1 - tail], method="inverted_cdf") if enough else (np.nan, np.nan)
-        found.append(LabelSaving(float(factor), float(low), float(high)))
-    return found
+        savings.append(LabelSaving(float(factor), float(low), float(high)))
+    return savings
 
 
 def labels_needed(amounts: Sequence[float], scores: np.ndarray, wanted: float) -> float:
-    """Where the monotone curve reaches ``wanted``: 0 below its start, infinite above its end."""
+    """Where the monotone curve reaches a score: 0 below its start, infinite above its end.
+
+    Args:
+        amounts: Number of labels of each budget, ascending.
+        scores: Mean score at each budget, (budgets,).
+        wanted: Score to reach.
+
+    Example:
+        >>> round(labels_needed([1, 10, 100], np.array([0.5, 0.6, 0.7]), 0.65), 1)
+        31.6
+    """
     curve = isotonic_regression(scores).x
     if wanted < curve[0]:
         return 0.0
