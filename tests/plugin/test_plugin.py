@@ -62,10 +62,3 @@ def test_misspelt_name_ends_the_lookup_with_a_suggestion():
 def test_foreign_names_are_left_to_others():
     assert not hasattr(plugin, "SomebodyElsesTrainer")
     assert not hasattr(plugin, "__wrapped__")
-
-
-def test_methods_that_can_be_fine_tuned_have_a_trainer():
-    from nnunet_uad.methods import FINE_TUNED
-
-    named = [n for n in plugin.__all__ if n.startswith("nnUNetTrainer") and n.endswith("Pretrained")]
-    assert named == [f"nnUNetTrainer{method}Pretrained" for method in FINE_TUNED]
