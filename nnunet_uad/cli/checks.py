@@ -21,16 +21,16 @@ _SUPPORTED_NNUNET = (2, 8), (3, 0)
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Outcome of a check: what was found, and what mends it unless it is ``ok``."""
+    """Outcome of a check: what was found, and what fixes it unless it is ``ok``."""
 
     name: str
     status: Literal["ok", "warning", "failed"]
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def run_checks(device: str) -> Iterator[CheckResult]:
-    """All checks, in the order in which a user would mend them."""
+    """All checks, in the order in which a user would fix them."""
     yield from check_versions()
     yield check_torchvision()
     yield from check_folders()
@@ -98,14 +98,14 @@ def check_trainers() -> Iterator[CheckResult]:
 def _check_trainer(name: str, expected: type) -> CheckResult:
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
-    mend = 'eval "$(nnunet_uad env)" and remove other folders from nnUNet_extTrainer that fail to import'
+    fix = 'eval "$(nnunet_uad env)" and remove other folders from nnUNet_extTrainer that fail to import'
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             found = recursive_find_trainer_class_by_name(name)
     except Exception as error:  # whatever a foreign module raises on import ends nnU-Net's search
-        return CheckResult(name, "failed", f"lookup failed ({type(error).__name__}: {error})", mend)
+        return CheckResult(name, "failed", f"lookup failed ({type(error).__name__}: {error})", fix)
     if found is not expected:
-        return CheckResult(name, "failed", f"nnU-Net finds {found.__module__}.{found.__name__} instead", mend)
+        return CheckResult(name, "failed", f"nnU-Net finds {found.__module__}.{found.__name__} instead", fix)
     return CheckResult(name, "ok", f"found in {found.__module__}")
 
 
@@ -115,7 +115,7 @@ def check_device(device: str) -> CheckResult:
 
     if device == "cuda" and not torch.cuda.is_available():
         return CheckResult(
-            "device", "warning", "no CUDA device", "Train with -device cpu, or mend driver and torch build."
+            "device", "warning", "no CUDA device", "Train with -device cpu, or fix driver and torch build."
         )
     if device == "mps" and not torch.backends.mps.is_available():
         return CheckResult("device", "warning", "no MPS device", "Train with -device cpu.")

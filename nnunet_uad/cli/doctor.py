@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     for result in run_checks(arguments.device):
         print(f"[{_MARKS[result.status]}] {result.name}: {result.found}")
         if result.status != "ok":
-            print(f"        {result.mend}")
+            print(f"        {result.fix}")
         failed += result.status == "failed"
     print("Everything needed is there." if not failed else f"{failed} check(s) failed; see FAIL above.")
     return 1 if failed else 0

@@ -6,7 +6,7 @@ from nnunet_uad.cli import checks
 def test_unsupported_nnunet_fails(monkeypatch):
     monkeypatch.setattr(metadata, "version", lambda name: "2.7.1" if name == "nnunetv2" else "1.0")
     result = list(checks.check_versions())[-1]
-    assert result.status == "failed" and "nnunetv2>=2.8,<3" in result.mend
+    assert result.status == "failed" and "nnunetv2>=2.8,<3" in result.fix
 
 
 def test_torchvision_that_does_not_match_fails(monkeypatch):
@@ -15,7 +15,7 @@ def test_torchvision_that_does_not_match_fails(monkeypatch):
 
     monkeypatch.setattr(checks.importlib, "import_module", broken)
     result = checks.check_torchvision()
-    assert result.status == "failed" and "external trainer" in result.mend
+    assert result.status == "failed" and "external trainer" in result.fix
 
 
 def test_missing_cuda_is_a_warning(monkeypatch):
