@@ -79,10 +79,10 @@ def carried_settings(plans: Mapping[str, Any], check_version: bool = False) -> d
     settings, version = block.get("settings", {}), block.get("version")
     if settings and check_version and _release(version) != _release(__version__):
         name, dataset = plans.get("plans_name"), plans.get("dataset_name")
+        writer = f"nnunet_uad {version}" if version else "an unknown version"
         raise ValueError(
-            f"The plans {name} carry settings of nnunet_uad {version}, this is {__version__}: their keys may mean "
-            f"something else by now. Check and write them again: nnunet_uad settings -d {dataset} -p {name} --name "
-            f"{name} --overwrite"
+            f"The plans {name} carry settings of {writer}, this is {__version__}: their keys may mean something else "
+            f"by now. Check and write them again: nnunet_uad settings -d {dataset} -p {name} --name {name} --overwrite"
         )
     return settings
 
@@ -162,7 +162,7 @@ def plans_variant(
     settings = dict(carried_settings(plans))
     if trainer is None:
         settings |= given
-    else:
+    elif given:
         settings[base_name(trainer)] = {**settings.get(base_name(trainer), {}), **given}
     if not settings:
         raise ValueError("Say which settings the plans are to carry: KEY=VALUE (nnunet_uad settings --list shows all)")

@@ -85,6 +85,7 @@ def test_the_copy_differs_in_name_and_settings_only():
         ("nnUNetTrainerTuned", {"noise": [1, 2]}, "nnUNetTrainerTuned: Tuned has no setting 'noise'. .*It has: rate"),
         ("nnUNetTrainerTund", {"rate": 1}, "no trainer 'nnUNetTrainerTund'. Did you mean 'nnUNetTrainerTuned'"),
         (None, {}, "Say which settings"),
+        ("nnUNetTrainerTuned", {}, "Say which settings"),
     ],
 )
 def test_what_no_trainer_takes_is_refused(trainer, given, message):
@@ -105,9 +106,10 @@ def test_settings_of_another_release_are_refused_with_the_command(monkeypatch):
     plans = variant(rate=1)
     plans["nnunet_uad"]["version"] = patched
     assert choose_settings(Noisy, "nnUNetPretrainerNoisy", plans).settings.rate == 1
-    for version in (older, None):
+    for version, words in ((older, f"of nnunet_uad {older}"), (None, "of an unknown version")):
         plans["nnunet_uad"]["version"] = version
-        with pytest.raises(ValueError, match="nnunet_uad settings -d Dataset001_A -p nnUNetPlans_strong --name"):
+        command = "nnunet_uad settings -d Dataset001_A -p nnUNetPlans_strong --name nnUNetPlans_strong --overwrite"
+        with pytest.raises(ValueError, match=f"carry settings {words}, .*{command}"):
             choose_settings(Noisy, "nnUNetPretrainerNoisy", plans)
     # The command: what is carried is checked and written again.
     again = variant(plans=plans)

@@ -1,6 +1,7 @@
 """Two variants of the plans, trained with the stock commands: folders of their own, no environment variable."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,10 @@ def test_variants_have_folders_of_their_own_and_go_on_without_the_variable(varia
     assert stored(tuned)["settings"]["learning_rate"] == 0.02 and "noise_std" not in stored(tuned)["settings"]
     assert stored(folds["nnUNetPlans_strong"])["settings"]["learning_rate"] == 0.001
     assert predict(TUNED, tmp_path / "out", plans="nnUNetPlans_strong").shape == tiny.SHAPE
+    images = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTs"
+    flags = f"-d {tiny.DATASET} -c 2d_tiny -tr {PRETRAINER} -p nnUNetPlans_strong -f 0 -device cpu -npp 1 -nps 1"
+    assert main(["predict", "-i", str(images), "-o", str(tmp_path / "maps"), *flags.split()]) == 0
+    assert (tmp_path / "maps" / "test_map.nii.gz").is_file()
     # Plain nnU-Net gets plain plans.
     zipped = tmp_path / "stock.zip"
     flags = f"-d {tiny.DATASET} -c 2d_tiny -tr {TUNED} -p nnUNetPlans_strong -f 0 --stock -o {zipped}"
