@@ -123,6 +123,14 @@ def run_training(trainer: str, configuration: str = "2d_tiny", fold: int | str =
     return fold_folder(trainer, configuration, fold, plans, name)
 
 
+def save_untrained(trainer: str, configuration: str = "2d_tiny", fold: int | str = 0) -> Path:
+    """The files of a training that has not made a step: random weights, in no time. Returns the fold's folder."""
+    started = make_trainer(trainer, configuration, fold)
+    started.on_train_start()
+    started.save_checkpoint(f"{started.output_folder}/checkpoint_final.pth")
+    return Path(started.output_folder)
+
+
 def fold_folder(
     trainer: str, configuration: str = "2d_tiny", fold: int | str = 0, plans: str = "nnUNetPlans", name: str = DATASET
 ) -> Path:

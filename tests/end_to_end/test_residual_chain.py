@@ -88,21 +88,3 @@ def test_fine_tuning_from_synthetic_anomalies(tiny_dataset, results, tmp_path, m
     tuned = tiny.run_training(f"nnUNetTrainerSyntheticAnomalyPretrained{LENGTH}")
     assert json.loads((tuned / "transfer.json").read_text())["share"]["all_but_heads"] == 1.0
     assert predict(f"nnUNetTrainerSyntheticAnomalyPretrained{LENGTH}", tmp_path / "out").shape == tiny.SHAPE
-
-
-def test_no_room_for_a_synthetic_lesion(ddpm_fold, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
-    trainer = tiny.make_trainer(f"nnUNetTrainerDiffusionResidualSynthetic{LENGTH}")
-    monkeypatch.setattr("nnunet_uad.trainers.residual_synthetic.LEAST_EDGE", 1000)
-    with pytest.raises(
-        ValueError,
-        match=r"None of the 5 training cases has a slice .* at least 1000000 .*synthetic lesion needs",
-    ):
-        trainer.run_training()
-
-
-def test_a_class_that_does_not_exist(ddpm_fold, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
-    monkeypatch.setenv("nnUNet_uad_settings", "synthetic_label=7")
-    with pytest.raises(ValueError, match="synthetic_label=7 is no class of this dataset, which has 1, 2"):
-        tiny.make_trainer(f"nnUNetTrainerDiffusionResidualSynthetic{LENGTH}").run_training()

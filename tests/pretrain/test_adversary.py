@@ -1,6 +1,3 @@
-import json
-from pathlib import Path
-
 import pytest
 import tiny
 import torch
@@ -83,52 +80,3 @@ def test_wrong_settings_are_refused(tiny_dataset, results, monkeypatch, text, me
     monkeypatch.setenv("nnUNet_uad_settings", text)
     with pytest.raises(ValueError, match=message):
         tiny.make_trainer("nnUNetPretrainerPatchGAN_1epochs_1iters")
-
-
-def test_the_groups_are_two_optimisers(tiny_dataset, results, monkeypatch):
-    """One AdamW of two groups does what two AdamW objects do, and a continued training resumes both."""
-    monkeypatch.setenv("nnUNet_uad_settings", "seed=3 stabiliser=r1 discriminator_lr=0.5 learning_rate=0.01")
-    trainer = tiny.make_trainer("nnUNetPretrainerAnoVAEGAN_2epochs_2iters")
-    trainer.initialize()
-    network = trainer.bare_network
-    twin = {n: torch.nn.Parameter(p.detach().clone()) for n, p in network.named_parameters()}
-    parts = {p: [t for n, t in twin.items() if n.startswith(p)] for p in ("autoencoder", "discriminator")}
-    options = {"betas": (0.5, 0.999), "weight_decay": 1e-2}
-    separate = [
-        torch.optim.AdamW(parts["autoencoder"], 0.01, **options),
-        torch.optim.AdamW(parts["discriminator"], 0.005, **options),
-    ]
-    monkeypatch.setattr(trainer, "_clip_gradients", lambda: None)
-    image = torch.randn(4, 2, 32, 32)
-    for _ in range(3):
-        trainer.train_step({"data": image, "target": torch.ones(4, 1, 32, 32)})
-        factor = trainer.optimizer.param_groups[0]["lr"] / 0.01
-        for name, parameter in network.named_parameters():
-            twin[name].grad = None if parameter.grad is None else parameter.grad.clone()
-        for optimizer, rate in zip(separate, (0.01, 0.005), strict=True):
-            optimizer.param_groups[0]["lr"] = rate * factor
-            optimizer.step()
-    for name, parameter in network.named_parameters():
-        assert torch.allclose(parameter, twin[name], atol=1e-6), name
-
-
-@pytest.mark.slow
-def test_a_continued_training_has_both_optimisers_state(tiny_dataset, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_settings", "stabiliser=both adversarial_loss=hinge")
-    fold = tiny.run_training("nnUNetPretrainerPatchGAN_2epochs_2iters")
-    stored = torch.load(fold / "checkpoint_final.pth", weights_only=True)["optimizer_state"]
-    assert [g["name"] for g in stored["param_groups"]] == ["autoencoder", "discriminator"]
-    assert all(g["betas"] == (0.5, 0.999) for g in stored["param_groups"])
-    trainer = tiny.make_trainer("nnUNetPretrainerPatchGAN_2epochs_2iters", continue_training=True)
-    trainer.load_checkpoint(str(fold / "checkpoint_final.pth"))
-    now = trainer.optimizer.state_dict()["state"]
-    steps = {int(s["step"]) for s in now.values()}
-    assert steps == {4} and len(now) == sum(len(g["params"]) for g in stored["param_groups"])
-    log = "".join(p.read_text() for p in Path(fold).glob("training_log_*.txt"))
-    assert "real recognised" in log and "Receptive field of the discriminator: 16 voxels per axis, 32 x 32 mm." in log
-    summary = json.loads((fold / "validation" / "summary.json").read_text())["anomaly"]
-    # The map is the discriminator's; residual and product stand beside it.
-    assert {"map AP", "residual: map AP", "product: map AP", "intensity:FLAIR AP"} <= set(summary)
-    assert summary["map AP"] != summary["residual: map AP"] != summary["product: map AP"]
-    for source in ("residual", "product"):
-        assert (fold / "validation" / source / f"{tiny.LESION[2]}_map.nii.gz").exists()

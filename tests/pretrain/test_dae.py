@@ -36,15 +36,6 @@ def test_a_step_gives_the_loss_of_the_networks_answer():
     assert 0.5**2 * 0.3 < float(result.loss) < 0.5**2
 
 
-def test_noisy_copies_are_averaged_inside_the_foreground_and_repeat_with_the_seed():
-    restoration = make_task(test_noise_copies=3, test_noise_std=2.0).restoration
-    foreground = np.zeros((5, 16, 16), bool)
-    foreground[:, 4:, :] = True
-    noise = restoration.draw_for_volume(foreground, 2, 2, seed=1)
-    assert noise.shape == (3, 5, 16, 16) and (noise[:, ~foreground] == 0).all()
-    assert noise[:, foreground].std() > 0.5 and not np.array_equal(noise[0, 0], noise[0, 1])
-    assert np.array_equal(noise, restoration.draw_for_volume(foreground, 2, 2, seed=1))
-    assert not np.array_equal(noise, restoration.draw_for_volume(foreground, 2, 2, seed=2))
-    image, extra = torch.randn(5, 2, 16, 16), torch.from_numpy(noise).transpose(0, 1)
-    reconstruction = restoration.reconstruct(torch.nn.Identity(), image, extra)
-    assert torch.allclose(reconstruction, image + extra.mean(1, keepdim=True), atol=1e-5)
+def test_noisy_copies_have_the_settings_noise_of_middle_cells():
+    content = make_task(test_noise_copies=3, test_noise_std=2.0, noise_cell_mm=(8.0, 20.0)).restoration.to_json()
+    assert content == {"kind": "noisy_copies", "spacing": [2.0, 2.0], "copies": 3, "cell_mm": 14.0, "std": 2.0}

@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 import torch
 
@@ -27,25 +26,8 @@ def test_block_follows_the_plans_stride_or_the_setting():
     assert deep.blocks.block_size == (16, 16, 8)
 
 
-def test_reconstruction_uses_only_passes_in_which_the_voxel_was_hidden():
-    """A network that copies its input knows nothing of hidden voxels: the answer must be 0 everywhere."""
-    restoration = make_task().restoration
-    image = torch.randn(1, 2, 32, 32)
-    groups = torch.from_numpy(restoration.draw_for_volume(np.ones((1, 32, 32), bool), 1, 2, seed=3))[0].expand(
-        1, 1, 32, 32
-    )
-    assert float(restoration.reconstruct(torch.nn.Identity(), image, groups).abs().max()) == 0
-
-    class Constant(torch.nn.Module):
-        def forward(self, x):
-            return torch.full_like(x, 5.0)
-
-    assert torch.allclose(restoration.reconstruct(Constant(), image, groups), torch.full_like(image, 5.0))
-
-
-@pytest.mark.parametrize("shape", [(5, 30, 33), (1, 8, 8)])
-def test_groups_of_a_volume_repeat_with_the_seed_and_differ_between_slices(shape):
-    first, again, other = (make_task().restoration.draw_for_volume(np.ones(shape, bool), 1, 2, s) for s in (1, 1, 2))
-    assert first.shape == (1, *shape) and np.array_equal(first, again)
-    if shape[0] > 1:
-        assert not np.array_equal(first, other) and not np.array_equal(first[0, 0], first[0, 1])
+@pytest.mark.parametrize(("ratio", "groups"), [((0.6, 0.75), 3), ((0.75, 0.75), 4), ((0.1, 0.2), 2)])
+def test_passes_hide_about_as_much_as_the_training_did(ratio, groups):
+    """Of g groups one is visible, so 1 − 1/g is hidden."""
+    content = make_task(mask_ratio=ratio).restoration.to_json()
+    assert content == {"kind": "hidden_blocks", "block_size": [8, 8], "groups": groups}

@@ -6,7 +6,6 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.networks.diffusion import DiffusionRecipe
-from nnunet_uad.restoration.channel_kinds import check_channel_choice
 from nnunet_uad.restoration.diffusion import DiffusionProcess
 from nnunet_uad.restoration.frozen import describe_restorer
 from nnunet_uad.restoration.residual_channels import build_residual_network
@@ -94,17 +93,3 @@ def test_images_of_other_channels_are_refused(plans):
     network, _ = build(plans)
     with pytest.raises(ValueError, match=r"expects images of 2 channel\(s\), found 4.*give it the images alone"):
         network(torch.zeros(1, 4, 32, 32))
-
-
-@pytest.mark.parametrize(
-    ("kinds", "form", "said"),
-    [
-        (["signed", "squared"], "channels", "some of signed, absolute, reconstruction"),
-        (["signed", "signed"], "channels", "each once"),
-        (["signed"], "triplet", "channels or siamese"),
-        (["absolute"], "siamese", "signed residual"),
-    ],
-)
-def test_bad_choices(kinds, form, said):
-    with pytest.raises(ValueError, match=said):
-        check_channel_choice(kinds, form)

@@ -14,13 +14,6 @@ from nnunet_uad.weights.safe_file import canonical_tensors, read_pretrained, wri
 NAME = "nnUNetTrainerDiffusionResidual_2epochs_2iters"
 
 
-@pytest.fixture
-def restorer_file(ddpm_fold, results, monkeypatch):
-    path = ddpm_fold / "pretrained.safetensors"
-    monkeypatch.setenv("nnUNet_uad_restorer", str(path))
-    return path
-
-
 def train():
     """Without nnU-Net's final validation, whose processes take longer than this training."""
     trainer = tiny.make_trainer(NAME)
@@ -76,29 +69,6 @@ def test_a_fold_with_another_restorer_is_refused(restorer_file, tmp_path, monkey
     monkeypatch.setenv("nnUNet_uad_restorer", str(tmp_path / "other.safetensors"))
     with pytest.raises(RuntimeError, match="use a restorer of another form"):
         tiny.make_trainer(NAME, fold=1).initialize()
-
-
-def test_both_pretrainings_start_as_the_fine_tuned_model(dae_fold, restorer_file, monkeypatch):
-    """The first output is that of the DAE-pretrained trainer, whatever the residual is."""
-    monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
-    trainers = []
-    for name in ("nnUNetTrainerDAEPretrained", "nnUNetTrainerDAEPretrainedDiffusionResidual"):
-        trainer = tiny.make_trainer(f"{name}_2epochs_2iters")
-        trainer.on_train_start()
-        trainers.append(trainer)
-    plain, both = trainers
-    head = {k: v for k, v in plain.bare_network.state_dict().items() if "seg_layers" in k}
-    both.segmenter.load_state_dict(head, strict=False)
-    image = torch.randn(2, 2, 32, 32)
-    for trainer in trainers:
-        trainer.network.eval()
-    with torch.no_grad():
-        outputs = [t.network(image)[0] for t in trainers]
-    assert torch.allclose(*outputs, atol=1e-5)
-    report = json.loads((Path(both.output_folder) / "transfer.json").read_text())
-    assert report["share"]["all_but_heads"] == 1.0
-    assert any("2 further channel(s) start at 0" in t["reason"] for t in report["tensors"])
-    assert both.settings.freeze_encoder_epochs == plain.settings.freeze_encoder_epochs
 
 
 @pytest.mark.slow

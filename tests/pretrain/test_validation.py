@@ -1,0 +1,165 @@
+import dataclasses
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import SimpleITK
+import tiny
+import torch
+from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
+
+from nnunet_uad.data.cohort import UNLABELLED_FILE
+from nnunet_uad.inference.model import load_restorer
+from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
+
+
+def test_validation_writes_maps_in_the_original_geometry(dae_fold):
+    summary = json.loads((dae_fold / "validation" / "summary.json").read_text())
+    assert [c["identifier"] for c in summary["metric_per_case"]] == tiny.LESION[2:]
+    assert {"MAE_healthy", "MAE_lesion", "MSE_foreground"} <= set(summary["mean"])
+    raw = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTr"
+    for case in tiny.LESION[2:]:
+        image = SimpleITK.ReadImage(str(raw / f"{case}_0000.nii.gz"))
+        score = SimpleITK.ReadImage(str(dae_fold / "validation" / f"{case}_map.nii.gz"))
+        assert score.GetSize() == image.GetSize() and score.GetOrigin() == image.GetOrigin()
+        values = SimpleITK.GetArrayFromImage(score)
+        outside = SimpleITK.GetArrayFromImage(image) == 0
+        assert values.max() > 0.1 and values[outside].mean() < 0.1 * values[~outside].mean()
+        assert (dae_fold / "validation" / f"{case}_montage.png").stat().st_size > 10_000
+
+
+def test_validation_measures_the_maps_beside_the_intensity_and_chooses_thresholds(dae_fold):
+    summary = json.loads((dae_fold / "validation" / "summary.json").read_text())
+    metrics = json.loads((dae_fold / "validation" / "anomaly_metrics.json").read_text())
+    assert set(metrics["scores"]) == {"map", "intensity:FLAIR"} and not metrics["failed"]
+    assert summary["anomaly"]["map AP"] == metrics["scores"]["map"]["pooled"]["AP"]["value"]
+    assert 0 < summary["anomaly"]["map AP"] <= 1
+    # The lesions of the tiny dataset are the brightest of the image.
+    assert summary["anomaly"]["intensity:FLAIR AP"] > 0.9
+    stored = json.loads((dae_fold / "anomaly_thresholds.json").read_text())
+    assert set(stored["thresholds"]) == {"fpr:0.05", "fpr:0.01", "fpr:0.001", "best"}
+    assert stored["thresholds"]["best"]["cases"] == tiny.LESION[2:]
+    assert stored["score"]["residual"] == "auto"
+    assert len(metrics["warnings"]) == 4  # one for each threshold: they were chosen on these very cases
+
+
+@pytest.mark.slow
+def test_saving_reconstructions(tiny_dataset, results, monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_settings", "save_reconstruction=true")
+    fold = tiny.run_training("nnUNetPretrainerMAE_1epochs_1iters")
+    names = {p.name for p in (fold / "validation").iterdir()}
+    assert {f"{tiny.LESION[2]}_reconstruction_000{c}.nii.gz" for c in (0, 1)} <= names
+
+
+class Half(torch.nn.Module):
+    def forward(self, x):
+        return 0.5 * x
+
+
+@pytest.fixture
+def run(dae_fold, tmp_path):
+    """A validation of one case by a network that halves the image; what it says is in ``run.said``."""
+    preprocessed = tmp_path / tiny.DATASET
+    preprocessed.mkdir()
+    (preprocessed / "gt_segmentations").symlink_to(
+        Path(os.environ["nnUNet_preprocessed"]) / tiny.DATASET / "gt_segmentations"
+    )
+    source = str(Path(os.environ["nnUNet_preprocessed"]) / tiny.DATASET / "nnUNetPlans_2d_tiny")
+    restorer = load_restorer(dae_fold.parent, [0], device="cpu")
+    said = []
+    return ValidationRun(
+        folder=tmp_path / "fold_0",
+        dataset=infer_dataset_class(source)(source, [tiny.LESION[2]]),
+        preprocessed=preprocessed,
+        restorer=dataclasses.replace(restorer, networks=[Half()], mirror_axes=None),
+        score=restorer.settings,
+        labels_are_lesions=True,
+        save_reconstruction=False,
+        label_manager=SimpleNamespace(ignore_label=None, all_labels=[0, 1, 2]),
+        rank=0,
+        ranks=1,
+        log=said.append,
+    )
+
+
+def preprocessed_case(run):
+    data, seg, _, _ = run.dataset.load_case(tiny.LESION[2])
+    return np.asarray(data[:]), np.asarray(seg[:])[0]
+
+
+def test_the_error_of_a_reconstruction_by_hand(run):
+    """Half of the image is left over: |x| / 2, the mean over both channels; lesions are all labels above 0."""
+    summary = write_validation_report(run)
+    image, labels = preprocessed_case(run)
+    metrics = summary["mean"]
+    expected = np.abs(image).mean(0) / 2
+    assert metrics["MAE_lesion"] == pytest.approx(expected[labels > 0].mean(), rel=1e-3)
+    assert metrics["MAE_healthy"] == pytest.approx(expected[labels == 0].mean(), rel=1e-3)
+    assert metrics["MSE_foreground"] == pytest.approx((image**2).mean(0)[labels >= 0].mean() / 4, rel=1e-3)
+    assert metrics["lesion_voxels"] == (labels > 0).sum()
+    assert summary["metric_per_case"] == [
+        {"identifier": tiny.LESION[2], "map": f"{tiny.LESION[2]}_map.nii.gz", "metrics": metrics}
+    ]
+    assert json.loads((run.folder / "validation" / "summary.json").read_text())["mean"] == metrics
+
+
+def test_voxels_that_nobody_annotated_are_neither_healthy_nor_lesion(run):
+    ignoring = dataclasses.replace(run, label_manager=SimpleNamespace(ignore_label=2, all_labels=[0, 1]))
+    metrics = write_validation_report(ignoring)["mean"]
+    _, labels = preprocessed_case(run)
+    assert (labels == 2).any()
+    assert metrics["lesion_voxels"] == (labels == 1).sum() and metrics["healthy_voxels"] == (labels == 0).sum()
+    assert metrics["foreground_voxels"] == ((labels == 0) | (labels == 1)).sum()
+
+
+@pytest.mark.parametrize("why", ["nobody labelled the case", "labels are anatomy"])
+def test_without_lesions_the_thresholds_are_those_of_healthy_voxels_alone(run, why):
+    if why == "labels are anatomy":
+        run = dataclasses.replace(run, labels_are_lesions=False)
+    else:
+        (run.preprocessed / UNLABELLED_FILE).write_text(json.dumps([tiny.LESION[2]]))
+    assert write_validation_report(run)["anomaly"] == {}
+    stored = json.loads((run.folder / "anomaly_thresholds.json").read_text())["thresholds"]
+    assert set(stored) == {"fpr:0.05", "fpr:0.01", "fpr:0.001"}
+    score = SimpleITK.GetArrayFromImage(
+        SimpleITK.ReadImage(str(run.folder / "validation" / f"{tiny.LESION[2]}_map.nii.gz"))
+    )
+    # Nothing was resampled, so the file holds the score that the threshold was chosen on.
+    inside = np.zeros(score.shape, bool)
+    labels = preprocessed_case(run)[1]
+    box = run.dataset.load_case(tiny.LESION[2])[3]["bbox_used_for_cropping"]
+    inside[tuple(slice(low, high) for low, high in box)] = labels >= 0
+    above = (score[inside] > stored["fpr:0.05"]["value"]).mean()
+    assert above == pytest.approx(0.05, abs=0.005)
+    assert not (run.folder / "validation" / "anomaly_metrics.json").exists()
+
+
+def test_maps_that_cannot_be_evaluated_are_kept_and_the_reason_is_said(run, tmp_path):
+    broken = tmp_path / "broken"
+    (broken / "gt_segmentations").mkdir(parents=True)
+    said = []
+    summary = write_validation_report(dataclasses.replace(run, preprocessed=broken, log=said.append))
+    assert summary["anomaly"] == {} and summary["mean"]["MAE_foreground"] > 0
+    assert len(said) == 1 and said[0].startswith("WARNING: the anomaly maps were not evaluated: ")
+    assert (run.folder / "validation" / f"{tiny.LESION[2]}_map.nii.gz").exists()
+
+
+def test_a_rank_that_does_not_lead_writes_its_maps_and_no_summary(run, monkeypatch):
+    def gather(gathered, mine):
+        gathered[:] = [mine, mine]
+
+    monkeypatch.setattr("nnunet_uad.pretrain.validation.dist.all_gather_object", gather)
+    assert write_validation_report(dataclasses.replace(run, rank=1, ranks=2)) is None
+    written = {p.name for p in run.output.iterdir()}
+    assert written == {f"{tiny.LESION[2]}_map.nii.gz", f"{tiny.LESION[2]}_montage.png"}
+    assert not (run.folder / "anomaly_thresholds.json").exists()
+
+
+def test_a_method_without_maps_leaves_the_summary_that_nnunets_export_wants(tmp_path):
+    write_no_report(tmp_path, "nnUNetPretrainerContrastive")
+    content = json.loads((tmp_path / "validation" / "summary.json").read_text())
+    assert (content["metric_per_case"], content["mean"], content["anomaly"]) == ([], {}, {})
+    assert content["note"].startswith("nnUNetPretrainerContrastive learns without reconstructing or scoring images")
