@@ -43,7 +43,7 @@ def test_the_defaults_are_those_of_fine_tuning_and_of_the_residual():
 
 
 @pytest.mark.parametrize(
-    ("there", "missing"),
+    ("finished", "missing"),
     [("DAE", "nnUNetPretrainerDDPM"), ("DDPM", "nnUNetPretrainerDAE"), (None, "nnUNetPretrainerDDPM")],
 )
 def test_each_pretraining_that_is_missing_is_named(tiny_dataset, results, finished, missing):
