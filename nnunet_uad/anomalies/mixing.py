@@ -23,10 +23,10 @@ class HealthyPatches:
     :data:`HEALTHY_MARKER`.
 
     Args:
-        dataset: any nnU-Net dataset.
-        locations: healthy centres per case, rows of (0, z, y, x).
-        patch_size: voxels that the loader cuts out; one less than the volume's axes for slices.
-        annotated: the key under which the loader looks for annotated voxels where there is an ignore label.
+        dataset: Any nnU-Net dataset.
+        locations: Healthy centres per case, rows of (0, z, y, x).
+        patch_size: Voxels that the loader cuts out, per axis; two axes for slices.
+        annotated: Key under which the loader looks for annotated voxels where there is an ignore label.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class MixedDataset:
     The loader draws entries with equal probability; entries are repeated so that the share comes out.
 
     Args:
-        annotated: nnU-Net dataset; may be empty when ``share`` is 1.
-        healthy: healthy patches.
-        share: of the healthy patches, from 0 to 1.
+        annotated: Dataset of nnU-Net with the annotated cases; may be empty when ``share`` is 1.
+        healthy: Healthy patches.
+        share: Share of the entries that are healthy patches, from 0 to 1.
 
     Raises:
-        ValueError: a share above 0 without healthy patches, or below 1 without annotated cases.
+        ValueError: A share above 0 without healthy patches, or below 1 without annotated cases.
     """
 
     def __init__(self, annotated: Any, healthy: HealthyPatches, share: float) -> None:

@@ -1,4 +1,7 @@
-"""Perlin noise on a patch (Perlin 1985), for masks and textures."""
+"""Perlin noise on a patch, for masks and textures.
+
+Perlin, SIGGRAPH 1985, https://doi.org/10.1145/325165.325247
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,12 @@ def perlin_noise(shape: Sequence[int], cells: Sequence[float], rng: Random) -> n
     small matrices with the gradients, instead of a loop over corners.
 
     Args:
-        shape: of the patch, 2 or 3 axes.
-        cells: lattice cells along each axis; the lattice starts at a random place within a cell.
-        rng: source of offsets and gradients.
+        shape: Voxels along each axis of the patch, 2 or 3 axes.
+        cells: Lattice cells along each axis; the lattice starts at a random place within a cell.
+        rng: Generator of offsets and gradients.
+
+    Returns:
+        Noise of that shape.
     """
     axes = len(shape)
     fades, ramps, nodes = [], [], []

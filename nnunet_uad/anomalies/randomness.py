@@ -18,7 +18,7 @@ def log_uniform(rng: Random, low: float, high: float) -> float:
 
 
 def inside_voxel(foreground: np.ndarray, rng: Random) -> tuple[int, ...] | None:
-    """A random voxel of ``foreground``, ``None`` if it is empty."""
+    """A random voxel of a mask (*spatial), its index along each axis; ``None`` if the mask is empty."""
     # Trying places is faster than listing all of them, and as fair.
     tries = (rng.random_sample((20, foreground.ndim)) * foreground.shape).astype(np.intp)
     hits = np.flatnonzero(foreground[tuple(tries.T)])

@@ -29,28 +29,33 @@ class Shape:
     """A place in a patch.
 
     Attributes:
-        box: in the patch.
-        depth: field of the box's shape, mm below the edge; negative outside.
+        box: Place in the patch.
+        depth: Depth below the edge, mm, at every voxel of the box (*box); negative outside.
     """
 
     box: Box
     depth: np.ndarray
 
     def soft(self, edge_mm: float) -> np.ndarray:
-        """Opacity: 0.5 on the edge, rising from 0 to 1 over ``edge_mm``."""
+        """Opacity at every voxel of the box (*box): 0.5 on the edge, rising from 0 to 1 over ``edge_mm``."""
         return np.clip(self.depth / edge_mm + 0.5, 0, 1)
 
 
 def perlin_mask(foreground: np.ndarray, spacing: Sequence[float], rng: Random) -> np.ndarray:
-    """Perlin noise above a threshold within the foreground (DRAEM, Zavrtanik et al., ICCV 2021, section 3.2).
+    """Perlin noise above a threshold within the foreground.
 
     Each axis has a scale of its own. Where the noise nowhere exceeds the threshold, half of its maximum is taken, so
     that the mask is empty only if the foreground is.
 
+    DRAEM: Zavrtanik et al., ICCV 2021, section 3.2, https://arxiv.org/abs/2108.07610
+
     Args:
-        foreground: boolean, of the patch.
-        spacing: mm per axis.
-        rng: source of randomness.
+        foreground: Voxels that may be changed (*spatial), boolean.
+        spacing: Voxel size, mm per axis.
+        rng: Generator that all randomness comes from.
+
+    Returns:
+        Mask (*spatial), boolean.
     """
     cells = []
     for n, s in zip(foreground.shape, spacing, strict=True):
@@ -65,7 +70,14 @@ def perlin_mask(foreground: np.ndarray, spacing: Sequence[float], rng: Random) -
 
 
 def random_box(foreground: np.ndarray, spacing: Sequence[float], size_mm: Sequence[float], rng: Random) -> Box | None:
-    """A box around a foreground voxel, each edge from ``size_mm``; ``None`` without foreground."""
+    """A box around a foreground voxel; ``None`` without foreground.
+
+    Args:
+        foreground: Voxels that may be changed (*spatial), boolean.
+        spacing: Voxel size, mm per axis.
+        size_mm: Range of the edges, mm.
+        rng: Generator that all randomness comes from.
+    """
     centre = inside_voxel(foreground, rng)
     if centre is None:
         return None
@@ -92,10 +104,10 @@ def random_blob(
     """An ellipsoid with an irregular surface around a foreground voxel; ``None`` without foreground.
 
     Args:
-        foreground: boolean, of the patch.
-        spacing: mm per axis.
-        size_mm: range of the diameter per axis.
-        rng: source of randomness.
+        foreground: Voxels that may be changed (*spatial), boolean.
+        spacing: Voxel size, mm per axis.
+        size_mm: Range of the diameter along each axis, mm.
+        rng: Generator that all randomness comes from.
     """
     box = random_box(foreground, spacing, size_mm, rng)
     if box is None:
@@ -114,12 +126,12 @@ class LesionShapes:
     """Shapes of real lesions: the connected components of a folder of masks.
 
     Args:
-        folder: of masks in any format that SimpleITK reads.
-        spacing: mm per axis of the patches; a 2D patch gets slices along the first axis of the masks.
+        folder: Folder of masks in any format that SimpleITK reads.
+        spacing: Voxel size of the patches, mm per axis; a 2D patch gets slices along the first axis of the masks.
 
     Raises:
-        FileNotFoundError: no such folder.
-        ValueError: no masks, masks with other values than one besides 0, or nothing but empty masks.
+        FileNotFoundError: No such folder.
+        ValueError: No masks, masks with other values than one besides 0, or nothing but empty masks.
     """
 
     def __init__(self, folder: str | Path, spacing: Sequence[float]) -> None:
@@ -183,10 +195,10 @@ def _read_mask(path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
 
     image = SimpleITK.ReadImage(str(path))
     values = SimpleITK.GetArrayFromImage(image)
-    found = np.unique(values)
-    if values.ndim != 3 or len(found) > 2 or found[0] != 0:
+    present = np.unique(values)
+    if values.ndim != 3 or len(present) > 2 or present[0] != 0:
         raise ValueError(
             f"{path} is no binary mask: expected a volume of 0 and one other value, found {values.ndim} axes and the "
-            f"values {', '.join(f'{v:g}' for v in found[:5])}{' …' if len(found) > 5 else ''}."
+            f"values {', '.join(f'{v:g}' for v in present[:5])}{' …' if len(present) > 5 else ''}."
         )
     return values != 0, tuple(float(s) for s in image.GetSpacing()[::-1])

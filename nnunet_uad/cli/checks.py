@@ -21,7 +21,14 @@ _SUPPORTED_NNUNET = (2, 8), (3, 0)
 
 @dataclass(frozen=True)
 class CheckResult:
-    """Outcome of a check: what was found, and what fixes it unless it is ``ok``."""
+    """Outcome of a check.
+
+    Attributes:
+        name: Name of what was checked.
+        status: ``ok``, ``warning`` or ``failed``.
+        found: Words for what was found.
+        fix: Command or words that fix it unless it is ``ok``.
+    """
 
     name: str
     status: Literal["ok", "warning", "failed"]

@@ -79,7 +79,7 @@ def _channel(baseline: str, images: Path) -> int:
     """Index of the channel that a baseline names, from the dataset.json above the images.
 
     Raises:
-        ValueError: not ``intensity:CHANNEL``, or no such channel.
+        ValueError: Not ``intensity:CHANNEL``, or no such channel.
     """
     kind, _, channel = baseline.partition(":")
     if kind != "intensity" or not channel:
@@ -88,13 +88,13 @@ def _channel(baseline: str, images: Path) -> int:
         return int(channel)
     path = images.resolve().parent / "dataset.json"
     names: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["channel_names"] if path.is_file() else {}
-    found = [int(k) for k, name in names.items() if str(name).casefold() == channel.casefold()]
-    if not found:
+    indices = [int(k) for k, name in names.items() if str(name).casefold() == channel.casefold()]
+    if not indices:
         raise ValueError(
             f"No channel {channel!r} in {path} ({', '.join(map(str, names.values())) or 'no such file'}). Name one of "
             "them, or give its number: intensity:0"
         )
-    return found[0]
+    return indices[0]
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     parser.add_argument("study", type=Path, metavar="STUDY.yaml")
-    parser.add_argument("-o", type=Path, required=True, metavar="FOLDER", help="where to write")
+    parser.add_argument("-o", type=Path, required=True, metavar="FOLDER", help="folder to write into")
 
 
 def run(arguments: argparse.Namespace) -> int:

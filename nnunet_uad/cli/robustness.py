@@ -27,10 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-f", nargs="+", default=["0"], metavar="FOLD", help="folds, each predicted on its validation cases")
     add("-tr", nargs="+", required=True, metavar="TRAINER", help="full names; the first is the reference")
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
-    add("-o", type=Path, required=True, metavar="DIR", help="where to write")
+    add("-o", type=Path, required=True, metavar="DIR", help="folder to write into")
     add("--artefacts", nargs="+", default=list(ARTEFACTS), metavar="NAME", help=", ".join(ARTEFACTS))
     add("--severities", nargs="+", type=int, default=list(SEVERITIES), metavar="N", help="1 to 5")
-    add("--seed", type=int, default=0, help="of the artefacts (default: 0)")
+    add("--seed", type=int, default=0, help="seed of the artefacts (default: 0)")
     add("-chk", default="checkpoint_final.pth", metavar="FILE", help="checkpoint (default: checkpoint_final.pth)")
     add("--disable_tta", action="store_true", help="no mirroring: faster")
     add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
@@ -69,8 +69,8 @@ def _validation_cases(dataset: str, folds: list[str]) -> dict[str, list[str]]:
     """Validation cases of the folds, as nnU-Net split them.
 
     Raises:
-        ValueError: a fold that has none.
-        FileNotFoundError: no splits yet.
+        ValueError: A fold that has none.
+        FileNotFoundError: No splits yet.
     """
     path = dataset_folder("nnUNet_preprocessed", dataset) / "splits_final.json"
     if not path.is_file():

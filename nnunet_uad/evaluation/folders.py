@@ -30,18 +30,18 @@ class EvaluationRequest:
     """What is compared with what.
 
     Attributes:
-        maps: folders with ``<case>_map.*`` (or plain ``<case>.*``); with ``probabilities`` those of ``<case>.npz``.
-        labels: folder with ``<case>.*``.
-        lesion_labels: label values that count as lesion; values 0 and 1 are expected if empty.
-        ignore_label: label value whose voxels do not count.
-        masks: folder with foregrounds ``<case>.*``; scores outside count as the lowest.
-        images: folder with ``<case>_0000.*``, for baselines.
-        baselines: channel index per name of the baseline.
-        thresholds: fixed thresholds by name.
-        resample: resample maps that lie on another grid.
-        healthy_cases: accept cases without lesion.
-        only: restrict to these cases.
-        probabilities: score what ``nnUNetv2_predict --save_probabilities`` wrote.
+        maps: Folders with ``<case>_map.*`` (or plain ``<case>.*``); with ``probabilities`` those of ``<case>.npz``.
+        labels: Folder with ``<case>.*``.
+        lesion_labels: Label values that count as lesion; values 0 and 1 are expected if empty.
+        ignore_label: Label value whose voxels do not count.
+        masks: Folder with foregrounds ``<case>.*``; scores outside count as the lowest.
+        images: Folder with ``<case>_0000.*``, for baselines.
+        baselines: Channel index per name of the baseline.
+        thresholds: Fixed thresholds by name.
+        resample: Whether maps that lie on another grid are resampled.
+        healthy_cases: Whether cases without lesion are accepted.
+        only: Cases to evaluate; all if empty.
+        probabilities: Whether the maps are what ``nnUNetv2_predict --save_probabilities`` wrote.
 
     Example:
         >>> maps = Path("nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d/fold_0/validation")
@@ -78,8 +78,8 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
         with intervals; per case the same; ``failed`` lists the cases left out and why.
 
     Raises:
-        ValueError: nothing at all could be evaluated.
-        FileNotFoundError: a folder is missing.
+        ValueError: Nothing at all could be evaluated.
+        FileNotFoundError: A folder is missing.
 
     Example:
         >>> maps = Path("nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d/fold_0/validation")
@@ -180,7 +180,7 @@ def _pair(request: EvaluationRequest) -> tuple[dict[str, dict[str, Path]], dict[
     files: dict[str, dict[str, Path]] = {}
     failed: dict[str, str] = {}
     for case in sorted(request.only or {*maps, *labels}):
-        missing = [what for what, there in {"map": maps, "label": labels}.items() if case not in there]
+        missing = [what for what, files_of in {"map": maps, "label": labels}.items() if case not in files_of]
         if request.masks and case not in masks:
             missing.append("mask")
         absent = [str(k) for k in request.baselines.values() if k not in images.get(case, {})]
@@ -231,11 +231,11 @@ def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path]) -
 
 
 def _lesions(labels: np.ndarray, valid: np.ndarray, request: EvaluationRequest) -> np.ndarray:
-    found = sorted({int(v) for v in np.unique(labels[valid])} - {0})
-    if not request.lesion_labels and set(found) - {1}:
+    present = sorted({int(v) for v in np.unique(labels[valid])} - {0})
+    if not request.lesion_labels and set(present) - {1}:
         raise ValueError(
-            f"the labels hold the values {found}, where 0 and 1 were expected. Say which are lesions: "
-            f"--labels {' '.join(map(str, found))}"
+            f"the labels hold the values {present}, where 0 and 1 were expected. Say which are lesions: "
+            f"--labels {' '.join(map(str, present))}"
         )
     positive = np.isin(labels, list(request.lesion_labels or (1,))) & valid
     if not positive.any() and not request.healthy_cases:

@@ -1,4 +1,7 @@
-"""The baseline that every anomaly score has to beat: the intensity itself (Meissen et al., BrainLes 2021)."""
+"""The baseline that every anomaly score has to beat: the intensity itself.
+
+Meissen et al., BrainLes 2021, https://arxiv.org/abs/2109.06023
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ def equalised_intensity(image: np.ndarray, foreground: np.ndarray) -> np.ndarray
     Equal intensities get the same, their highest rank.
 
     Args:
-        image: one channel, any shape.
-        foreground: boolean, of the same shape.
+        image: Intensities of one channel, any shape.
+        foreground: Mask of the foreground, boolean, of the same shape.
     """
     result = np.zeros(image.shape, dtype=np.float32)
     values = image[foreground]

@@ -1,4 +1,7 @@
-"""Intervals over cases: the percentile bootstrap (Efron 1979)."""
+"""Intervals over cases: the percentile bootstrap.
+
+Efron 1979, https://doi.org/10.1214/aos/1176344552
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,12 @@ def intervals(
     """Percentile intervals of statistics over resampled cases.
 
     Args:
-        cases: their number.
-        statistics: weights (cases,), how often each case counts → values (K,); a value's resamples where it is NaN
-            are left out.
-        draws: resamples.
-        level: of the intervals.
-        seed: of the resamples.
+        cases: Number of cases.
+        statistics: Function from weights (cases,), how often each case counts, to values (K,); a value's resamples
+            where it is NaN are left out.
+        draws: Number of resamples.
+        level: Coverage of the intervals, from 0 to 1.
+        seed: Seed of the resamples.
 
     Returns:
         Lower and upper end of each value, ``None`` for one that is never defined; ``None`` altogether for a single
@@ -36,16 +39,16 @@ def intervals(
         return None
     values = np.array([statistics(weights) for weights in resamples(cases, draws, seed)])
     tail = (1 - level) / 2
-    found: list[tuple[float, float] | None] = []
+    ends: list[tuple[float, float] | None] = []
     for column in values.T:
         known = column[~np.isnan(column)]
         low, high = np.quantile(known, [tail, 1 - tail]) if len(known) else (0.0, 0.0)
-        found.append((float(low), float(high)) if len(known) else None)
-    return found
+        ends.append((float(low), float(high)) if len(known) else None)
+    return ends
 
 
 def mean_interval(values: Sequence[float], draws: int = DRAWS) -> tuple[float, float] | None:
     """Interval of the mean over cases; cases without a value (NaN) are left out."""
     known = np.array([v for v in values if not np.isnan(v)])
-    found = intervals(len(known), lambda weights: np.array([weights @ known / weights.sum()]), draws)
-    return found[0] if found else None
+    ends = intervals(len(known), lambda weights: np.array([weights @ known / weights.sum()]), draws)
+    return ends[0] if ends else None

@@ -18,9 +18,9 @@ class Curve:
     """What every threshold selects, thresholds descending.
 
     Attributes:
-        bins: (K,) of the histogram, descending; a voxel is selected where its score is in the bin or above.
-        true_positives: (K,) selected lesion voxels.
-        false_positives: (K,) selected other voxels.
+        bins: Bins (K,) of the histogram, descending; a voxel is selected where its score is in the bin or above.
+        true_positives: Number of selected lesion voxels (K,).
+        false_positives: Number of selected other voxels (K,).
     """
 
     bins: np.ndarray
@@ -29,7 +29,7 @@ class Curve:
 
     @classmethod
     def of(cls, histogram: ScoreHistogram) -> Curve:
-        """From the occupied bins of a histogram."""
+        """The curve over the occupied bins of a histogram."""
         occupied = np.flatnonzero(histogram.voxels)[::-1]
         positives = histogram.positives[occupied]
         negatives = histogram.voxels[occupied] - positives
@@ -85,7 +85,7 @@ def threshold_at_fpr(curve: Curve, rate: float) -> float:
     """The lowest threshold that selects at most ``rate`` of the voxels without lesion.
 
     Raises:
-        ValueError: a rate outside (0, 1), or no voxel without lesion to measure it on.
+        ValueError: A rate outside (0, 1), or no voxel without lesion to measure it on.
     """
     if not 0 < rate < 1:
         raise ValueError(f"A false-positive rate is a number between 0 and 1, found {rate}.")

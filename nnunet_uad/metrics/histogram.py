@@ -34,11 +34,11 @@ class ScoreHistogram:
         """Count voxels.
 
         Args:
-            scores: any shape, higher is more anomalous; converted to float32.
-            positive: boolean, of the same shape.
+            scores: Scores of any shape, higher is more anomalous; converted to float32.
+            positive: Mask of the lesions, boolean, of the same shape.
 
         Raises:
-            ValueError: different shapes, or NaN among the scores.
+            ValueError: Different shapes, or NaN among the scores.
         """
         if scores.shape != positive.shape:
             raise ValueError(f"Scores have shape {scores.shape}, labels {positive.shape}; expected the same.")
@@ -101,16 +101,18 @@ def bins_of(scores: np.ndarray) -> np.ndarray:
     probabilities and ranks crowd below 1 as other scores do above 0.
 
     Args:
-        scores: float32, contiguous.
+        scores: Scores of any shape, float32, contiguous.
 
     Raises:
-        ValueError: NaN, which has no place in an order.
+        ValueError: NaN among the scores, which has no place in an order.
     """
     magnitude = np.abs(scores)
     bins = _plain_bins(magnitude)
     highest = int(bins.max()) if bins.size else 0
     if highest > _INFINITE_BIN:
-        raise ValueError("The scores hold NaN, which cannot be ranked. Mend the anomaly map.")
+        raise ValueError(
+            "The scores hold NaN, which cannot be ranked. Fix the anomaly map: every voxel needs a number."
+        )
     if highest > _HALF:
         above = bins >= _ONE
         crowded = bins > _HALF

@@ -12,9 +12,9 @@ def explained_variance_sums(
     """Squared error and variance of a batch, summed over the weighted voxels.
 
     Args:
-        output: reconstruction (B, C, *spatial).
-        clean: target of the same shape.
-        weight: (B, 1, *spatial); voxels with weight 0 do not count.
+        output: Reconstruction (B, C, *spatial), z-score units.
+        clean: Target of the same shape.
+        weight: Weight of every voxel (B, 1, *spatial); those with weight 0 do not count.
 
     Returns:
         Two scalars on the device: Σ w (output − clean)² and Σ w (clean − mean)², the mean per channel over the
@@ -32,9 +32,9 @@ def reconstruction_report(image: np.ndarray, reconstruction: np.ndarray, seg: np
     """Errors of one case in z-score units, healthy and lesion voxels apart.
 
     Args:
-        image: preprocessed image (C, z, y, x).
-        reconstruction: of the same shape.
-        seg: labels (z, y, x): −1 outside the foreground, 0 healthy, above 0 lesion.
+        image: Preprocessed image (C, z, y, x), z-score units.
+        reconstruction: Reconstruction of the same shape.
+        seg: Labels (z, y, x): −1 outside the foreground, 0 healthy, above 0 lesion.
 
     Returns:
         Mean squared and mean absolute error over the foreground, and the mean absolute error of healthy and of

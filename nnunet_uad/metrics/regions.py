@@ -1,4 +1,7 @@
-"""AUPRO: area under the per-region overlap curve (Bergmann et al., MVTec AD, CVPR 2019)."""
+"""AUPRO: area under the per-region overlap curve.
+
+Bergmann et al., MVTec AD, CVPR 2019, https://doi.org/10.1109/CVPR.2019.00982
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,12 @@ class RegionOverlap:
         self._weights: dict[int, float] = {}
 
     def add(self, scores: np.ndarray, positive: np.ndarray) -> None:
-        """Add a case: scores and boolean labels of the same shape."""
+        """Add a case.
+
+        Args:
+            scores: Anomaly map, any shape, higher is more anomalous.
+            positive: Mask of the lesions, boolean, of the same shape.
+        """
         labels, count = connected_components(positive)
         if not count:
             return
@@ -42,11 +50,11 @@ class RegionOverlap:
         """Area under region overlap over the false-positive rate up to ``max_rate``, divided by ``max_rate``.
 
         Args:
-            curve: of the same cases, for the false-positive rates.
-            max_rate: where to stop.
+            curve: Curve of the same cases, for the false-positive rates.
+            max_rate: False-positive rate up to which the area is measured, above 0.
 
         Returns:
-            In [0, 1]; NaN without regions or without voxels outside them.
+            Area from 0 to 1; NaN without regions or without voxels outside them.
         """
         if not self.regions or not curve.negatives:
             return float("nan")

@@ -15,14 +15,19 @@ from nnunet_uad.robustness.artefacts import corrupt
 
 @dataclass(frozen=True, order=True)
 class Condition:
-    """An artefact at a severity; ``clean`` at 0 is the image itself."""
+    """An artefact at a severity; ``clean`` at 0 is the image itself.
+
+    Attributes:
+        artefact: Name of the artefact.
+        severity: Severity from 1 to 5; 0 for the clean image.
+    """
 
     artefact: str
     severity: int
 
     @property
     def name(self) -> str:
-        """Of its folders and rows."""
+        """Name of its folders and rows."""
         return f"{self.artefact}_{self.severity}"
 
 
@@ -35,15 +40,15 @@ def corrupted_files(
     """The files of a case under a condition, written if they are not there yet.
 
     Args:
-        folder: of all corrupted images.
-        condition: artefact and severity.
-        case: identifier.
-        files: its raw images, a channel each.
-        seed: of what is drawn.
-        ending: of the files.
+        folder: Folder of all corrupted images.
+        condition: Artefact and severity.
+        case: Identifier of the case.
+        files: Raw images of the case, a channel each.
+        seed: Seed of what is drawn.
+        ending: Ending of the files.
 
     Raises:
-        ValueError: images that are no volumes.
+        ValueError: Images that are no volumes.
     """
     if condition == CLEAN:
         return list(files)

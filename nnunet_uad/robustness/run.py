@@ -27,16 +27,16 @@ class RobustnessRequest:
     """What is predicted.
 
     Attributes:
-        raw: folder of the dataset in nnUNet_raw.
-        folds: fold → identifiers of its validation cases.
-        models: trainer's name → model folder.
-        artefacts: names.
-        output: where to write.
-        severities: 1 to 5.
-        seed: of the artefacts.
-        checkpoint: file name.
-        mirroring: use test-time mirroring.
-        device: where to predict.
+        raw: Folder of the dataset in nnUNet_raw.
+        folds: Fold → identifiers of its validation cases.
+        models: Name of a trainer → folder of its model.
+        artefacts: Names of the artefacts.
+        output: Folder to write into.
+        severities: Severities from 1 to 5.
+        seed: Seed of the artefacts.
+        checkpoint: Name of the checkpoint's file.
+        mirroring: Whether test-time mirroring is used.
+        device: Device to predict on.
     """
 
     raw: Path
@@ -52,7 +52,7 @@ class RobustnessRequest:
 
     @property
     def conditions(self) -> list[Condition]:
-        """The clean images first."""
+        """Conditions to predict under, the clean images first."""
         return [CLEAN, *(Condition(a, s) for a in self.artefacts for s in self.severities)]
 
 
@@ -63,8 +63,8 @@ def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
         Case → its raw images.
 
     Raises:
-        ValueError: unknown artefacts, missing images or labels, results of another run in the output folder.
-        FileNotFoundError: models or folds that are not trained.
+        ValueError: Unknown artefacts, missing images or labels, results of another run in the output folder.
+        FileNotFoundError: Models or folds that are not trained.
     """
     check_artefacts(request.artefacts, request.severities)
     missing = [
@@ -78,10 +78,10 @@ def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
             "These folds are not trained: " + ", ".join(missing) + ". Train them (nnUNetv2_train DATASET CONFIGURATION "
             "FOLD -tr TRAINER), or name a checkpoint that exists with -chk."
         )
-    there = channels_in(request.raw / "imagesTr")
+    images = channels_in(request.raw / "imagesTr")
     cases = sorted({case for fold in request.folds.values() for case in fold})
     ending = json.loads((request.raw / "dataset.json").read_text(encoding="utf-8"))["file_ending"]
-    absent = [c for c in cases if c not in there or not (request.raw / "labelsTr" / f"{c}{ending}").is_file()]
+    absent = [c for c in cases if c not in images or not (request.raw / "labelsTr" / f"{c}{ending}").is_file()]
     if absent or not cases:
         raise ValueError(
             f"{request.raw} lacks images or labels of the validation cases {', '.join(absent) or '(there are none)'}."
@@ -93,14 +93,14 @@ def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
         "dataset": request.raw.name,
     }
     claim(request.output / RECORD, record, "rows", "Choose another -o.")
-    return {case: [there[case][k] for k in sorted(there[case])] for case in cases}
+    return {case: [images[case][k] for k in sorted(images[case])] for case in cases}
 
 
 def run_robustness(request: RobustnessRequest) -> list[dict[str, Any]]:
     """Predict and score what has no row yet.
 
     Returns:
-        All rows: trainer, fold, artefact, severity, case, Dice per class, mean Dice, AP.
+        All rows: trainer, fold, artefact, severity, case, Dice per class, and the metrics of a case.
     """
     files = check_request(request)
     jobs = list(_jobs(request))
@@ -144,9 +144,9 @@ def _predict(
     folder = request.output / "predictions" / trainer / f"fold_{fold}" / condition.name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    found = []
+    rows = []
     for case, files_of_case in zip(cases, images, strict=True):
         path, label = folder / f"{case}{ending}", request.raw / "labelsTr" / f"{case}{ending}"
         scores = score_case(path, segment(predictor, files_of_case, path), label, predictor)
-        found.append({"trainer": trainer, "fold": fold, **condition.__dict__, "case": case, **scores})
-    return found
+        rows.append({"trainer": trainer, "fold": fold, **condition.__dict__, "case": case, **scores})
+    return rows
