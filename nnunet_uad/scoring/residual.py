@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-#: Width of the structural similarity's window (Wang et al., IEEE TIP 2004), as a Gaussian's standard deviation.
+#: Width of the structural similarity's window, as a Gaussian's standard deviation (Wang et al., IEEE TIP 2004,
+#: https://doi.org/10.1109/TIP.2003.819861).
 _SSIM_SIGMA_VOXELS = 1.5
 _K1, _K2 = 0.01, 0.03
 

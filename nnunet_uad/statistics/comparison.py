@@ -65,9 +65,10 @@ def compare(arm: ScoreMatrix, baseline: ScoreMatrix) -> Comparison | None:
 
 
 def wilcoxon(differences: np.ndarray) -> tuple[float, float]:
-    """Two-sided p (SciPy) and the rank-biserial correlation (Kerby, Comprehensive Psychology 2014).
+    """Two-sided p (SciPy) and the rank-biserial correlation.
 
-    The latter is (sum of ranks of positive − of negative differences) / sum of all ranks.
+    The latter is (sum of ranks of positive − of negative differences) / sum of all ranks (Kerby, Comprehensive
+    Psychology 2014, https://doi.org/10.2466/11.IT.3.1).
 
     Args:
         differences: Differences (cases,); those that are 0 do not count.
@@ -86,7 +87,9 @@ def wilcoxon(differences: np.ndarray) -> tuple[float, float]:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (Scandinavian Journal of Statistics 1979); NaN stays and does not count.
+    """Holm's step-down correction; NaN stays and does not count.
+
+    Holm, Scandinavian Journal of Statistics 1979, https://www.jstor.org/stable/4615733.
 
     Args:
         p_values: Values to correct.

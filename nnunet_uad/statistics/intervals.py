@@ -39,8 +39,8 @@ class Interval:
 def case_interval(scores: ScoreMatrix, draws: int = DRAWS, seed: int = 0) -> Interval | None:
     """Bootstrap over cases within trainings: a case is drawn with its scores of all trainings.
 
-    The percentiles are expanded for small numbers of cases (Hesterberg, The American Statistician 2015, section 5.3):
-    without it 20 cases give intervals that are too short.
+    The percentiles are expanded for small numbers of cases (Hesterberg, The American Statistician 2015, section 5.3,
+    https://doi.org/10.1080/00031305.2015.1089789): without it 20 cases give intervals that are too short.
 
     Args:
         scores: Scores of trainings and cases.
@@ -106,9 +106,10 @@ class MeanVariance:
     def half_width(self) -> float:
         """Half the width of the 95 % interval: Student's for one part, the generalised interval for three.
 
-        Generalised interval (Weerahandi, JASA 1993): each part's estimate is divided by draws of χ²/df, its own
-        sampling distribution, and a normal variable is scaled by the root of the sum. Few trainings that may or may not
-        differ make it wide; an approximation by one number of degrees of freedom (Satterthwaite) is too short then.
+        Generalised interval (Weerahandi, JASA 1993, https://doi.org/10.1080/01621459.1993.10476355): each part's
+        estimate is divided by draws of χ²/df, its own sampling distribution, and a normal variable is scaled by the
+        root of the sum. Few trainings that may or may not differ make it wide; an approximation by one number of
+        degrees of freedom (Satterthwaite) is too short then.
         """
         if not self.by_case:
             return float(stats.t.ppf((1 + LEVEL) / 2, self.freedoms[0]) * np.sqrt(self.total))
@@ -123,7 +124,7 @@ def interval(scores: ScoreMatrix) -> Interval | None:
     """Interval of the mean over cases and trainings, both taken as random samples.
 
     Model: score = mean + training + case + rest. The three variances are estimated from the mean squared differences
-    of pairs of scores that share the case, the training, or neither (symmetric sums; Koch, Technometrics 1967), which
+    of pairs of scores that share the case, the training, or neither (symmetric sums; Koch, Technometrics, 1967), which
     needs no balance; the variance of the mean follows.
 
     Args:
