@@ -5,8 +5,6 @@ import re
 
 from reports import report
 
-from nnunet_uad.cli.main import main
-
 
 def test_the_page_stands_alone_and_can_be_read_by_machines(finished):
     folder, page = report(finished)
@@ -30,15 +28,6 @@ def test_robustness_is_shown_if_it_was_run(finished):
     (folder / "robustness.json").write_text(json.dumps(content))
     _, page = report(finished)
     assert ["DAE", "0.700", "1.250", "1.100 to 1.400"] in page.rows and "Robustness to artefacts" in page.headings
-
-
-def test_nothing_to_report(workplace, capsys):
-    path = workplace.write()
-    assert main(["report", str(path), "-o", str(workplace.folder / "r")]) == 1
-    assert "holds no planned study" in capsys.readouterr().err
-    workplace.plan()
-    assert main(["report", str(path), "-o", str(workplace.folder / "r")]) == 1
-    assert "No cell of the study" in capsys.readouterr().err and not (workplace.folder / "r").exists()
 
 
 def test_the_same_results_give_the_same_page(finished):
