@@ -238,7 +238,7 @@ def score_fold(root: Path, name: str, fold: int, changes: dict, mirroring: bool)
 def maps_of(
     restorer: Restorer, image: np.ndarray, restored: np.ndarray, foreground: np.ndarray, properties: dict
 ) -> dict[str, np.ndarray]:
-    """All maps that are compared, of one reconstruction."""
+    """All maps (z, y, x) that are compared, of one reconstruction (C, z, y, x)."""
     spacing = restorer.model.spacing_of(properties)
     names = restorer.model.channel_names
     maps = {

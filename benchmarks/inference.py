@@ -47,9 +47,11 @@ def main() -> None:
         predictor.label_manager = SimpleNamespace(num_segmentation_heads=channels)
 
         def stock(predictor: nnUNetPredictor = predictor) -> None:
+            """nnU-Net's own prediction."""
             predictor.predict_sliding_window_return_logits(torch.from_numpy(image))
 
         def ours(axes: tuple[int, ...] | None = axes) -> None:
+            """The same network in our sliding window."""
             window = Window(ModelPlan(plans, manager, dataset_json), axes, device)
             reconstruct_volume(image, None, lambda x, _: network(x), window)
 

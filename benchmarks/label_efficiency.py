@@ -89,7 +89,7 @@ def _dice(case: dict) -> list[float]:
 
 
 def interval(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean: draws are resampled, then cases within each draw."""
+    """95 % bootstrap interval of the mean of scores (draws, cases): draws are resampled, then cases within each."""
     rng = np.random.default_rng(seed)
     draws, cases = values.shape
     picked = rng.integers(draws, size=(BOOTSTRAPS, draws))

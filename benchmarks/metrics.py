@@ -21,7 +21,7 @@ KINDS = {"easy, prevalence 2 %": (0.02, 3.0), "skewed, prevalence 1e-5": (1e-5, 
 
 
 def made(prevalence: float, shift: float, voxels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Positive scores of lesion and other voxels that overlap."""
+    """Positive scores (voxels,) of lesion and other voxels that overlap, and which are lesion."""
     rng = np.random.default_rng(0)
     labels = rng.random(voxels, dtype=np.float32) < prevalence
     scores = rng.standard_normal(voxels, dtype=np.float32)
@@ -60,7 +60,7 @@ class Peak:
 
 
 def streaming(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Average precision from a histogram."""
+    """Average precision of scores (any shape) from a histogram."""
     histogram = ScoreHistogram()
     histogram.add(scores, labels)
     return average_precision(Curve.of(histogram))

@@ -42,6 +42,7 @@ def segmentation_scorer(trainer: Any) -> Scorer:
     )
 
     def score(image: np.ndarray, foreground: np.ndarray, properties: dict[str, Any]) -> np.ndarray:
+        """Probability of any foreground (z, y, x) of an image (C, z, y, x)."""
         logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(image)).float()
         return (1 - logits.softmax(0)[0]).cpu().numpy()
 
@@ -52,6 +53,7 @@ def map_scorer(restorer: Any, settings: Any) -> Scorer:
     """Anomaly maps of a pretrainer."""
 
     def score(image: np.ndarray, foreground: np.ndarray, properties: dict[str, Any]) -> np.ndarray:
+        """Anomaly map (z, y, x) of an image (C, z, y, x)."""
         restored = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
         detection = restorer.detect(image) if restorer.restoration.detects else None
         return restorer.anomaly_score(image, restored, foreground, properties, settings, detection)

@@ -100,7 +100,7 @@ def cells(root: str, pretrained: Path, arms: Sequence[str], budgets: Sequence[st
 
 
 def values(rows: Sequence[dict], where: str, metric: str) -> np.ndarray:
-    """Draws x cases."""
+    """Scores (draws, cases) of a metric."""
     ordered = sorted(rows, key=lambda r: r["tags"]["draw"])
     return np.array([[case[metric] for _, case in sorted(r["summary"][where].items())] for r in ordered])
 

@@ -83,6 +83,7 @@ def measure_noise(arguments: argparse.Namespace) -> dict:
     octaves = len(processes["simplex"]._simplex.wavelengths)
 
     def peer() -> None:
+        """Noise as public diffusion code draws it, sample by sample."""
         for sample in range(batch * CHANNELS):
             opensimplex.seed(sample)
             noise = np.zeros(patch)
@@ -91,7 +92,7 @@ def measure_noise(arguments: argparse.Namespace) -> dict:
                 noise += 0.8**k * opensimplex.noise2array(np.arange(patch[1]) * scale, np.arange(patch[0]) * scale)
 
     functions: dict[str, Callable] = {
-        **{kind: lambda p=process: p.draw_noise(image) for kind, process in processes.items()},
+        **{kind: lambda p=process: p.draw(image) for kind, process in processes.items()},
         "opensimplex": peer,
     }
     seconds = median_times(functions, max(3, arguments.rounds // 5), device)
@@ -126,6 +127,7 @@ def measure_volume(arguments: argparse.Namespace) -> dict:
         diffusion = nnUNetPretrainerDDPM.make_network(settings, manager, channels).average.to(device)
 
         def restore(restoration: Any = restoration, diffusion: Any = diffusion) -> None:
+            """Reconstruct the volume."""
             extra = restoration.draw_for_volume(np.ones(image.shape[1:], bool), channels, len(manager.patch_size), 0)
             apply = lambda tile, noise: restoration.reconstruct(diffusion, tile, noise)  # noqa: E731
             reconstruct_volume(image, extra, apply, Window(ModelPlan(plans, manager, dataset_json), None, device))
@@ -158,6 +160,7 @@ def measure_anomalies(arguments: argparse.Namespace) -> dict:
     call = RandomAnomalyTransform.__call__
 
     def timed_call(self: RandomAnomalyTransform, **data_dict: object) -> dict:
+        """The transform, with its seconds kept."""
         started = time.perf_counter()
         result = call(self, **data_dict)
         spent.append(time.perf_counter() - started)

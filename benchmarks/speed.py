@@ -111,6 +111,7 @@ def make_step(trainer_name: str, plans: dict, dataset_json: dict, configuration:
     trainer.network.train()
 
     def step() -> None:
+        """One training step."""
         trainer.train_step({"data": data, "target": target})
 
     return step

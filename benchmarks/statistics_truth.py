@@ -40,7 +40,7 @@ def scores(rng: np.random.Generator, trainings: int, cases: int, luck: float) ->
 
 
 def matrix(values: np.ndarray) -> ScoreMatrix:
-    """Of a study with one outer fold."""
+    """The matrix of a study with one outer fold, of scores (trainings, cases)."""
     return ScoreMatrix(tuple(range(len(values))), tuple(range(values.shape[1])), values)
 
 

@@ -29,8 +29,8 @@ COPY_LINES = 8
 LONG_BODY = 60
 #: Types whose values have a shape.
 TENSOR = re.compile(r"\bTensor\b|\bndarray\b")
-#: "(B, C, *spatial)", "any shape", "a scalar".
-SHAPE = re.compile(r"\([^()]*\w,[^()]*\)|\bshapes?\b|\bscalars?\b", re.IGNORECASE)
+#: "(B, C, *spatial)", "(*spatial)", "any shape", "a scalar".
+SHAPE = re.compile(r"\([^()]*\w,[^()]*\)|\(\*\w+\)|\bshapes?\b|\bscalars?\b", re.IGNORECASE)
 EXAMPLE = re.compile(r">>> |^ *Examples?:|::$|```", re.MULTILINE)
 LINK = re.compile(r"https?://|\bdoi:|arxiv:", re.IGNORECASE)
 #: Words that say nothing as names of variables.

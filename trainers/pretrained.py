@@ -60,8 +60,8 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
             self._load_pretrained()
 
     def _load_pretrained(self) -> None:
-        found, why = self.find_weights(self.pretrainer)
-        source = self.adapt_source(found)
+        weights, why = self.find_weights(self.pretrainer)
+        source = self.adapt_source(weights)
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
         warnings = check_suits(source, target, method_of(self.pretrainer), self.transfer_settings.accept_mismatch)
         if source.record is not None:

@@ -61,7 +61,12 @@ class AnomalySettings(Settings):
 
 
 def brighter_channels(sign: str, channel_names: Sequence[str]) -> np.ndarray:
-    """Which channels an intensity shift must make brighter."""
+    """Which channels an intensity shift must make brighter, (C,).
+
+    Args:
+        sign: Setting ``anomaly_sign``.
+        channel_names: Names of the C channels.
+    """
     if sign == "auto":
         return np.array([residual_kind("auto", [name]) == "signed" for name in channel_names])
     return np.full(len(channel_names), sign == "brighter")

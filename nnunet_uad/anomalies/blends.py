@@ -76,7 +76,7 @@ def interpolate(image: np.ndarray, other: np.ndarray, foreground: np.ndarray, bo
 def interpolate_gradients(
     image: np.ndarray, other: np.ndarray, foreground: np.ndarray, box: Box, share: float
 ) -> np.ndarray:
-    """As :func:`interpolate`, with its arguments, for gradients: no edge along the box.
+    """As :func:`interpolate`, with its arguments and shapes, for gradients: no edge along the box.
 
     Poisson image interpolation: Tan et al., MICCAI 2021, https://arxiv.org/abs/2107.02622
     """

@@ -157,7 +157,7 @@ class LesionShapes:
         return fields
 
     def draw(self, foreground: np.ndarray, rng: Random) -> Shape | None:
-        """One of the lesions, randomly mirrored, around a foreground voxel; ``None`` without foreground."""
+        """One of the lesions, mirrored at random, around a voxel of a mask (*spatial); ``None`` if it is empty."""
         centre = inside_voxel(foreground, rng)
         if centre is None:
             return None

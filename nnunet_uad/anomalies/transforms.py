@@ -103,7 +103,7 @@ class AnomalyTransform(BasicTransform):
         Returns:
             Keyword arguments of :meth:`change`; empty for a patch that stays healthy.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say what it draws.")
 
     def change(self, image: np.ndarray, foreground: np.ndarray, **drawn: Any) -> np.ndarray:
         """Change an image (C, *spatial) in place, with what :meth:`draw` drew; returns the anomaly's mask (*spatial).
@@ -113,7 +113,7 @@ class AnomalyTransform(BasicTransform):
             foreground: Voxels that may be changed (*spatial), boolean.
             drawn: Parameters that :meth:`draw` returned.
         """
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not say what it changes.")
 
 
 class PerlinTextureTransform(AnomalyTransform):
@@ -125,7 +125,7 @@ class PerlinTextureTransform(AnomalyTransform):
     foreign = True
 
     def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
-        """Draw mask, texture and opacity; as often noise as foreign texture."""
+        """Draw mask (*spatial), texture (C, *spatial) and opacity; as often noise as foreign texture."""
         mask = perlin_mask(foreground, self.spacing, rng)
         if rng.random_sample() < 0.5:
             texture = self.memory.draw(image, rng)
@@ -147,7 +147,7 @@ class CutPasteTransform(AnomalyTransform):
     """
 
     def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
-        """Draw the box to fill, the one to copy, and the change of intensity per channel."""
+        """Draw the box to fill, the one to copy, and the change of intensity per channel, (C, 1, …)."""
         box = random_box(foreground, self.spacing, self.settings.anomaly_size_mm, rng)
         if box is None:
             return {}
@@ -158,7 +158,7 @@ class CutPasteTransform(AnomalyTransform):
     def change(  # type: ignore[override]
         self, image: np.ndarray, foreground: np.ndarray, box: Box, source: Box, jitter: np.ndarray
     ) -> np.ndarray:
-        """Cut and paste."""
+        """Cut and paste within the image (C, *spatial)."""
         return blends.cut_paste(image, foreground, box, source, jitter)
 
 
@@ -169,7 +169,7 @@ class ForeignPatchTransform(AnomalyTransform):
     blend = staticmethod(blends.interpolate)
 
     def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
-        """Draw the box, the share of the other patch, and that patch."""
+        """Draw the box, the share of the other patch, and that patch (C, *spatial)."""
         box = random_box(foreground, self.spacing, self.settings.anomaly_size_mm, rng)
         if box is None:
             return {}
@@ -206,7 +206,7 @@ class IntensityShiftTransform(AnomalyTransform):
         self.shapes = shapes
 
     def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
-        """Draw one to three places, each with its shape, its shift per channel and the width of its edge in mm."""
+        """Draw one to three places: shape, shift per channel (C,) and width of the edge in mm of each."""
         places: list[tuple[Shape, np.ndarray, float]] = []
         for _ in range(rng.randint(1, 4)):
             if self.shapes is None:
@@ -225,7 +225,7 @@ class IntensityShiftTransform(AnomalyTransform):
     def change(  # type: ignore[override]
         self, image: np.ndarray, foreground: np.ndarray, places: Sequence[tuple[Shape, np.ndarray, float]]
     ) -> np.ndarray:
-        """Shift the intensity in every place."""
+        """Shift the intensity of the image (C, *spatial) in every place."""
         masks = [blends.shift_intensity(image, foreground, *place) for place in places]
         return reduce(np.logical_or, masks)
 
@@ -261,7 +261,7 @@ class RandomAnomalyTransform(AnomalyTransform):
             kind.memory = self.memory
 
     def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
-        """Draw whether there is an anomaly, its kind, and the kind's parameters."""
+        """Draw whether there is an anomaly in the image (C, *spatial), its kind, and the kind's parameters."""
         if rng.random_sample() >= self.settings.anomaly_probability:
             return {}
         kind = self.kinds[rng.randint(len(self.kinds))]
@@ -271,5 +271,5 @@ class RandomAnomalyTransform(AnomalyTransform):
     def change(  # type: ignore[override]
         self, image: np.ndarray, foreground: np.ndarray, kind: AnomalyTransform, drawn: Mapping[str, Any]
     ) -> np.ndarray:
-        """Apply the kind that was drawn."""
+        """Change the image (C, *spatial) with the kind that was drawn."""
         return kind.change(image, foreground, **drawn)

@@ -82,6 +82,7 @@ def _listing(trainer: str | None) -> str:
     width = max(60, min(120, shutil.get_terminal_size().columns))
 
     def shown(row: Setting) -> str:
+        """A setting with its default and what it means."""
         unit = f"  ({row.unit})" if row.unit else ""
         meaning = textwrap.fill(row.meaning.replace("`", ""), width, initial_indent=" " * 4, subsequent_indent=" " * 4)
         return f"{row.name}={row.default}{unit}\n{meaning}"

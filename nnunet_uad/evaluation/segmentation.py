@@ -49,5 +49,5 @@ def scores_of(case: SegmentedCase) -> dict[str, Any]:
 
 
 def score_case(segmentation: Path, probabilities: np.ndarray, label: Path, predictor: Any) -> dict[str, Any]:
-    """:func:`scores_of` a case whose labels have the model's classes; arguments as of :func:`read_case`."""
+    """:func:`scores_of` a case whose labels have the model's classes; arguments and shapes as of :func:`read_case`."""
     return scores_of(read_case(segmentation, probabilities, label, predictor))

@@ -111,6 +111,7 @@ class RankingScores:
         bins, index = np.unique(-rows[:, 0], return_inverse=True)
 
         def resampled(weights: np.ndarray) -> Curve:
+            """The curve of a resample, of how often each case counts (cases,)."""
             drawn = weights[owner]
             positives = np.bincount(index, weights=drawn * rows[:, 1], minlength=len(bins))
             voxels = np.bincount(index, weights=drawn * rows[:, 2], minlength=len(bins))
@@ -119,6 +120,7 @@ class RankingScores:
             return Curve(-bins[kept], lesion, np.cumsum(voxels[kept]) - lesion)
 
         def values(weights: np.ndarray) -> np.ndarray:
+            """Metrics (K,) of a resample (cases,)."""
             ranking = Ranking(resampled(weights))
             return np.array(list(values_of(metrics, ranking).values()))
 
@@ -216,6 +218,7 @@ class MaskScores:
         names = [metric.key for metric in MASK_METRICS]
 
         def values(weights: np.ndarray) -> np.ndarray:
+            """Metrics (K,) of a resample (cases,)."""
             drawn = [c for c, w in zip(self._counts, weights, strict=True) for _ in range(w)]
             return np.array(list(_mask_scores(drawn).values()))
 

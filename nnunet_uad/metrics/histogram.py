@@ -128,7 +128,14 @@ def bins_of(scores: np.ndarray) -> np.ndarray:
 
 
 def lower_edges(bins: np.ndarray) -> np.ndarray:
-    """The lowest score of each bin, float32: ``score >= edge`` selects the bin and all above it."""
+    """The lowest score of each bin: ``score >= edge`` selects the bin and all above it.
+
+    Args:
+        bins: Numbers of bins, any shape.
+
+    Returns:
+        Scores, float32, of the same shape.
+    """
     size = np.abs(bins)
     crowded = (size > _HALF) & (size <= _HALF + _CROWDED)
     mirrored = 2 * _HALF - size

@@ -96,7 +96,14 @@ def count_lesions(selected: np.ndarray, positive: np.ndarray, min_overlap: float
 
 
 def connected_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """Components of a boolean mask, diagonal neighbours connected: labels from 1 and their number."""
+    """Components of a mask, diagonal neighbours connected.
+
+    Args:
+        mask: Mask of any shape.
+
+    Returns:
+        Labels from 1, of the same shape, and their number.
+    """
     labels, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=bool))
     return labels, int(count)
 

@@ -38,7 +38,7 @@ def write_pretrained(path: str | Path, tensors: Mapping[str, torch.Tensor], reco
 
     Args:
         path: File to write.
-        tensors: Tensors by name, on any device.
+        tensors: Tensors of any shape by name, on any device.
         record: Record of the pretraining.
     """
     on_cpu = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
@@ -55,7 +55,7 @@ def read_pretrained(path: str | Path) -> tuple[dict[str, torch.Tensor], Pretrain
         path: File to read.
 
     Returns:
-        Tensors by name, on the CPU, and the record, ``None`` for a safetensors file that is not ours.
+        Tensors of any shape by name, on the CPU, and the record, ``None`` for a safetensors file that is not ours.
 
     Raises:
         ValueError: The file is truncated or no safetensors file, or its record cannot be read.

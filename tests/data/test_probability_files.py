@@ -40,5 +40,5 @@ def test_bad_files(softmax, tmp_path):
         probabilities_in([tmp_path / "empty"])
     with pytest.raises(ValueError, match="more than one"):
         probabilities_in([tmp_path, tmp_path])
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="There is no folder .*nowhere"):
         probabilities_in([tmp_path / "nowhere"])

@@ -19,10 +19,10 @@ def test_checkpoints_are_whole_or_absent_and_free_of_numpy(tiny_dataset, results
     def interrupted(content, filename):
         with open(filename, "wb") as handle:
             handle.write(b"half")
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("in the middle")
 
     monkeypatch.setattr(torch, "save", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="in the middle"):
         trainer.save_checkpoint(path)
     assert torch.load(path, weights_only=True)["current_epoch"] == before["current_epoch"]
 

@@ -66,7 +66,7 @@ def test_another_length_counts_if_it_is_the_only_one(tmp_path):
 
 def test_nothing_found_names_paths_candidates_and_command(tmp_path):
     other = put(tmp_path, dataset="Dataset002_B")
-    with pytest.raises(FileNotFoundError) as caught:
+    with pytest.raises(FileNotFoundError, match="nnUNetv2_train Dataset001_A 2d 0") as caught:
         locate_pretrained(query(tmp_path))
     text = str(caught.value)
     folder = tmp_path / "Dataset001_A" / "nnUNetPretrainerDAE__nnUNetPlans__2d"

@@ -49,7 +49,7 @@ def choose_slices(
     chosen: dict[str, list[int]] = {}
     for position, case in turns[:count]:
         chosen.setdefault(case, []).append(orders[case][position])
-    return {case: sorted(found) for case, found in chosen.items()}
+    return {case: sorted(slices) for case, slices in chosen.items()}
 
 
 def free_number(roots: Sequence[Path]) -> int:

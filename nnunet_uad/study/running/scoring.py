@@ -42,6 +42,7 @@ def score_segmentation(
 
 def _same_classes(test: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
     def wanted(labels: Mapping[str, Any]) -> dict[str, Any]:
+        """Labels that are compared, by their names in lower case."""
         return {str(k).casefold(): v for k, v in labels.items() if k not in ("background", "ignore")}
 
     return wanted(test) == wanted(model)
