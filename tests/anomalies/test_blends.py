@@ -15,8 +15,8 @@ def image():
 def test_texture_by_hand():
     image, texture = np.zeros((1, 2, 2), np.float32), np.full((1, 2, 2), 4.0, np.float32)
     mask = np.array([[True, False], [False, True]])
-    found = blends.blend_texture(image, mask, texture, 0.25)
-    assert image.tolist() == [[[1, 0], [0, 1]]] and np.array_equal(found, mask)
+    marked = blends.blend_texture(image, mask, texture, 0.25)
+    assert image.tolist() == [[[1, 0], [0, 1]]] and np.array_equal(marked, mask)
 
 
 def test_what_nobody_sees_is_not_marked():

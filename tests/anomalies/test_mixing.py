@@ -25,8 +25,8 @@ def places(*rows):
 def test_the_share(annotated, healthy, share):
     source = HealthyPatches(Cases(healthy), {f"c{i}": places((1, 2, 3)) for i in range(healthy)}, (8, 8), None)
     mixed = MixedDataset(Cases(annotated), source, share)
-    found = sum(k.startswith(PREFIX) for k in mixed.identifiers) / len(mixed.identifiers)
-    assert found == pytest.approx(share, abs=0.011)
+    measured = sum(k.startswith(PREFIX) for k in mixed.identifiers) / len(mixed.identifiers)
+    assert measured == pytest.approx(share, abs=0.011)
     assert len(set(mixed.identifiers)) == annotated + healthy
 
 

@@ -30,8 +30,8 @@ def textbook(shape, cells, seed):
 
 @pytest.mark.parametrize(("shape", "cells"), [((12, 9), (3.0, 1.7)), ((6, 7, 5), (1.0, 2.5, 1.3))])
 def test_as_the_textbooks_loop(shape, cells):
-    mine = perlin_noise(shape, cells, np.random.RandomState(4))
-    assert np.allclose(mine, textbook(shape, cells, 4), atol=1e-5)
+    noise = perlin_noise(shape, cells, np.random.RandomState(4))
+    assert np.allclose(noise, textbook(shape, cells, 4), atol=1e-5)
 
 
 def test_mean_variance_and_range():

@@ -92,8 +92,8 @@ def test_the_probability():
     np.random.seed(0)
     options = AnomalySettings(anomalies="cutpaste", anomaly_probability=0.25)
     transform = RandomAnomalyTransform(options, (2.0, 2.0), NAMES, 1, 1)
-    found = [bool(transform(image=a, segmentation=b)["segmentation"].any()) for a, b in [sample((24, 24))] * 400]
-    assert 0.15 < np.mean(found) < 0.35
+    marked = [bool(transform(image=a, segmentation=b)["segmentation"].any()) for a, b in [sample((24, 24))] * 400]
+    assert 0.15 < np.mean(marked) < 0.35
 
 
 @given(st.integers(0, 300))

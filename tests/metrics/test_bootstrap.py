@@ -15,8 +15,8 @@ def test_one_case_has_no_interval():
 
 
 def test_undefined_resamples_are_left_out():
-    found = intervals(3, lambda w: np.array([np.nan, 2.0 if w[0] else np.nan]))
-    assert found == [None, (2.0, 2.0)]
+    ends = intervals(3, lambda w: np.array([np.nan, 2.0 if w[0] else np.nan]))
+    assert ends == [None, (2.0, 2.0)]
 
 
 def test_the_interval_holds_the_true_mean_about_as_often_as_it_says():

@@ -20,25 +20,25 @@ def row(trainer, artefact, severity, case, dice, ap=0.5):
 
 @pytest.fixture
 def rows():
-    found = []
+    made = []
     for case in ("a", "b"):
-        found += [row("A", "clean", 0, case, 0.9), row("B", "clean", 0, case, 0.8)]
+        made += [row("A", "clean", 0, case, 0.9), row("B", "clean", 0, case, 0.8)]
         for severity in (1, 2):
-            found += [row("A", "noise", severity, case, 0.6), row("B", "noise", severity, case, 0.8)]
-            found += [row("A", "blur", severity, case, 0.5), row("B", "blur", severity, case, 0.25)]
-    return found
+            made += [row("A", "noise", severity, case, 0.6), row("B", "noise", severity, case, 0.8)]
+            made += [row("A", "blur", severity, case, 0.5), row("B", "blur", severity, case, 0.25)]
+    return made
 
 
 def test_mean_corruption_error_against_hand_worked_values(rows):
     """B: noise 0.2 / 0.4 = 0.5, blur 0.75 / 0.5 = 1.5, mean 1."""
     summary = summarise(rows, ["A", "B"])
     assert summary["trainers"]["A"]["mean corruption error"] == pytest.approx(1)
-    mine = summary["trainers"]["B"]
-    assert mine["artefacts"]["noise"]["corruption error"] == pytest.approx(0.5)
-    assert mine["artefacts"]["blur"]["corruption error"] == pytest.approx(1.5)
-    assert mine["mean corruption error"] == pytest.approx(1)
-    assert mine["interval_95"] == pytest.approx((1, 1))
-    assert mine["clean"]["Dice"] == pytest.approx(0.8) and summary["cases"] == 2
+    entry = summary["trainers"]["B"]
+    assert entry["artefacts"]["noise"]["corruption error"] == pytest.approx(0.5)
+    assert entry["artefacts"]["blur"]["corruption error"] == pytest.approx(1.5)
+    assert entry["mean corruption error"] == pytest.approx(1)
+    assert entry["interval_95"] == pytest.approx((1, 1))
+    assert entry["clean"]["Dice"] == pytest.approx(0.8) and summary["cases"] == 2
 
 
 def test_cases_without_a_dice_are_left_out(rows):
@@ -47,8 +47,8 @@ def test_cases_without_a_dice_are_left_out(rows):
 
 
 def test_one_case_has_no_interval(rows):
-    mine = [r for r in rows if r["case"] == "a"]
-    summary = summarise(mine, ["A", "B"])
+    first = [r for r in rows if r["case"] == "a"]
+    summary = summarise(first, ["A", "B"])
     assert summary["trainers"]["B"]["interval_95"] is None and "one case" in table(summary)
 
 

@@ -84,11 +84,11 @@ def test_a_marked_spot_is_found_where_it_was(tmp_path, tiny_dataset, configurati
     write_volume(back[0], properties, tmp_path / "out.nii.gz")
     assert same_grid(path, tmp_path / "out.nii.gz")
     result = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "out.nii.gz")))
-    found = np.argwhere(result > result.max() / 2).mean(0)
+    centre = np.argwhere(result > result.max() / 2).mean(0)
     # The spot is blurred by the way to the plan's grid and back; its centre stays within half a voxel of either.
     spacing = np.array(GRIDS[grid][0][::-1])
     allowed = np.maximum(max(manager.spacing), spacing) / 2
-    assert (np.abs(found - MARK) * spacing <= allowed).all(), found
+    assert (np.abs(centre - MARK) * spacing <= allowed).all(), centre
 
 
 @pytest.mark.parametrize("configuration", ["2d_tiny", "3d_tiny"])

@@ -22,8 +22,8 @@ def test_holm_by_hand():
     # Sorted 0.01, 0.02, 0.04: times 3, 2, 1, never below an earlier one.
     assert holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
     assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
-    found = holm([0.01, float("nan"), 0.03])
-    assert found[0] == pytest.approx(0.02) and np.isnan(found[1]) and found[2] == pytest.approx(0.03)
+    corrected = holm([0.01, float("nan"), 0.03])
+    assert corrected[0] == pytest.approx(0.02) and np.isnan(corrected[1]) and corrected[2] == pytest.approx(0.03)
     assert holm([]) == []
 
 

@@ -39,18 +39,18 @@ def test_balanced_components_are_those_of_the_analysis_of_variance():
     ms_t = c * ((rows - grand) ** 2).sum() / (t - 1)
     ms_c = t * ((columns - grand) ** 2).sum() / (c - 1)
     ms_e = ((values - rows[:, None] - columns + grand) ** 2).sum() / ((t - 1) * (c - 1))
-    found = components(*pair_variances(values))
-    assert found.rest == pytest.approx(ms_e)
-    assert found.training == pytest.approx((ms_t - ms_e) / c) and found.case == pytest.approx((ms_c - ms_e) / t)
+    parts = components(*pair_variances(values))
+    assert parts.rest == pytest.approx(ms_e)
+    assert parts.training == pytest.approx((ms_t - ms_e) / c) and parts.case == pytest.approx((ms_c - ms_e) / t)
     assert mean_variance(values).total == pytest.approx((ms_t + ms_c - ms_e) / (t * c))
 
 
 def test_one_training_gives_students_interval_over_cases():
     values = np.array([[0.5, 0.7, 0.9, 0.6]])
-    found = interval(matrix(values))
+    ends = interval(matrix(values))
     low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values[0]))
-    assert (found.low, found.high) == pytest.approx((low, high))
-    assert not found.trainings and found.cases
+    assert (ends.low, ends.high) == pytest.approx((low, high))
+    assert not ends.trainings and ends.cases
     one_case = interval(matrix(values.T))
     assert (one_case.low, one_case.high) == pytest.approx((low, high)) and one_case.trainings and not one_case.cases
 
@@ -60,9 +60,9 @@ def test_outer_folds_with_one_draw_give_students_interval_over_folds():
     rng = np.random.default_rng(0)
     folds = 0.7 + 0.1 * rng.standard_normal((4, 1)) + 0.02 * rng.standard_normal((4, 5))
     entries = [(f, (f, c), folds[f, c]) for f in range(4) for c in range(5)]
-    found = interval(ScoreMatrix.of(entries))
+    ends = interval(ScoreMatrix.of(entries))
     expected = stats.t.interval(0.95, 3, folds.mean(), stats.sem(folds.mean(1)))
-    assert (found.low, found.high) == pytest.approx(expected)
+    assert (ends.low, ends.high) == pytest.approx(expected)
     single = interval(ScoreMatrix.of([(f, (f, 0), folds[f, 0]) for f in range(4)]))
     assert (single.low, single.high) == pytest.approx(
         stats.t.interval(0.95, 3, folds[:, 0].mean(), stats.sem(folds[:, 0]))
@@ -89,19 +89,19 @@ def test_nothing_to_say():
 
 def test_case_interval_is_the_bootstrap_of_scipy():
     values = np.random.default_rng(5).gamma(2.0, 0.1, 200)
-    found = case_interval(matrix(values[None]), draws=5000)
+    ends = case_interval(matrix(values[None]), draws=5000)
     theirs = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=5000, random_state=0)
     expected = theirs.confidence_interval
-    assert found.low == pytest.approx(expected.low, abs=0.002)
-    assert found.high == pytest.approx(expected.high, abs=0.002)
+    assert ends.low == pytest.approx(expected.low, abs=0.002)
+    assert ends.high == pytest.approx(expected.high, abs=0.002)
 
 
 def test_few_cases_get_longer_intervals_than_plain_percentiles():
     values = np.random.default_rng(5).random(8)
-    found = case_interval(matrix(values[None]), draws=5000)
+    ends = case_interval(matrix(values[None]), draws=5000)
     plain = stats.bootstrap((values,), np.mean, method="percentile", n_resamples=5000, random_state=0)
     interval_ = plain.confidence_interval
-    assert found.high - found.low > 1.1 * (interval_.high - interval_.low)
+    assert ends.high - ends.low > 1.1 * (interval_.high - interval_.low)
 
 
 @pytest.mark.parametrize(("trainings", "cases", "spread"), [(3, 40, 0.03), (3, 50, 0.08), (5, 40, 0.0), (10, 30, 0.05)])

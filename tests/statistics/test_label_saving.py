@@ -33,22 +33,22 @@ def test_twice_the_labels():
     amounts = (1, 2, 4, 8)
     baseline = studies([0.4, 0.5, 0.6, 0.7], rng)
     arm = studies([0.5, 0.6, 0.7, 0.8], rng)
-    found = label_saving(amounts, baseline, arm)
+    savings = label_saving(amounts, baseline, arm)
     for k in range(2):
-        assert found[k].factor == pytest.approx(2, rel=0.1) and found[k].low < 2.05 and found[k].high > 1.95
-        assert found[k].low <= found[k].factor <= found[k].high
-    assert found[3].factor == found[3].high == float("inf")
+        assert savings[k].factor == pytest.approx(2, rel=0.1) and savings[k].low < 2.05 and savings[k].high > 1.95
+        assert savings[k].low <= savings[k].factor <= savings[k].high
+    assert savings[3].factor == savings[3].high == float("inf")
 
 
 def test_equal_arms_save_nothing():
     rng = np.random.default_rng(1)
     baseline = studies([0.4, 0.5, 0.6], rng)
-    for found in label_saving(AMOUNTS, baseline, baseline):
-        assert found.factor == pytest.approx(1) and found.low <= 1 <= found.high
+    for saving in label_saving(AMOUNTS, baseline, baseline):
+        assert saving.factor == pytest.approx(1) and saving.low <= 1 <= saving.high
 
 
 def test_single_training_and_missing_cases():
     base = [matrix(np.array([[0.4, np.nan, 0.5]])), matrix(np.array([[0.6, 0.7, np.nan]]))]
-    found = label_saving((1, 2), base, base[::-1])
-    assert found[0].factor == pytest.approx(2) and found[1].factor == pytest.approx(0.5)
-    assert np.isnan([found[0].low, found[0].high]).all()
+    savings = label_saving((1, 2), base, base[::-1])
+    assert savings[0].factor == pytest.approx(2) and savings[1].factor == pytest.approx(0.5)
+    assert np.isnan([savings[0].low, savings[0].high]).all()
