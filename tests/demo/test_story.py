@@ -24,11 +24,6 @@ def test_the_story_on_ones_own_data(tiny_dataset, tmp_path, capsys):
     assert capsys.readouterr().out.count("finished already") == 3
 
 
-def test_unknown_configuration_is_refused(tiny_dataset, tmp_path, capsys):
-    assert main(["demo", "--dataset", "991", "-c", "4d", "-o", str(tmp_path)]) == 1
-    assert "has no configuration '4d'; it has: 2d" in capsys.readouterr().err
-
-
 def test_a_failing_step_shows_its_log(tmp_path):
     workspace = Workspace(tmp_path, "D", "p", "c", "cpu", "", "")
     with pytest.raises(RuntimeError, match=r"(?s)step 'Break' failed; its log is .*Break\.log.*boom"):

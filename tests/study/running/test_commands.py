@@ -1,10 +1,7 @@
 import shlex
 
-import pytest
-
 from nnunet_uad.common.commands import executable
 from nnunet_uad.study.running.commands import pretrained_file, pretraining_command, training_command
-from nnunet_uad.study.running.preparation import STARTED, is_prepared, preparation_commands
 
 
 def test_commands_are_nnunets_own(workplace, monkeypatch):
@@ -28,61 +25,3 @@ def test_commands_are_nnunets_own(workplace, monkeypatch):
     assert scratch.environment["nnUNet_uad_pretrained"] == "" == scratch.environment["nnUNet_uad_restorer"]
     assert scratch.words[1] == layout.plan["slice_dataset"]
     assert shlex.split(str(training))[-len(training.words) :] == list(training.words)
-
-
-def test_what_is_prepared_is_left_alone(workplace):
-    layout = workplace.plan(budgets=[1], draws=1)
-    assert is_prepared(workplace.source, layout.study, layout.folder) and preparation_commands(layout) == []
-    (layout.folder / STARTED).touch()
-    assert not is_prepared(workplace.source, layout.study, layout.folder)
-    assert [c[1:] for c in preparation_commands(layout)] == [
-        ["-d", "991", "-plans_name", "nnUNetPlans", "-c", "2d_tiny"],
-    ]
-
-
-@pytest.mark.parametrize("planned", [True, False])
-def test_from_raw_data(workplace, planned):
-    """Plans, a small configuration, preprocessing; only what is missing."""
-    import json
-    import shutil
-
-    layout = workplace.plan(
-        budgets=[1],
-        draws=1,
-        small_plan={"base": "2d", "spacing": 2, "patch": [32, 32], "features": [8, 16, 16], "batch": 4},
-    )
-    path = workplace.source / "nnUNetPlans.json"
-    if planned:
-        plans = json.loads(path.read_text())
-        del plans["configurations"]["2d_tiny"]
-        path.write_text(json.dumps(plans))
-    else:
-        shutil.rmtree(workplace.source)
-    assert not is_prepared(workplace.source, layout.study, layout.folder)
-    commands = [" ".join(c).split("/")[-1] for c in preparation_commands(layout)]
-    assert commands[-2:] == [
-        "nnunet_uad small-plan -d 991 -c 2d -p nnUNetPlans --name 2d_tiny --spacing 2.0 --patch 32 32 --features 8 16 "
-        "16 --batch 4",
-        "nnUNetv2_preprocess -d 991 -plans_name nnUNetPlans -c 2d_tiny",
-    ]
-    assert (commands[:-2] == []) is planned
-    assert planned or commands[:2] == ["nnUNetv2_extract_fingerprint -d 991", "nnUNetv2_plan_experiment -d 991"]
-    assert (layout.folder / STARTED).exists()
-
-
-def test_plans_that_the_study_cannot_make_are_asked_for(workplace):
-    layout = workplace.plan(budgets=[1], draws=1)
-    (workplace.source / "nnUNetPlans.json").rename(workplace.source / "nnUNetPlans_strong.json")
-    layout.request["study"]["plans"] = "nnUNetPlans_weak"
-    with pytest.raises(
-        ValueError, match=r"no plans nnUNetPlans_weak; .*nnunet_uad settings -d 991 --name nnUNetPlans_w"
-    ):
-        preparation_commands(layout)
-    assert not (layout.folder / STARTED).exists()
-
-
-def test_a_configuration_that_nobody_describes_is_asked_for(workplace):
-    layout = workplace.plan(budgets=[1], draws=1)
-    layout.request["study"]["configuration"] = "2d_mini"
-    with pytest.raises(ValueError, match="no configuration '2d_mini'; they have: 2d, .*small_plan"):
-        preparation_commands(layout)
