@@ -25,7 +25,7 @@ from nnunet_uad.pretrain.patches import PatchChoice
 from nnunet_uad.pretrain.record import make_record
 from nnunet_uad.pretrain.task import Geometry, PretrainTask, StepResult, check_task
 from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
-from nnunet_uad.restoration.frozen import describe_restorer
+from nnunet_uad.restoration.frozen import can_rebuild, describe_restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.record import PretrainRecord
@@ -133,12 +133,12 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
         return network
 
     def description(self) -> dict[str, Any]:
-        """How stage two rebuilds network and restoration; empty where there is nothing to reconstruct with."""
+        """How stage two rebuilds network and restoration; empty where it could not, or nothing is reconstructed."""
         restoration = self.task.restoration
         if restoration is None or not restoration.reconstructs:
             return {}
         recipe = self.settings.recipe(self.configuration_manager, len(self.channel_names))
-        return describe_restorer(recipe, restoration)
+        return describe_restorer(recipe, restoration) if can_rebuild(recipe, restoration) else {}
 
     def _build_for_nnunet(
         self,

@@ -188,17 +188,23 @@ def check_task(task: PretrainTask, trainer: str) -> None:
         trainer: Name of the trainer, for the message.
 
     Raises:
-        TypeError: No step, or a restoration that is none.
+        TypeError: No name of the method, no step, nothing that corrupts, or a restoration that is none.
         ValueError: A restoration that neither reconstructs nor detects.
     """
+    kind = type(task).__name__
+    if not isinstance(getattr(task, "method", None), str):
+        raise TypeError(f"{trainer}: {kind} has no name of its method, which records carry. Give it method = NAME.")
+    corrupts = not isinstance(task, ReconstructionTask) or type(task).corrupt is not ReconstructionTask.corrupt
+    if type(task).step is ReconstructionTask.step and not corrupts:
+        raise TypeError(f"{trainer}: {kind} has neither corrupt(clean, foreground) nor a step of its own.")
     if type(task).step is PretrainTask.step:
-        raise TypeError(f"{trainer}: {type(task).__name__} has no step(network, clean, foreground) to train with.")
+        raise TypeError(f"{trainer}: {kind} has no step(network, clean, foreground) to train with.")
     restoration = task.restoration
     if restoration is None:
         return
     if not isinstance(restoration, Restoration):
         raise TypeError(
-            f"{trainer}: the restoration of {type(task).__name__} is {restoration!r}. Expected a Restoration "
+            f"{trainer}: the restoration of {kind} is {restoration!r}. Expected a Restoration "
             "(nnunet_uad.restoration.base), or None for a method without anomaly maps."
         )
     if not (restoration.reconstructs or restoration.detects):

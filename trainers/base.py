@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from nnunet_uad.data.cohort import unlabelled_cases
-from nnunet_uad.methods import TRAINERS
+from nnunet_uad.methods import PACKAGE, TRAINERS
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.leakage import leakage_warning
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery, locate_pretrained
@@ -168,6 +168,10 @@ class FineTuneTrainer(UADTrainer):
         super().on_validation_epoch_end(val_outputs)
 
 
+#: What a trainer does with what it needs.
+_PARTS = {"weights": "that starts from the weights of", "restorer": "with a frozen network inside, of"}
+
+
 def trainers_from_rows(module: str, base: type[FineTuneTrainer]) -> dict[str, type[FineTuneTrainer]]:
     """The trainers that differ from ``base`` only in the pretrainers they name, one per row of the registry.
 
@@ -181,8 +185,9 @@ def trainers_from_rows(module: str, base: type[FineTuneTrainer]) -> dict[str, ty
     attributes = {"weights": "pretrainer", "restorer": "restorer_pretrainer"}
     trainers = {}
     for name, use in TRAINERS.items():
-        if module.endswith(use.module):
+        if module == f"{PACKAGE}.{use.module}":
             named: Mapping[str, Any] = {attributes[kind]: pretrainer for kind, pretrainer in use.needs.items()}
-            text = f"{use.summary[0].upper()}{use.summary[1:]}: {', '.join(f'``{p}``' for p in named.values())}."
+            parts = [f"{sentence} {use.needs[kind]}" for kind, sentence in _PARTS.items() if kind in use.needs]
+            text = f"Trainer {' and '.join(parts)}; see :class:`{base.__name__}`."
             trainers[name] = type(name, (base,), {**named, "__module__": module, "__doc__": text})
     return trainers

@@ -31,6 +31,17 @@ class Restoration:
     #: Whether what is drawn counts inside the foreground only.
     drawn_inside: ClassVar[bool] = False
 
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        """Refuse a way of its own under a name that means another way: it would be rebuilt as that one.
+
+        Raises:
+            TypeError: Methods of its own, but no ``kind``.
+        """
+        super().__init_subclass__(**keywords)
+        own = {"draw", "reconstruct", "reconstruct_in_training", "detect", "draw_for_volume"} & set(vars(cls))
+        if own and "kind" not in vars(cls):
+            raise TypeError(f"{cls.__name__} has its own {', '.join(sorted(own))}. Expected a kind of its own, too.")
+
     def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """What :meth:`reconstruct` needs besides the image.
 

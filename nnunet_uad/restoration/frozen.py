@@ -86,6 +86,16 @@ def describe_restorer(recipe: Recipe, restoration: Restoration) -> dict[str, Any
     return {"network": recipe.to_json(), "restoration": restoration.to_json()}
 
 
+def can_rebuild(recipe: Recipe, restoration: Restoration) -> bool:
+    """Whether :func:`build_restorer` knows network and restoration; those of other packages it may not.
+
+    Args:
+        recipe: Recipe of the network.
+        restoration: Way in which it reconstructs.
+    """
+    return recipe.to_json()["kind"] in _RECIPES and _RESTORATIONS.get(restoration.kind) is type(restoration)
+
+
 def build_restorer(description: Mapping[str, Any], seed: int) -> FrozenRestorer:
     """The restorer of a description, without weights.
 

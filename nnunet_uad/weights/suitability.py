@@ -10,7 +10,7 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunet_uad.common.nnunet import channel_names
-from nnunet_uad.methods import FINE_TUNED
+from nnunet_uad.methods import FINE_TUNED, PRETRAINER_PREFIX
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
 
@@ -106,15 +106,10 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
     """
     record = source.record
     if record is None or not record.restorer:
-        what = (
-            "a file without a pretraining record"
-            if record is None
-            else f"weights of {record.trainer}, whose method reconstructs no images"
-        )
         raise ValueError(
-            f"{source.path} holds {what}, which cannot be rebuilt as a restorer. Expected the pretrained.safetensors "
-            f"of a pretrainer that reconstructs: nnUNetv2_train {target.dataset} {target.configuration} FOLD -tr "
-            f"nnUNetPretrainer{method}"
+            f"{source.path} holds {_why_no_restorer(record, method)} Expected the pretrained.safetensors of a "
+            f"pretrainer that reconstructs: nnUNetv2_train {target.dataset} {target.configuration} FOLD -tr "
+            f"{PRETRAINER_PREFIX}{method}"
         )
     mismatches = []
     if record.method != method:
@@ -200,3 +195,16 @@ def _names(names: Sequence[str]) -> set[str]:
 
 def _mm(spacing: Sequence[float]) -> str:
     return " x ".join(f"{s:g}" for s in spacing)
+
+
+def _why_no_restorer(record: PretrainRecord | None, method: str) -> str:
+    if record is None:
+        return "a file without a pretraining record, which cannot be rebuilt as a restorer."
+    weights = f"weights of {record.trainer} without the description of a restorer"
+    if record.method != method:
+        return f"{weights}: its method reconstructs no images."
+    # Earlier versions described the restorers of fewer methods.
+    return (
+        f"{weights}, as earlier versions wrote them. To write them again, without training: nnUNetv2_train "
+        f"{record.dataset} {record.configuration} {record.fold} -tr {record.trainer} -p {record.plans} --c."
+    )

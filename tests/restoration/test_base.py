@@ -8,6 +8,8 @@ from nnunet_uad.restoration.base import Restoration
 class Drawing(Restoration):
     """Two channels of white noise; what is drawn counts where ``drawn_inside`` says."""
 
+    kind = "drawing"
+
     def draw(self, image, generator=None):
         return torch.randn((len(image), 2, *image.shape[2:]), generator=generator)
 
@@ -85,3 +87,9 @@ def test_a_restoration_that_detects_nothing_says_what_the_score_is():
 
 def test_the_description_is_the_kind():
     assert Restoration().to_json() == {"kind": "direct"}
+
+
+def test_a_way_of_its_own_needs_a_name_of_its_own():
+    """Under the parent's it would be described, and then rebuilt, as the parent."""
+    with pytest.raises(TypeError, match=r"Nameless has its own reconstruct\. Expected a kind"):
+        type("Nameless", (Restoration,), {"reconstruct": lambda self, network, image, drawn: image})

@@ -9,7 +9,7 @@ from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.networks.tile_autoencoder import TileRecipe
 from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.restoration.diffusion import DiffusionProcess
-from nnunet_uad.restoration.frozen import build_restorer, describe_restorer, weights_hash
+from nnunet_uad.restoration.frozen import build_restorer, can_rebuild, describe_restorer, weights_hash
 from nnunet_uad.restoration.hidden_blocks import HiddenBlocks
 from nnunet_uad.restoration.noisy_copies import NoisyCopies
 
@@ -82,3 +82,12 @@ def test_the_hash_knows_weights_and_description(description):
 def test_unknown_kinds_are_refused(description):
     with pytest.raises(ValueError, match="does not know"):
         build_restorer({**description, "restoration": {"kind": "magic"}}, 0)
+
+
+def test_what_this_package_does_not_know_cannot_be_rebuilt(manager):
+    """Another package's way of reconstructing trains and makes maps, and its record describes no restorer."""
+    plan = PlanRecipe.of(manager, 2, 2)
+    foreign = type("Foreign", (Restoration,), {"kind": "foreign"})
+    posing = type("Posing", (Restoration,), {"kind": "direct"})
+    assert can_rebuild(plan, Restoration())
+    assert not can_rebuild(plan, foreign()) and not can_rebuild(plan, posing())

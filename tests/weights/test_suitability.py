@@ -6,7 +6,7 @@ import torch
 from weights_helpers import make_record
 
 from nnunet_uad.weights.readers import SourceWeights
-from nnunet_uad.weights.suitability import TransferTarget, check_suits
+from nnunet_uad.weights.suitability import TransferTarget, check_restorer_suits, check_suits
 
 TARGET = TransferTarget(
     "Dataset991_Tiny",
@@ -60,3 +60,14 @@ def test_what_is_a_matter_of_judgement_can_be_accepted():
 def test_a_shared_channel_is_enough_and_case_does_not_matter():
     target = dataclasses.replace(TARGET, channel_names=("flair", "DWI"))
     assert check_suits(source(make_record()), target, "DAE") == []
+
+
+def test_a_file_without_a_restorer_says_why_and_what_helps():
+    described = {"network": {}, "restoration": {}}
+    assert check_restorer_suits(source(make_record(restorer=described)), TARGET, "DAE").method == "DAE"
+    with pytest.raises(ValueError, match="a file without a pretraining record"):
+        check_restorer_suits(source(), TARGET, "DAE")
+    with pytest.raises(ValueError, match="its method reconstructs no images"):
+        check_restorer_suits(source(make_record(method="Contrastive", restorer={})), TARGET, "DAE")
+    with pytest.raises(ValueError, match=r"as earlier versions wrote them.* 2d_tiny 0 -tr nnUNetPretrainerDAE .*--c"):
+        check_restorer_suits(source(make_record(restorer={})), TARGET, "DAE")

@@ -28,7 +28,9 @@ class ContrastiveTask(PretrainTask):
     def step(self, network, clean, foreground):
         codes = network(torch.cat([clean + 0.1 * torch.randn_like(clean) for _ in range(2)]))
         similarity = (codes @ codes.T / 0.1).fill_diagonal_(-torch.inf)
-        return StepResult(functional.cross_entropy(similarity, torch.arange(len(codes)).roll(len(clean))))
+        return StepResult(
+            functional.cross_entropy(similarity, torch.arange(len(codes), device=codes.device).roll(len(clean)))
+        )
 
 
 class nnUNetPretrainerContrastive(nnUNetPretrainer[PretrainSettings, ContrastiveTask]):
