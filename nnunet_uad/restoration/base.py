@@ -38,7 +38,7 @@ class Restoration:
             TypeError: Methods of its own, but no ``kind``.
         """
         super().__init_subclass__(**keywords)
-        own = {"draw", "reconstruct", "reconstruct_in_training", "detect", "draw_for_volume"} & set(vars(cls))
+        own = {"draw", "reconstruct", "reconstruct_in_training", "draw_for_volume"} & set(vars(cls))
         if own and "kind" not in vars(cls):
             raise TypeError(f"{cls.__name__} has its own {', '.join(sorted(own))}. Expected a kind of its own, too.")
 

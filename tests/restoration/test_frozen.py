@@ -84,9 +84,10 @@ def test_unknown_kinds_are_refused(description):
         build_restorer({**description, "restoration": {"kind": "magic"}}, 0)
 
 
-def test_what_this_package_does_not_know_cannot_be_rebuilt(manager):
+def test_what_this_package_does_not_know_cannot_be_rebuilt(tiny_dataset):
     """Another package's way of reconstructing trains and makes maps, and its record describes no restorer."""
-    plan = PlanRecipe.of(manager, 2, 2)
+    plans = PlansManager(json.loads((tiny_dataset / "nnUNetPlans.json").read_text()))
+    plan = PlanRecipe.of(plans.get_configuration("2d_tiny"), 2)
     foreign = type("Foreign", (Restoration,), {"kind": "foreign"})
     posing = type("Posing", (Restoration,), {"kind": "direct"})
     assert can_rebuild(plan, Restoration())

@@ -22,15 +22,13 @@ class Projector(nn.Module):
 class ContrastiveTask(PretrainTask):
     method = "Contrastive"
 
-    def __init__(self, settings, geometry):
-        pass
+    def __init__(self, settings, geometry): ...
 
     def step(self, network, clean, foreground):
         codes = network(torch.cat([clean + 0.1 * torch.randn_like(clean) for _ in range(2)]))
         similarity = (codes @ codes.T / 0.1).fill_diagonal_(-torch.inf)
-        return StepResult(
-            functional.cross_entropy(similarity, torch.arange(len(codes), device=codes.device).roll(len(clean)))
-        )
+        positives = torch.arange(len(codes), device=codes.device).roll(len(clean))
+        return StepResult(functional.cross_entropy(similarity, positives))
 
 
 class nnUNetPretrainerContrastive(nnUNetPretrainer[PretrainSettings, ContrastiveTask]):
