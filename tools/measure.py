@@ -1,10 +1,11 @@
 """Measures how the source reads: sizes, documentation, types, errors, tests, prose, circles of imports.
 
-    python tools/measure.py                     # this project, its wings, studies and benchmarks
-    python tools/measure.py --root OTHER        # another state of it
-    python tools/measure.py nnunet_uad/cli      # a package of it beside the whole
+    .venv/bin/python tools/measure.py                     # this project, its wings, studies and benchmarks
+    .venv/bin/python tools/measure.py --root OTHER        # another state of it
+    .venv/bin/python tools/measure.py nnunet_uad/cli      # a package of it beside the whole
 
 Prints a Markdown table with a row per measure and a column per area. Tests are measured only where a row says so.
+The environment is that of ``make install``: mypy is asked which files it reads.
 """
 
 from __future__ import annotations

@@ -24,17 +24,20 @@ def executable(name: str) -> str:
     return str(beside) if beside.is_file() else name
 
 
-def nnunet_environment(folders: Mapping[str, str], shared_cores: bool) -> dict[str, str]:
+def nnunet_environment(folders: Mapping[str, str], shared_cores: bool, keep_others: bool = True) -> dict[str, str]:
     """Variables that a command of nnU-Net needs on top of the present ones.
 
     Args:
         folders: Paths of nnU-Net's folders, by variable (``nnUNet_raw`` …).
         shared_cores: Whether processes share the cores, so that threads that wait must not keep them busy.
+        keep_others: Whether folders with trainers of others stay in ``nnUNet_extTrainer``; nnU-Net imports every file
+            in them, so a command that needs our trainers only is safer without.
 
     Returns:
-        nnU-Net's folders and the plugin; folders with trainers of others are kept.
+        nnU-Net's folders and the plugin.
     """
-    others = [p for p in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if p and p != str(PLUGIN_FOLDER)]
+    present = [p for p in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if p and p != str(PLUGIN_FOLDER)]
+    others = present if keep_others else []
     environment = {
         **folders,
         "nnUNet_extTrainer": os.pathsep.join([str(PLUGIN_FOLDER), *others]),

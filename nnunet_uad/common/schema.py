@@ -66,8 +66,8 @@ class Before:
 
 #: Text that may be written as a number: the dataset 901, the fold 0.
 Word = Annotated[str, Before(lambda value: str(value) if type(value) is int else value)]
-#: For tuples: a single value may stand for a list of one.
-ONE_OR_MORE = Before(lambda value: value if isinstance(value, (list, Mapping)) or value is None else [value])
+#: For tuples: a single value may stand for a list of one; what is no such value is refused as one.
+ONE_OR_MORE = Before(lambda value: value if isinstance(value, list) else [value])
 #: For dataclasses: a key with nothing behind it means the defaults.
 EMPTY_IS_DEFAULT = Before(lambda value: {} if value is None else value)
 

@@ -91,7 +91,8 @@ class Workspace:
             "nnUNet_n_proc_DA": processes,
             "nnUNet_def_n_proc": processes,
             **os.environ,
-            **nnunet_environment(folders, shared_cores=True),
+            # A folder of somebody else that cannot be imported must not stop the demo.
+            **nnunet_environment(folders, shared_cores=True, keep_others=False),
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,7 +57,7 @@ class Length:
 
     epochs: int | None = None
     iterations: int | None = None
-    settings: str = ""
+    settings: Word = ""
 
     def __post_init__(self) -> None:
         if self.iterations is not None and self.epochs is None:
@@ -82,7 +83,7 @@ class Pretraining(Length):
             Its fold of the same number is taken.
     """
 
-    settings: str = "sampling=anywhere"
+    settings: Word = "sampling=anywhere"
     dataset: Word | None = None
 
 
@@ -96,13 +97,14 @@ class Arm:
         pretraining: Keys that differ from the study's ``pretraining``.
     """
 
-    trainer: str
-    settings: str = ""
+    trainer: Word
+    settings: Word = ""
     pretraining: dict[str, Any] = field(default_factory=dict)
 
 
 def _word_as_trainer(entry: Any) -> Any:
-    return {"trainer": entry} if isinstance(entry, str) else entry
+    # Nothing behind a name is an arm without a trainer, and refused as that.
+    return {"trainer": entry} if isinstance(entry, str) else {} if entry is None else entry
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class SmallPlan:
         batch: Patches per step.
     """
 
-    base: str
+    base: Word
     spacing: Annotated[tuple[float, ...], ONE_OR_MORE]
     patch: Annotated[tuple[int, ...], ONE_OR_MORE]
     features: Annotated[tuple[int, ...], ONE_OR_MORE]
@@ -169,10 +171,10 @@ class Study:
     """
 
     dataset: Word
-    configuration: str
+    configuration: Word
     budgets: Annotated[tuple[Word, ...], ONE_OR_MORE]
     trainers: dict[str, Annotated[Arm, Before(_word_as_trainer)]]
-    plans: str = "nnUNetPlans"
+    plans: Word = "nnUNetPlans"
     folds: Annotated[tuple[Word, ...], ONE_OR_MORE] = ("all",)
     draws: int = 3
     seed: int = 0
@@ -181,7 +183,7 @@ class Study:
     pretraining: Annotated[Pretraining, EMPTY_IS_DEFAULT] = Pretraining()
     fine_tuning: Annotated[Length, EMPTY_IS_DEFAULT] = Length()
     small_plan: SmallPlan | None = None
-    device: str = "cuda"
+    device: Word = "cuda"
     mirroring: bool = True
     processes: int | None = None
     retries: int = 0
@@ -259,6 +261,24 @@ def read_study(path: Path) -> Study:
     except ValueError as error:
         raise ValueError(str(error) if path.name in str(error) else f"{path.name}: {error}") from error
     return study
+
+
+def require_configuration(configurations: Mapping[str, Any], folder: Path, study: Study) -> None:
+    """Refuse plans without the study's configuration.
+
+    Args:
+        configurations: Configurations of the plans, by name.
+        folder: Folder of the dataset in nnUNet_preprocessed.
+        study: Settings of the study.
+
+    Raises:
+        ValueError: The configuration is none of them; names those that there are.
+    """
+    if study.configuration not in configurations:
+        raise ValueError(
+            f"The plans {study.plans} of {folder.name} have no configuration {study.configuration!r}; they have: "
+            f"{', '.join(configurations)}. Say in the study how to make it (small_plan), or choose one."
+        )
 
 
 def output_folder(path: Path, study: Study) -> Path:

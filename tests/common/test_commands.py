@@ -16,4 +16,6 @@ def test_the_plugin_is_added_once_and_folders_of_others_are_kept(monkeypatch):
     environment = nnunet_environment({"nnUNet_raw": "/raw"}, shared_cores=False)
     assert environment["nnUNet_extTrainer"].split(os.pathsep) == [str(PLUGIN_FOLDER), "/others"]
     assert environment["nnUNet_raw"] == "/raw" and "OMP_WAIT_POLICY" not in environment
+    alone = nnunet_environment({}, shared_cores=False, keep_others=False)
+    assert alone["nnUNet_extTrainer"] == str(PLUGIN_FOLDER)
     assert nnunet_environment({}, shared_cores=True)["OMP_WAIT_POLICY"] == "PASSIVE"

@@ -1,10 +1,13 @@
 """The demo's story on the tiny dataset, with real commands and the shortest trainings."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from nnunet_uad.cli.main import main
+from nnunet_uad.common.nnunet import PLUGIN_FOLDER
 from nnunet_uad.demo.story import Workspace, run_step
 
 
@@ -22,6 +25,12 @@ def test_the_story_on_ones_own_data(tiny_dataset, tmp_path, capsys):
     assert sorted(p.name for p in tiny_dataset.rglob("*")) == before
     assert main(arguments) == 0
     assert capsys.readouterr().out.count("finished already") == 3
+
+
+def test_the_demo_leaves_out_trainers_of_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("nnUNet_extTrainer", os.pathsep.join([str(tmp_path / "others"), str(PLUGIN_FOLDER)]))
+    workspace = Workspace(tmp_path, "D", "p", "c", "cpu", "", "")
+    assert workspace.environment()["nnUNet_extTrainer"] == str(PLUGIN_FOLDER)
 
 
 def test_a_failing_step_shows_its_log(tmp_path):

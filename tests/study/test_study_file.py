@@ -48,6 +48,10 @@ def test_the_example_is_a_study(tmp_path):
         ({"budgets": ["4x"]}, "found '4x'"),
         ({"budgets": [1, 1]}, "budgets lists 1 twice"),
         ({"budgets": []}, "at least one entry"),
+        ({"budgets": None}, "budgets expects a word or text, found None"),
+        ({"trainers": {"b": None}}, "trainers: b lacks trainer"),
+        ({"trainers": {"b": 3}}, "trainers: b expects keys with values, found 3"),
+        ({"device": 3}, "device expects cuda, cpu or mps, found '3'"),
         ({"folds": ["first"]}, "folds expects numbers or all, found first"),
         ({"draws": 0}, "positive numbers"),
         ({"device": "tpu"}, "device expects cuda, cpu or mps, found 'tpu'"),
@@ -60,6 +64,16 @@ def test_the_example_is_a_study(tmp_path):
 def test_mistakes_are_refused_in_words(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
         read_study(write(tmp_path, **changes))
+
+
+def test_names_and_settings_may_be_numbers(tmp_path):
+    small = {"base": 2, "spacing": 1, "patch": [8, 8], "features": [4, 8], "batch": 2}
+    trainers = {"a": {"trainer": 3, "settings": 4}}
+    changes = {"plans": 3, "configuration": 2, "pretraining": {"settings": 5}, "fine_tuning": {"settings": 6}}
+    study = read_study(write(tmp_path, **changes, trainers=trainers, small_plan=small))
+    assert (study.plans, study.configuration, study.small_plan.base) == ("3", "2", "2")
+    assert (study.pretraining.settings, study.fine_tuning.settings) == ("5", "6")
+    assert (study.arms["a"].trainer, study.arms["a"].settings) == ("3", "4")
 
 
 def test_no_file_and_no_yaml(tmp_path):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
+from nnunet_uad.common.schema import nearest
 from nnunet_uad.methods import NEEDS
 
 
@@ -24,8 +23,7 @@ def needs_of(trainer: str) -> dict[str, str]:
     except RuntimeError as error:
         raise ValueError(f"trainers: {error}") from error
     if trainer_class is None:
-        near = difflib.get_close_matches(trainer, NEEDS, n=2)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        hint = nearest(trainer, list(NEEDS))
         raise ValueError(f"trainers: there is no trainer {trainer!r}.{hint} (nnunet_uad doctor lists all of ours)")
     return needs_of_class(trainer_class)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.nnunet import load_json
 from nnunet_uad.study.planning.labels import SEG_ENDING
-from nnunet_uad.study.study_file import SmallPlan, Study
+from nnunet_uad.study.study_file import SmallPlan, Study, require_configuration
 
 
 @dataclass(frozen=True)
@@ -101,24 +102,15 @@ def open_source(folder: Path, study: Study) -> Source:
         ValueError: Plans without the configuration.
     """
     number = study.dataset
-    path = folder / f"{study.plans}.json"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist. Make it: nnUNetv2_plan_and_preprocess -d {number}; or let the study do it: "
-            "nnunet_uad study run"
-        )
-    plans = json.loads(path.read_text(encoding="utf-8"))
-    if study.configuration not in plans["configurations"]:
-        raise ValueError(
-            f"The plans {study.plans} of {folder.name} have no configuration {study.configuration!r}; they have: "
-            f"{', '.join(plans['configurations'])}. Say in the study how to make it (small_plan), or choose one."
-        )
+    make = f"nnUNetv2_plan_and_preprocess -d {number}; or let the study do it: nnunet_uad study run"
+    plans = load_json(folder / f"{study.plans}.json", make)
+    require_configuration(plans["configurations"], folder, study)
     configuration = resolved_configuration(plans, study.configuration)
     data = folder / configuration["data_identifier"]
     source = Source(
         folder,
         plans,
-        json.loads((folder / "dataset.json").read_text(encoding="utf-8")),
+        load_json(folder / "dataset.json", make),
         data,
         float(np.prod(configuration["spacing"])),
     )

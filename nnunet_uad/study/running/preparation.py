@@ -8,7 +8,7 @@ from typing import Any
 
 from nnunet_uad.common.commands import executable
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.study_file import Study
+from nnunet_uad.study.study_file import Study, require_configuration
 
 STARTED = "preprocessing"
 #: The plans that nnU-Net's own planner writes.
@@ -83,8 +83,5 @@ def _refuse_unknown_plans(study: Study, folder: Path, configurations: dict[str, 
             f"settings -d {study.dataset} --name {study.plans} KEY=VALUE, or nnUNetv2_plan_experiment -d "
             f"{study.dataset} -pl PLANNER"
         )
-    if configurations and study.small_plan is None and study.configuration not in configurations:
-        raise ValueError(
-            f"The plans {study.plans} of {folder.name} have no configuration {study.configuration!r}; they have: "
-            f"{', '.join(configurations)}. Say in the study how to make it (small_plan), or choose one."
-        )
+    if configurations and study.small_plan is None:
+        require_configuration(configurations, folder, study)
