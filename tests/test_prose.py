@@ -62,6 +62,26 @@ def test_things_are_fixed_rather_than_mended():
     assert not [str(p) for p in texts if word.search(p.read_text(encoding="utf-8"))]
 
 
+#: Words for the act or the image that CONTRIBUTING.md calls *reconstruct* and *reconstruction*; a restorer is a model.
+OTHER_WORDS = re.compile(r"\brestor(?:es?|ed|ing|ations?)\b", re.IGNORECASE)
+
+
+def spoken(page: str) -> str:
+    """Text of a page without code, addresses of links and the drawing of the floors, which name modules."""
+    return re.sub(r"```.*?```|`[^`]*`|\]\([^)]*\)", " ", page, flags=re.DOTALL)
+
+
+def test_images_are_reconstructed_rather_than_restored():
+    pages = [p for p in listed(".md") if p.parent == ROOT / "docs" or p == ROOT / "README.md"]
+    assert pages
+    assert {p.name: words for p in pages if (words := OTHER_WORDS.findall(spoken(p.read_text(encoding="utf-8"))))} == {}
+
+
+def test_the_rule_tells_words_from_names():
+    text = "It restores. `restoration/base.py`, [a](restoration.md) restorer.\n```\nrestoration\n```\nRestoring"
+    assert OTHER_WORDS.findall(spoken(text)) == ["restores", "Restoring"]
+
+
 GOOD = (
     "Standard deviation of the noise, in z-score units.",
     "Copy of the plans.",

@@ -1,8 +1,8 @@
 """How the network of a method reconstructs images, or scores them: one class per way, used everywhere.
 
 Whole volumes (:class:`~nnunet_uad.inference.restorer.Restorer`) and networks with a frozen restorer inside
-(:class:`~nnunet_uad.restoration.frozen.FrozenRestorer`) call the same object, so the residual that a map shows is the
-residual that a segmentation network sees.
+(:class:`~nnunet_uad.restoration.frozen.FrozenRestorer`) call the same class with the same settings. Tiles, what is
+drawn, mirroring and folds differ between the two: ``docs/residual-channels.md`` says how.
 """
 
 from __future__ import annotations
