@@ -323,7 +323,11 @@ def _median_p90(values: list[int]) -> str:
 
 
 def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.0f} %" if whole else "–"
+    """Whole per cents, but for what is nearly nothing or nearly all."""
+    if not whole:
+        return "–"
+    share = 100 * part / whole
+    return f"{share:.0f} %" if part in (0, whole) or 1 <= share <= 99 else f"{share:.1f} %"
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from floors import ROOT
 from measure import MEASURES, Area, areas_of, table
@@ -95,6 +97,32 @@ def test_copies_are_found_whatever_their_names(tmp_path):
     (tmp_path / "package" / "a.py").write_text(f"def one():\n{body}\n\n\ndef other():\n    'Words.'\n{body}\n")
     (tmp_path / "package" / "b.py").write_text("def short():\n    return 1\n")
     assert MEASURES["copied function lines (AST, ≥ 8)"](Area(tmp_path, ["package"], "package")) == "76 %"
+
+
+@pytest.fixture(scope="module")
+def ours():
+    return areas_of(ROOT)[0]
+
+
+@pytest.mark.parametrize(
+    ("label", "aim"),
+    {
+        "bodies over 60 lines": "0 %",
+        "copied function lines (AST, ≥ 8)": "0 %",
+        "documented public functions/modules": "100 % / 100 %",
+        "public tensor functions naming a shape": r"(\d+) of \1",
+        "fully annotated": "100 %",
+        "…and read by mypy": "100 %",
+        "`raise` with message; asserts per raise": r"100 %; 0\.00",
+        "test/source lines; same-named tests": r"0\.\d+; 100 %",
+        "`raises` tests that match the message": r"(\d+) of \1",
+        "Args/Attributes entries starting with a preposition": r"0 % of \d+",
+        "circles of packages; of files": "0; 0",
+    }.items(),
+)
+def test_the_source_keeps_to_the_aims(ours, label, aim):
+    """``python tools/measure.py`` shows where a number comes from."""
+    assert re.fullmatch(aim, MEASURES[label](ours))
 
 
 def test_every_measure_is_a_row_and_every_area_a_column():
