@@ -1,8 +1,9 @@
-"""Both ways of installing give the package and its two wings."""
+"""Both ways of installing give the package and its two wings; a source distribution holds what the repository does."""
 
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -41,3 +42,17 @@ def test_installation_maps_the_wings_into_the_package(tmp_path, editable):
     command = environment / "bin" / "nnunet_uad"
     printed = subprocess.run([command, "env"], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     assert str(source if editable else site) in printed
+
+
+def test_the_source_distribution_holds_every_file_of_the_repository_once(tmp_path):
+    source = tmp_path / "source"
+    subprocess.run(["git", "clone", "--quiet", "--depth", "1", f"file://{ROOT}", source], check=True)
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, check=True, cwd=source).stdout.split()
+    subprocess.run([sys.executable, "setup.py", "--quiet", "sdist", "-d", tmp_path], check=True, cwd=source)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        packed = [m.name.split("/", 1)[1] for m in archive if m.isfile() or m.issym()]
+    made = {name for name in packed if name.startswith("nnunet_uad.egg-info/")} | {"PKG-INFO", "setup.cfg"}
+    # The links beside the packages are left out: the wings are packed as themselves.
+    links = {"nnunet_uad/pretrain", "nnunet_uad/trainers"}
+    assert sorted(set(packed) - made) == sorted(set(listed) - links)
+    assert len(packed) == len(set(packed))
