@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -48,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; errors that teach are printed without a traceback.
 
     Returns:
-        The exit status: 0 done, 1 refused or failed, 2 wrong arguments.
+        The exit status: 0 done, 1 refused or failed, 2 wrong arguments, 141 nobody reads the output any more.
     """
     parser = argparse.ArgumentParser(
         prog="nnunet_uad", description="Anomaly detection and low-label fine-tuning inside nnU-Net v2."
@@ -67,10 +69,29 @@ def main(argv: Sequence[str] | None = None) -> int:
             sub.set_defaults(run=module.run)
     parsed = parser.parse_args(arguments)
     try:
-        return parsed.run(parsed)
+        status = parsed.run(parsed)
+        sys.stdout.flush()
+        return status
     except (ValueError, RuntimeError, OSError) as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():
+            return 141
         print(f"nnunet_uad {parsed.command}: {error}", file=sys.stderr)
         return 1
+
+
+def _nobody_reads() -> bool:
+    """Whether it is the output's pipe that broke (``| head``), not one to a worker; what is left is dropped then."""
+    try:
+        output = sys.stdout.fileno()
+    except OSError:
+        return False
+    poll = select.poll()
+    poll.register(output, select.POLLOUT)
+    if not any(event & select.POLLERR for _, event in poll.poll(0)):
+        return False
+    # Python flushes once more at its end, which must not fail again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True
 
 
 if __name__ == "__main__":

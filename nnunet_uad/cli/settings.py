@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List, document, or write plans."""
+    _refuse_two_tasks(arguments)
     if arguments.markdown:
         print(_markdown(arguments.tr), end="")
         return 0
@@ -54,6 +55,21 @@ def run(arguments: argparse.Namespace) -> int:
     return _write(arguments)
 
 
+def _refuse_two_tasks(arguments: argparse.Namespace) -> None:
+    """``--list`` and ``--markdown`` write nothing, which who names plans must not overlook."""
+    if not (arguments.list or arguments.markdown):
+        return
+    flags = {"-d": arguments.d, "-c": arguments.c, "--name": arguments.name, "--overwrite": arguments.overwrite}
+    others = [flag for flag, value in flags.items() if value] + arguments.assignments
+    if arguments.list and arguments.markdown:
+        others.insert(0, "--markdown")
+    if others:
+        flag = "--list" if arguments.list else "--markdown"
+        raise ValueError(
+            f"{flag} only prints, beside -tr alone; found {', '.join(others)}, too. Run one after the other."
+        )
+
+
 def settings_classes() -> dict[str, type]:
     """Name of a trainer → its settings dataclass, of all trainers."""
     from nnunet_uad.methods import NAMES, trainer_class
@@ -62,19 +78,23 @@ def settings_classes() -> dict[str, type]:
 
 
 def _markdown(trainer: str | None) -> str:
+    from nnunet_uad.common.plan_settings import no_such_trainer
     from nnunet_uad.common.settings_docs import own_tables, settings_page
+    from nnunet_uad.common.trainer_names import base_name
 
     classes = settings_classes()
     if trainer is None:
         return settings_page(classes)
+    if base_name(trainer) not in classes:
+        raise no_such_trainer(trainer, classes)
     tables = own_tables(classes)
-    if trainer not in tables:
+    if base_name(trainer) not in tables:
         raise ValueError(f"{trainer!r} has no settings of its own; trainers that have some: {', '.join(tables)}")
-    return tables[trainer] + "\n"
+    return tables[base_name(trainer)] + "\n"
 
 
 def _listing(trainer: str | None) -> str:
-    from nnunet_uad.common.schema import nearest
+    from nnunet_uad.common.plan_settings import no_such_trainer
     from nnunet_uad.common.settings_docs import Setting, settings_rows, settings_sections, trainers_in_words
     from nnunet_uad.common.trainer_names import base_name
 
@@ -92,7 +112,7 @@ def _listing(trainer: str | None) -> str:
         heads = ((trainers_in_words(names, list(classes)).replace("`", ""), rows) for _, names, rows in sections)
         return "\n\n".join("\n".join([f"# {head}", *map(shown, rows)]) for head, rows in heads)
     if base_name(trainer) not in classes:
-        raise ValueError(f"There is no trainer {trainer!r}.{nearest(trainer, list(classes))}")
+        raise no_such_trainer(trainer, classes)
     return "\n".join(map(shown, settings_rows(classes[base_name(trainer)])))
 
 
@@ -111,10 +131,10 @@ def _write(arguments: argparse.Namespace) -> int:
     given = parse_assignments(" ".join(arguments.assignments))
     variant = plans_variant(plans, arguments.name, given, settings_classes(), arguments.tr)
     path = folder / f"{arguments.name}.json"
-    _refuse_other_plans(path, variant, arguments.overwrite)
+    changed = _changes(path, variant, arguments)
     write_json(path, variant)
     trained = _trained_models(folder.name, arguments.name)
-    if arguments.overwrite and trained:
+    if changed and trained:
         print(f"Trained before with plans of this name, to be trained anew or renamed: {', '.join(trained)}.")
     print(f"{path} carries:")
     print("\n".join(_carried(variant)))
@@ -122,19 +142,31 @@ def _write(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _refuse_other_plans(path: Path, variant: dict[str, Any], overwrite: bool) -> None:
-    from nnunet_uad.common.plan_settings import carried_settings, differences
+def _changes(path: Path, variant: dict[str, Any], arguments: argparse.Namespace) -> bool:
+    """Whether models trained so far would be trained otherwise; refuses what only ``--overwrite`` may replace."""
+    from nnunet_uad.common.plan_settings import carried_settings, differences, other_version
 
     if not path.is_file():
-        return
-    old = load_json(path, "")
-    if not carried_settings(old):
+        return True
+    again = f"nnunet_uad settings -d {arguments.d} -p {arguments.p} --name {arguments.name} KEY=VALUE …"
+    old = load_json(path, f"delete it, then {again}")
+    try:
+        settings = carried_settings(old)
+    except ValueError:
+        # A broken block cannot be compared; replacing it is what its error advises.
+        if arguments.overwrite:
+            return True
+        raise
+    if not settings:
         raise ValueError(
             f"{path} are plans without settings, which models without settings are trained with; choose another --name."
         )
-    changes = differences(old, variant)
-    if changes and not overwrite:
+    changes, version = differences(old, variant), other_version(old)
+    if changes and not arguments.overwrite:
         raise ValueError(f"{path} has other content: {'; '.join(changes)}. Choose another --name, or --overwrite.")
+    if version and not arguments.overwrite:
+        raise ValueError(f"{path} carries the same settings, of {version}. To write them as of this one: --overwrite.")
+    return bool(changes)
 
 
 def _trained_models(dataset: str, plans: str) -> list[str]:

@@ -151,7 +151,11 @@ def load_json(path: Path, command: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: The file does not exist.
+        ValueError: The file is no JSON, e.g. cut off.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist. Make it: {command}")
-    return json.loads(path.read_text(encoding="utf-8"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not valid JSON: {error}. Make it anew: {command}") from error

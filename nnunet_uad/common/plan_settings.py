@@ -73,18 +73,46 @@ def carried_settings(plans: Mapping[str, Any], check_version: bool = False) -> d
         check_version: Whether to refuse settings that another release wrote, whose keys may mean something else.
 
     Raises:
-        ValueError: Settings of another release; names the command that checks and writes them again.
+        ValueError: A block of another form, or settings of another release; names the command that writes them again.
     """
     block = plans.get(BLOCK, {})
+    _check_form(plans, block)
     settings, version = block.get("settings", {}), block.get("version")
     if settings and check_version and _release(version) != _release(__version__):
         name, dataset = plans.get("plans_name"), plans.get("dataset_name")
-        writer = f"nnunet_uad {version}" if version else "an unknown version"
         raise ValueError(
-            f"The plans {name} carry settings of {writer}, this is {__version__}: their keys may mean something else "
-            f"by now. Check and write them again: nnunet_uad settings -d {dataset} -p {name} --name {name} --overwrite"
+            f"The plans {name} carry settings of {_writer(version)}, this is {__version__}: their keys may mean "
+            "something else by now. Check and write them again: "
+            f"nnunet_uad settings -d {dataset} -p {name} --name {name} --overwrite; or, where a setting exists no "
+            f"longer, start again from the original plans: {_command(plans)}"
         )
     return settings
+
+
+def _check_form(plans: Mapping[str, Any], block: Any) -> None:
+    """Refuse a block that somebody wrote by hand and that is none."""
+    where, entry = f'"{BLOCK}"', block
+    if isinstance(block, Mapping):
+        where, entry = f'"settings" of "{BLOCK}"', block.get("settings", {})
+        if isinstance(entry, Mapping):
+            wrong = [key for key in entry if _is_trainer(key) and not isinstance(entry[key], Mapping)]
+            if not wrong:
+                return
+            where, entry = f'{wrong[0]!r} in the settings of "{BLOCK}"', entry[wrong[0]]
+    raise ValueError(
+        f'The plans {plans.get("plans_name")} are broken: "{BLOCK}" expects {{"settings": {{KEY: VALUE, TRAINER: '
+        f'{{KEY: VALUE}}}}, "version": …}}, found {typed(entry)} for {where}. Write them again: {_command(plans)}'
+    )
+
+
+def _command(plans: Mapping[str, Any]) -> str:
+    """What writes the plans from the original ones."""
+    name, dataset = plans.get("plans_name"), plans.get("dataset_name")
+    return f"nnunet_uad settings -d {dataset} -p ORIGINAL_PLANS --name {name} --overwrite KEY=VALUE …"
+
+
+def _writer(version: str | None) -> str:
+    return f"nnunet_uad {version}" if version else "an unknown version"
 
 
 def _release(version: str | None) -> list[str]:
@@ -124,7 +152,7 @@ def check_carried(settings: Mapping[str, Any], classes: Mapping[str, type]) -> N
     keys = {f.name for cls in classes.values() for f in dataclasses.fields(cls)}
     for key in settings:
         if _is_trainer(key) and key not in classes:
-            raise ValueError(f"There is no trainer {key!r}.{nearest(key, list(classes))} (nnunet_uad doctor lists all)")
+            raise no_such_trainer(key, classes)
         if not _is_trainer(key) and key not in keys:
             raise ValueError(
                 f"No trainer has a setting {key!r}.{nearest(key, sorted(keys))} (nnunet_uad settings --list shows all)"
@@ -133,6 +161,18 @@ def check_carried(settings: Mapping[str, Any], classes: Mapping[str, type]) -> N
         with settings_from(trainer):
             known = [f.name for f in dataclasses.fields(cls)]
             build(cls, settings_of_trainer(settings, trainer, known), base=cls())
+
+
+def no_such_trainer(name: str, trainers: Collection[str]) -> ValueError:
+    """The error to raise for a trainer without settings of ours.
+
+    Args:
+        name: Name that was given.
+        trainers: Names of all trainers.
+    """
+    if base_name(name) == "nnUNetTrainer":
+        return ValueError("nnU-Net's own nnUNetTrainer has no settings; nnUNetTrainerFromScratch, its like here, has.")
+    return ValueError(f"There is no trainer {name!r}.{nearest(name, list(trainers))} (nnunet_uad doctor lists all)")
 
 
 def plans_variant(
@@ -159,6 +199,13 @@ def plans_variant(
         raise ValueError(
             f"--name expects a name for plans like nnUNetPlans_strong, without '__' or '/', found {name!r}."
         )
+    if trainer is not None and base_name(trainer) not in classes:
+        raise no_such_trainer(trainer, classes)
+    for key in filter(_is_trainer, given):
+        raise ValueError(
+            f"{key} is a trainer, not a setting: nnunet_uad settings -d {plans.get('dataset_name')} --name {name} "
+            f"-tr {key} KEY=VALUE"
+        )
     settings = dict(carried_settings(plans))
     if trainer is None:
         settings |= given
@@ -181,7 +228,7 @@ def trainers_with(key: str, classes: Mapping[str, type]) -> list[str]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """What differs between two plans files of one name, in words; nothing if they are the same.
+    """What differs between two plans files of one name but for the version, in words; nothing if they are the same.
 
     Args:
         old: Content of the plans that there are.
@@ -194,9 +241,17 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
         if before.get(key) != after.get(key)
     ]
     parts = [key for key in {**old, **new} if key != BLOCK and old.get(key) != new.get(key)]
-    if old.get(BLOCK, {}).get("version") != new[BLOCK]["version"]:
-        parts.append("version of nnunet_uad")
     return [*words, *([f"another {', '.join(parts)} than the plans to copy"] if parts else [])]
+
+
+def other_version(plans: Mapping[str, Any]) -> str:
+    """Which other version wrote the settings of plans, in words; empty if it was this one.
+
+    Args:
+        plans: Content of plans that carry settings.
+    """
+    version = plans[BLOCK].get("version")
+    return "" if version == __version__ else f"{_writer(version)}, this is {__version__}"
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, str]:

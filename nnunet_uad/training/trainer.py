@@ -19,6 +19,7 @@ from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.plan_settings import BLOCK, choose_settings
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, assignments, settings_to_json
 from nnunet_uad.data.splits import ensure_splits
+from nnunet_uad.training.carried_names import refuse_unknown_names
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.schedule import WarmupPolySchedule
 
@@ -73,6 +74,7 @@ class UADTrainer(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008
     ) -> None:
         chosen = choose_settings(self.settings_class, type(self).__name__, plans)
+        refuse_unknown_names(self.settings_class, plans)
         check_results_folder()
         super().__init__(plans, configuration, fold, dataset_json, device)
         settings = self.settings = chosen.settings

@@ -73,6 +73,28 @@ def test_models_of_the_plans_so_far_are_named(folder, capsys, tmp_path):
     (tmp_path / "results" / folder.name / model).mkdir(parents=True)
     assert settings("noise_std=[3,4]", "--overwrite") == 0
     assert f"to be trained anew or renamed: {model}." in capsys.readouterr().out
+    assert settings("noise_std=[3,4]", "--overwrite") == 0
+    assert "Trained before" not in capsys.readouterr().out
+
+
+def test_the_same_settings_of_another_version_are_told_apart(folder, capsys):
+    settings("noise_std=[2,4]")
+    path = folder / f"{NAME}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "nnunet_uad": {"settings": {"noise_std": [2, 4]}}}))
+    assert settings("noise_std=[2,4]") == 1
+    assert "carries the same settings, of an unknown version, this is" in capsys.readouterr().err
+    assert settings("noise_std=[2,4]", "--overwrite") == 0 == settings("noise_std=[2,4]")
+
+
+def test_broken_plans_of_that_name_are_named_and_can_be_replaced(folder, capsys):
+    path = folder / f"{NAME}.json"
+    path.write_text('{"nnunet_uad": 5}')
+    assert settings("noise_std=[2,4]") == 1
+    assert "found 5 for" in capsys.readouterr().err
+    assert settings("noise_std=[2,4]", "--overwrite") == 0 and carried(folder) == {"noise_std": [2, 4]}
+    path.write_text("{")
+    assert settings("noise_std=[2,4]", "--overwrite") == 1
+    assert "Make it anew: delete it, then nnunet_uad settings -d 991" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -97,6 +119,17 @@ def test_mistakes_are_refused_before_anything_is_written(folder, capsys, words, 
 def test_dataset_and_name_are_asked_for(capsys):
     assert main(["settings", "noise_std=[2,4]"]) == 1
     assert "-d DATASET --name PLANS" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--list", "-d", "991"], ["--markdown", "--name", NAME], ["--list", "seed=1"]])
+def test_what_only_prints_takes_no_plans(words, capsys):
+    assert main(["settings", *words]) == 1
+    assert f"{words[0]} only prints" in capsys.readouterr().err
+
+
+def test_the_table_of_a_trainer_is_found_under_its_name_with_a_length(capsys):
+    assert main(["settings", "--markdown", "-tr", "nnUNetPretrainerDAE_20epochs"]) == 0
+    assert "| `noise_std` |" in capsys.readouterr().out
 
 
 def test_the_list_shows_default_unit_and_meaning(capsys):

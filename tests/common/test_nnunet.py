@@ -19,6 +19,9 @@ def test_missing_things_name_what_makes_them(tmp_path, monkeypatch):
         required_folder("nnUNet_raw")
     with pytest.raises(FileNotFoundError, match="Make it: do this"):
         load_json(tmp_path / "x.json", "do this")
+    (tmp_path / "x.json").write_text('{"cut')
+    with pytest.raises(ValueError, match=r"x\.json is not valid JSON: Unterminated.*Make it anew: do this"):
+        load_json(tmp_path / "x.json", "do this")
 
 
 def test_a_models_folder_is_named_as_nnunet_names_it():

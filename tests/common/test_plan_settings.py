@@ -8,6 +8,7 @@ from nnunet_uad.common.plan_settings import (
     check_carried,
     choose_settings,
     differences,
+    other_version,
     plans_variant,
     trainers_with,
 )
@@ -84,6 +85,9 @@ def test_the_copy_differs_in_name_and_settings_only():
         (None, {"rate": -1}, "nnUNetPretrainerNoisy: rate expects > 0, found -1"),
         ("nnUNetTrainerTuned", {"noise": [1, 2]}, "nnUNetTrainerTuned: Tuned has no setting 'noise'. .*It has: rate"),
         ("nnUNetTrainerTund", {"rate": 1}, "no trainer 'nnUNetTrainerTund'. Did you mean 'nnUNetTrainerTuned'"),
+        ("foo", {"rate": 1}, "There is no trainer 'foo'"),
+        ("nnUNetTrainer", {"rate": 1}, "nnU-Net's own nnUNetTrainer has no settings; nnUNetTrainerFromScratch"),
+        (None, {"nnUNetTrainerTuned": 3}, "nnUNetTrainerTuned is a trainer, not a.*-tr nnUNetTrainerTuned KEY=VALUE"),
         (None, {}, "Say which settings"),
         ("nnUNetTrainerTuned", {}, "Say which settings"),
     ],
@@ -109,12 +113,28 @@ def test_settings_of_another_release_are_refused_with_the_command(monkeypatch):
     for version, words in ((older, f"of nnunet_uad {older}"), (None, "of an unknown version")):
         plans["nnunet_uad"]["version"] = version
         command = "nnunet_uad settings -d Dataset001_A -p nnUNetPlans_strong --name nnUNetPlans_strong --overwrite"
-        with pytest.raises(ValueError, match=f"carry settings {words}, .*{command}"):
+        with pytest.raises(ValueError, match=f"carry settings {words}, .*{command}; .*-p ORIGINAL_PLANS"):
             choose_settings(Noisy, "nnUNetPretrainerNoisy", plans)
     # The command: what is carried is checked and written again.
     again = variant(plans=plans)
     assert choose_settings(Noisy, "nnUNetPretrainerNoisy", again).settings.rate == 1
-    assert differences(plans, again) == ["another version of nnunet_uad than the plans to copy"]
+    assert differences(plans, again) == [] and other_version(again) == ""
+    assert other_version(plans) == f"an unknown version, this is {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("block", "words"),
+    [
+        (5, 'found 5 for "nnunet_uad"'),
+        ({"settings": ["rate"]}, r'found \["rate"\] for "settings"'),
+        ({"settings": {"nnUNetTrainerTuned": 5}}, "found 5 for 'nnUNetTrainerTuned'"),
+    ],
+)
+def test_a_broken_block_is_refused_by_name(block, words):
+    plans = {**PLANS, "nnunet_uad": block}
+    for read in (carried_settings, lambda p: choose_settings(Tuned, "nnUNetTrainerTuned", p)):
+        with pytest.raises(ValueError, match=f"plans nnUNetPlans are broken.*{words}.*nnunet_uad settings -d"):
+            read(plans)
 
 
 def test_a_restorer_alone_is_no_settings(monkeypatch):
