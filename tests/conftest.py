@@ -53,13 +53,20 @@ def tiny_dataset() -> Path:
 @pytest.fixture(scope="session")
 def dae_fold(tiny_dataset: Path) -> Path:
     """A finished denoising autoencoder of two epochs on 2d_tiny, fold 0."""
-    return tiny.run_training("nnUNetPretrainerDAE_2epochs_3iters")
+    return _seeded_training("nnUNetPretrainerDAE_2epochs_3iters")
 
 
 @pytest.fixture(scope="session")
 def ddpm_fold(tiny_dataset: Path) -> Path:
     """A finished diffusion model of two epochs on 2d_tiny, fold 0."""
-    return tiny.run_training("nnUNetPretrainerDDPM_2epochs_3iters")
+    return _seeded_training("nnUNetPretrainerDDPM_2epochs_3iters")
+
+
+def _seeded_training(name: str) -> Path:
+    """A training whose first weights are the same in every run of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("nnUNet_uad_settings", "seed=1")
+        return tiny.run_training(name)
 
 
 @pytest.fixture
