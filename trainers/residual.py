@@ -16,6 +16,7 @@ from torch import nn
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.methods import method_of
+from nnunet_uad.networks.tiles import check_grid
 from nnunet_uad.restoration.channel_kinds import check_channel_choice
 from nnunet_uad.restoration.frozen import weights_hash
 from nnunet_uad.restoration.residual_channels import build_residual_network
@@ -28,6 +29,8 @@ from nnunet_uad.weights.transfer import load_all
 
 #: Seed of the noise at inference; the same for all folds, which share one description.
 INFERENCE_SEED = 0
+#: Kind of recipe → settings of its pretrainer that make the network smaller; those of other kinds have the plan's size.
+_SIZE_SETTINGS = {"diffusion": "diffusion_width or diffusion_levels", "discriminator": "discriminator_width"}
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,6 @@ class nnUNetTrainerResidual(FineTuneTrainer):
 
     restorer_pretrainer: str
     settings_class: type[FineTuneSettings] = ResidualSettings
-    memory_advice = "the restorer's size (diffusion_width when it is pretrained)"
 
     _restorer_source: SourceWeights | None = None
     _restorer_record: PretrainRecord | None = None
@@ -121,6 +123,13 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         return cast("ChannelChoice", self.settings)
 
     @property
+    def memory_advice(self) -> str:  # type: ignore[override]
+        """Settings that make the restorer smaller; empty where only the plan does."""
+        description = self.plans_manager.plans.get("nnunet_uad", {}).get("restorer")
+        settings = _SIZE_SETTINGS.get(description["network"]["kind"]) if description else None
+        return f"{settings} when the restorer is pretrained" if settings else ""
+
+    @property
     def segmenter(self) -> nn.Module:
         """The part that learns."""
         return self.bare_network.segmenter
@@ -155,6 +164,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         source, why = self.find_weights(self.restorer_pretrainer, RESTORER_VARIABLE)
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
         record = check_restorer_suits(source, target, method_of(self.restorer_pretrainer))
+        self._check_tiles(source, record)
         description = {
             **record.restorer,
             "kinds": self.channel_choice.channel_kinds,
@@ -164,6 +174,27 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         self._refuse_other_folds_restorer(description)
         self._restorer_source, self._restorer_record, self._restorer_found = source, record, why
         self._describe(description)
+
+    def _check_tiles(self, source: SourceWeights, record: PretrainRecord) -> None:
+        """A restorer that sees tiles cuts the patches of this plan, too.
+
+        Raises:
+            ValueError: They cannot be cut into its tiles.
+        """
+        network = record.restorer["network"]
+        if network["kind"] != "tiles":
+            return
+        strides = np.prod(network["plan"]["arguments"]["strides"], axis=0)
+        try:
+            check_grid(network["grid"], self.configuration_manager.patch_size, [int(s) for s in strides])
+        except ValueError as error:
+            plans, name = self.plans_manager, self.configuration_name
+            raise ValueError(
+                f"The restorer in {source.path} does not suit the patches of {plans.dataset_name}, configuration "
+                f"{name}; it was pretrained on patches of {' x '.join(map(str, record.patch_size))} voxels. {error} "
+                f"Pretrain it with these plans: nnUNetv2_train {plans.dataset_name} {name} {self.fold} -tr "
+                f"{self.restorer_pretrainer} -p {plans.plans_name}; or name another file in {RESTORER_VARIABLE}."
+            ) from error
 
     def _refuse_other_folds_restorer(self, description: dict[str, Any]) -> None:
         """All folds of a model are predicted from one plans.json; their restorers must have one form."""

@@ -22,7 +22,6 @@ class nnUNetTrainerScore(nnUNetTrainerResidual):
     """Base of the ``…Score`` trainers; subclasses name the pretrainer whose frozen model scores the image."""
 
     settings_class = ScoreChannelSettings
-    memory_advice = "the discriminator's size (discriminator_width when it is pretrained)"
 
 
 globals().update(trainers_from_rows(__name__, nnUNetTrainerScore))

@@ -85,6 +85,8 @@ def _nobody_reads() -> bool:
         output = sys.stdout.fileno()
     except OSError:
         return False
+    if not hasattr(select, "poll"):  # Windows, which knows no broken pipe of the output either
+        return False
     poll = select.poll()
     poll.register(output, select.POLLOUT)
     if not any(event & select.POLLERR for _, event in poll.poll(0)):

@@ -23,6 +23,7 @@ from nnunet_uad.inference.channels import (
 from nnunet_uad.inference.model import ModelRequest, training_records
 from nnunet_uad.inference.pipeline import list_cases, predict_cases
 from nnunet_uad.inference.predict import PredictResult, Say, overlap_with_training
+from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.weights.leakage import Overlap
 
 
@@ -146,17 +147,20 @@ def append_residuals(request: AppendRequest) -> PredictResult:
         test, failed_test = list_cases(source / "imagesTs", dataset_json)
         failed |= failed_test
     images = [target / "imagesTr", target / "imagesTs"]
-    claim_folder(target / CHANNELS_RECORD, _record(request, folds, restorers), images, request.overwrite)
-    # Gone until all is done: nnU-Net takes a folder with dataset.json for a finished dataset.
-    (target / "dataset.json").unlink(missing_ok=True)
     groups: dict[tuple[Path, ...], dict[str, list[str]]] = {}
     for case, chosen in restorers.items():
         groups.setdefault(chosen, {})[case] = training[case]
     jobs = [(chosen, cases, images[0]) for chosen, cases in groups.items()]
     jobs += [(tuple(folds), test, images[1])] if test else []
+    # A model that does not suit must leave the target alone. One that does is kept for its turn: none is read twice.
+    loaded = {jobs[0][0]: _load_suitable(request, jobs[0][0], dataset_json)}
+    claim_folder(target / CHANNELS_RECORD, _record(request, folds, restorers), images, request.overwrite)
+    # Gone until all is done: nnU-Net takes a folder with dataset.json for a finished dataset.
+    (target / "dataset.json").unlink(missing_ok=True)
     todo: list[str] = []
     for chosen, cases, folder in jobs:
-        done, wrong = _write_cases(request, chosen, cases, folder, dataset_json)
+        restorer = loaded.pop(chosen, None) or _load_suitable(request, chosen, dataset_json)
+        done, wrong = _write_cases(request, restorer, cases, folder, dataset_json)
         todo += done
         failed |= wrong
     (target / "labelsTr").mkdir(exist_ok=True)
@@ -211,14 +215,12 @@ def _hashes(request: ModelRequest, folds: Sequence[Path]) -> dict[str, str]:
     return {f.name: file_hash(f / request.checkpoint) for f in folds}
 
 
-def _write_cases(
-    request: AppendRequest,
-    folds: Sequence[Path],
-    cases: dict[str, list[str]],
-    folder: Path,
-    dataset_json: dict[str, Any],
-) -> tuple[list[str], dict[str, str]]:
-    """Reconstruct the cases with the mean of the folds; returns what was to do, and what failed."""
+def _load_suitable(request: AppendRequest, folds: Sequence[Path], dataset_json: dict[str, Any]) -> Restorer:
+    """The restorer of some folds, which must reconstruct the dataset's channels.
+
+    Raises:
+        ValueError: It does not reconstruct, or expects other channels.
+    """
     restorer = request.load(folds)
     expected, present = restorer.model.channel_names, channel_names(dataset_json)
     if expected != present:
@@ -226,6 +228,17 @@ def _write_cases(
             f"The restorer expects the channels {', '.join(expected)}, the dataset has {', '.join(present)}."
         )
     check_reconstructs(restorer, request.names.trainer)
+    return restorer
+
+
+def _write_cases(
+    request: AppendRequest,
+    restorer: Restorer,
+    cases: dict[str, list[str]],
+    folder: Path,
+    dataset_json: dict[str, Any],
+) -> tuple[list[str], dict[str, str]]:
+    """Reconstruct the cases with the mean of the restorer's folds; returns what was to do, and what failed."""
     folder.mkdir(parents=True, exist_ok=True)
     ending = dataset_json["file_ending"]
     exporter = ChannelExporter(folder, cases, tuple(request.kinds), restorer.model, ending, request.copy)

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from nnunet_uad.networks.discriminator import UnrealnessMap
 from nnunet_uad.restoration.channel_kinds import SCORE
 from nnunet_uad.restoration.frozen import FrozenRestorer, build_restorer
 from nnunet_uad.weights.transfer import zero_further_inputs
@@ -47,10 +48,20 @@ class ResidualChannelsNetwork(nn.Module):
         segmenter: Network that takes the image's channels and the further ones.
         channels: Number of channels of the image.
         kinds: Names of :mod:`~nnunet_uad.restoration.channel_kinds`, in the order of the further channels.
+
+    Raises:
+        ValueError: The restorer is a discriminator, which has no residual, and the kinds are not its score.
     """
 
     def __init__(self, restorer: FrozenRestorer, segmenter: nn.Module, channels: int, kinds: Sequence[str]) -> None:
         super().__init__()
+        # Its map would be broadcast over the image's channels: a residual of nothing, without an error.
+        if isinstance(restorer.network, UnrealnessMap) and tuple(kinds) != (SCORE,):
+            raise ValueError(
+                f"The frozen network is a discriminator, which scores images and reconstructs none: expected the "
+                f"channel {SCORE}, found {', '.join(kinds)}. Train with -tr nnUNetTrainerPatchGANScore, or name a "
+                "restorer that reconstructs."
+            )
         self.restorer = restorer
         self.segmenter = segmenter
         self.channels = channels

@@ -60,7 +60,7 @@ class UADTrainer(nnUNetTrainer):
     """An nnU-Net trainer with settings, per-iteration warm-up and checkpoints that survive ``kill -9``."""
 
     settings_class: type[TrainSettings] = TrainSettings
-    #: What to lower when the device's memory does not suffice, besides the plan's batch and patch.
+    #: Settings that save memory, besides the plan's batch and patch; empty where there are none.
     memory_advice: str = ""
     my_init_kwargs: dict[str, Any]
     _best_ema: float | None
@@ -146,10 +146,16 @@ class UADTrainer(nnUNetTrainer):
             if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
                 raise
             patch = " x ".join(map(str, self.configuration_manager.patch_size))
-            own = f"{self.memory_advice} (settings of the training); or " if self.memory_advice else ""
+            # As in docs/tuning.md: the variable for a quick try, the plans for what is to stay.
+            own = (
+                f'Settings that save memory: {self.memory_advice} ({SETTINGS_VARIABLE}="key=value …" '
+                "nnUNetv2_train …, or plans with settings: nnunet_uad settings …). Or lower"
+                if self.memory_advice
+                else "Lower"
+            )
             raise RuntimeError(
                 f"{self.device} has not enough memory for {type(self).__name__} with batches of "
-                f"{self.configuration_manager.batch_size} patches of {patch} voxels. Lower {own}the batch or patch "
+                f"{self.configuration_manager.batch_size} patches of {patch} voxels. {own} the batch or patch "
                 "size of the plan: nnunet_uad small-plan --batch … --patch …, or nnUNetv2_plan_experiment with a "
                 f"smaller -gpu_memory_target. ({str(error).splitlines()[0]})"
             ) from error

@@ -1,9 +1,21 @@
 """Which folds reconstruct which case; the dataset that is written: tests/cli/test_append_residuals.py."""
 
+import json
+from pathlib import Path
+
 import pytest
+import tiny
 from weights_helpers import make_record
 
-from nnunet_uad.inference.append_residuals import unseen_folds
+from nnunet_uad.inference.append_residuals import (
+    AppendRequest,
+    ChannelsRequest,
+    append_residuals,
+    unseen_folds,
+    write_channels,
+)
+from nnunet_uad.inference.model import ModelRequest
+from nnunet_uad.inference.predict import PredictRequest, predict_folder
 from nnunet_uad.weights.safe_file import FILE_NAME, write_pretrained
 
 
@@ -31,3 +43,56 @@ def test_a_fold_of_which_nobody_knows_what_it_has_seen_is_refused(folds):
     (folds[1] / FILE_NAME).unlink()
     with pytest.raises(ValueError, match=r"fold_1 of .* lacks pretrained.safetensors"):
         unseen_folds(["a"], folds)
+
+
+@pytest.fixture(params=["nnUNetPretrainerContrastive", "nnUNetPretrainerSyntheticAnomaly"])
+def without_reconstruction(request, example_folder, results, monkeypatch):
+    """A model that has no reconstruction: somebody else's that has no maps either, and one that detects."""
+    tests = Path(__file__).parents[1]
+    plugin = tests.parent / "nnunet_uad" / "plugin"
+    monkeypatch.setenv("nnUNet_extTrainer", f"{tests / 'pretrain' / 'external'}:{plugin}")
+    return tiny.save_untrained(request.param).parent
+
+
+def test_a_model_without_a_reconstruction_leaves_a_finished_dataset_alone(
+    without_reconstruction, example_folder, tmp_path
+):
+    target = tmp_path / "Dataset911_Finished"
+    target.mkdir()
+    (target / "dataset.json").write_text("{}")
+    source = example_folder / "nnUNet_raw" / "Dataset901_Tumour"
+    with pytest.raises(ValueError, match=r"without reconstructing"):
+        append_residuals(AppendRequest(model=without_reconstruction, source=source, target=target, device="cpu"))
+    assert [path.name for path in target.iterdir()] == ["dataset.json"]
+
+
+def test_a_model_without_a_reconstruction_does_not_occupy_the_folder(without_reconstruction, example_folder, tmp_path):
+    common = {"model": without_reconstruction, "images": example_folder / "IMAGES", "device": "cpu"}
+    with pytest.raises(ValueError, match=r"without reconstructing"):
+        write_channels(ChannelsRequest(**common, output=tmp_path / "channels"))
+    with pytest.raises(ValueError, match=r"without reconstructing"):
+        predict_folder(PredictRequest(**common, output=tmp_path / "maps", save=["map", "residual"]))
+    assert not (tmp_path / "channels").exists() and not (tmp_path / "maps").exists()
+
+
+def test_a_dataset_of_other_channels_is_refused_before_anything_is_written(dae_fold, example_folder, tmp_path):
+    source = example_folder / "nnUNet_raw" / "Dataset901_Tumour"
+    description = json.loads((source / "dataset.json").read_text())
+    (source / "dataset.json").write_text(json.dumps({**description, "channel_names": {"0": "T2", "1": "T1"}}))
+    target = tmp_path / "Dataset911_Other"
+    with pytest.raises(ValueError, match=r"expects the channels FLAIR, T1, the dataset has T2, T1"):
+        append_residuals(AppendRequest(model=dae_fold.parent, source=source, target=target, device="cpu"))
+    assert not target.exists()
+
+
+def test_no_folds_are_read_twice(dae_fold, example_folder, tmp_path, monkeypatch):
+    load, read = ModelRequest.load, []
+
+    def counted(request, folds=()):
+        read.append([fold.name for fold in folds])
+        return load(request, folds)
+
+    monkeypatch.setattr(ModelRequest, "load", counted)
+    source, target = example_folder / "nnUNet_raw" / "Dataset901_Tumour", tmp_path / "Dataset911_New"
+    result = append_residuals(AppendRequest(model=dae_fold.parent, source=source, target=target, device="cpu"))
+    assert set(result.written) == set(tiny.LESION[1:]) and read == [["fold_0"]]

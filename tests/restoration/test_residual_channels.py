@@ -6,6 +6,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.networks.diffusion import DiffusionRecipe
+from nnunet_uad.networks.discriminator import DiscriminatorRecipe
+from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.restoration.diffusion import DiffusionProcess
 from nnunet_uad.restoration.frozen import describe_restorer
 from nnunet_uad.restoration.residual_channels import build_residual_network
@@ -93,3 +95,20 @@ def test_images_of_other_channels_are_refused(plans):
     network, _ = build(plans)
     with pytest.raises(ValueError, match=r"expects images of 2 channel\(s\), found 4.*give it the images alone"):
         network(torch.zeros(1, 4, 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "form"), [(["signed"], "channels"), (["signed", "absolute"], "channels"), (["signed"], "siamese")]
+)
+def test_a_discriminator_has_no_residual(plans, kinds, form):
+    manager = plans.get_configuration("2d_tiny")
+    recipe = DiscriminatorRecipe(2, 2, 8, 1, True, "hinge")
+    description = {**describe_restorer(recipe, Restoration()), "kinds": kinds, "form": form, "seed": 0}
+
+    def segmenter(channels):
+        return nnUNetTrainer.build_network_architecture(plans, manager, channels, 3, True)
+
+    with pytest.raises(ValueError, match=f"expected the channel score, found {', '.join(kinds)}.*PatchGANScore"):
+        build_residual_network(description, 2, segmenter)
+    network = build_residual_network({**description, "kinds": ["score"], "form": "channels"}, 2, segmenter)
+    assert network.further_channels(torch.randn(1, 2, 32, 32)).shape == (1, 1, 32, 32)

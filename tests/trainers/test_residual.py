@@ -90,7 +90,7 @@ def test_other_forms_train_and_are_rebuilt(restorer_file, monkeypatch, setting):
         ({"channel_names": ("T1", "FLAIR")}, "channels: expected FLAIR, T1 in this order, found T1, FLAIR"),
         ({"patch_size": (8, 32, 32)}, "dimension: expected 2D, found 3D"),
         ({"method": "DAE"}, "method: expected DDPM, found DAE"),
-        ({"restorer": {}}, "cannot be rebuilt as a restorer"),
+        ({"restorer": {}}, "without the description of a restorer, as earlier versions"),
     ],
 )
 def test_a_restorer_of_other_images_is_refused(restorer_file, tmp_path, monkeypatch, change, said):
@@ -153,5 +153,50 @@ def test_out_of_memory_says_what_to_lower(restorer_file, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
 
     monkeypatch.setattr(trainer, "train_step", too_much)
-    with pytest.raises(RuntimeError, match=r"batches of 4 patches of 32 x 32 voxels. Lower .*diffusion_width.*--batch"):
+    with pytest.raises(RuntimeError, match=r"batches of 4 patches of 32 x 32 voxels\. Settings .*--batch") as caught:
         trainer.run_training()
+    assert (
+        "save memory: diffusion_width or diffusion_levels when the restorer is pretrained "
+        '(nnUNet_uad_settings="key=value …" nnUNetv2_train …, or plans with settings'
+    ) in str(caught.value)
+
+
+@pytest.mark.parametrize("method", ["DAE", "AE"])
+def test_a_restorer_of_the_plans_size_has_no_setting_that_makes_it_smaller(tiny_dataset, results, monkeypatch, method):
+    restorer = tiny.save_untrained(f"nnUNetPretrainer{method}_1epochs_1iters")
+    monkeypatch.setenv("nnUNet_uad_restorer", str(restorer / "pretrained.safetensors"))
+    trainer = tiny.make_trainer(f"nnUNetTrainer{method}Residual_1epochs_1iters")
+    trainer.initialize()
+    assert trainer.memory_advice == ""
+
+
+@pytest.fixture
+def tile_restorer(tiny_dataset, results, tmp_path, monkeypatch):
+    """Makes a tile-wise restorer of some grid the one to use, as plans of another patch give it."""
+    path = tiny.save_untrained("nnUNetPretrainerTAE_1epochs_1iters") / "pretrained.safetensors"
+    tensors, record = read_pretrained(path)
+
+    def use(grid, patch_size):
+        network = {**record.restorer["network"], "grid": grid}
+        other = dataclasses.replace(record, restorer={**record.restorer, "network": network}, patch_size=patch_size)
+        write_pretrained(tmp_path / "tiles.safetensors", tensors, other)
+        monkeypatch.setenv("nnUNet_uad_restorer", str(tmp_path / "tiles.safetensors"))
+        return tiny.make_trainer("nnUNetTrainerTAEResidual_1epochs_1iters")
+
+    return use
+
+
+def test_tiles_that_do_not_divide_the_patch_are_refused_before_training(tile_restorer):
+    trainer = tile_restorer([3, 3], (48, 48))
+    with pytest.raises(ValueError, match=r"pretrained on patches of 48 x 48 voxels") as caught:
+        trainer.on_train_start()
+    text = str(caught.value)
+    assert "A patch of 32 x 32 voxels cannot be cut into 3 x 3 tiles" in text
+    assert "nnUNetv2_train Dataset991_Tiny 2d_tiny 0 -tr nnUNetPretrainerTAE -p nnUNetPlans" in text
+    assert not list(Path(trainer.output_folder).glob("*.pth"))
+
+
+def test_tiles_of_another_patch_that_divide_this_one_are_used(tile_restorer):
+    trainer = tile_restorer([2, 2], (64, 64))
+    trainer.initialize()
+    assert trainer.bare_network(torch.ones(1, 2, 32, 32))[0].shape == (1, 3, 32, 32)

@@ -40,6 +40,12 @@ def test_the_channel_starts_without_influence_and_learns(patch_gan):
     assert stem.shape[1] == 3 and float(stem.grad[:, 2].abs().sum()) > 0
 
 
+def test_a_device_that_is_too_small_is_told_of_the_discriminators_size(patch_gan):
+    trainer = tiny.make_trainer(NAME)
+    trainer.initialize()
+    assert trainer.memory_advice == "discriminator_width when the restorer is pretrained"
+
+
 def test_there_is_nothing_to_choose_about_the_channel(patch_gan, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "residual_channels=absolute")
     with pytest.raises(ValueError, match="residual_channels"):

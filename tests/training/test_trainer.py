@@ -91,3 +91,25 @@ def test_without_mirroring_the_model_is_not_mirrored_anywhere(tiny_dataset, resu
     other = tiny.make_trainer(trainer)
     other.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
     assert other.inference_allowed_mirroring_axes == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("nnUNetTrainerFromScratch", r"32 x 32 voxels\. Lower the batch or patch size of the plan"),
+        (
+            "nnUNetPretrainerDDPM",
+            r"Settings that save memory: diffusion_width .*\(nnUNet_uad_settings=\"key=value …\" nnUNetv2_train …, or "
+            r"plans with settings: nnunet_uad settings …\)\. Or lower the batch",
+        ),
+    ],
+)
+def test_a_device_that_is_too_small_is_told_in_words(tiny_dataset, results, monkeypatch, name, said):
+    trainer = tiny.make_trainer(f"{name}_1epochs_1iters")
+
+    def too_much(batch):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    monkeypatch.setattr(trainer, "train_step", too_much)
+    with pytest.raises(RuntimeError, match=said):
+        trainer.run_training()
