@@ -11,10 +11,11 @@ from nnunet_uad.corruption.coarse_noise import CoarseNoise
 @given(
     shape=st.one_of(st.tuples(*[st.integers(4, 40)] * 2), st.tuples(*[st.integers(4, 12)] * 3)),
     spacing=st.floats(0.3, 5),
-    cell=st.floats(1, 60),
+    cell_voxels=st.floats(0.2, 30),
     channels=st.integers(1, 4),
 )
-def test_noise_has_the_shape_of_the_image_at_any_geometry(shape, spacing, cell, channels):
+def test_noise_has_the_shape_of_the_image_at_any_geometry(shape, spacing, cell_voxels, channels):
+    cell = cell_voxels * spacing
     noise = CoarseNoise([spacing] * len(shape), (cell, cell * 1.5), (0.5, 1.0))
     drawn = noise.draw(torch.zeros(2, channels, *shape))
     assert drawn.shape == (2, channels, *shape)

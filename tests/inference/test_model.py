@@ -60,7 +60,8 @@ def test_the_restorer_has_the_trainings_weights_settings_and_seed(dae_fold):
     weights = restorer.networks[0].state_dict()
     assert all(torch.equal(weights[k], v) for k, v in checkpoint["network_weights"].items())
     assert restorer.seed == checkpoint["init_args"]["plans"]["nnunet_uad"]["seed"]
-    assert restorer.settings == nnUNetPretrainerDAE.settings_class() and restorer.mirror_axes == (0, 1)
+    assert restorer.settings == nnUNetPretrainerDAE.settings_class(seed=restorer.seed)
+    assert restorer.mirror_axes == (0, 1)
     assert not restorer.networks[0].training
     without = load_restorer(str(dae_fold.parent), [0], device="cpu", mirroring=False, seed=7)
     assert without.mirror_axes is None and without.seed == 7
