@@ -2,10 +2,9 @@
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
-from floors import FLOORS
+from floors import FLOORS, ROOT
 
 from nnunet_uad.cli.main import SUBCOMMANDS, main
 from nnunet_uad.cli.settings import settings_classes
@@ -13,7 +12,6 @@ from nnunet_uad.common.settings_docs import own_tables
 from nnunet_uad.methods import METHODS, PRETRAINERS, TRAINERS, trainer_table
 from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 
-ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
 
 

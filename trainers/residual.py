@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -14,6 +15,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.methods import method_of
 from nnunet_uad.networks.tiles import check_grid
@@ -103,7 +105,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         Raises:
             RuntimeError: Plans without a restorer: they belong to another trainer.
         """
-        description = plans_manager.plans.get("nnunet_uad", {}).get("restorer")
+        description = _described(plans_manager.plans)
         if description is None:
             raise RuntimeError(
                 "These plans describe no restorer. Expected the plans.json of a model that a …Residual trainer wrote; "
@@ -125,7 +127,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
     @property
     def memory_advice(self) -> str:  # type: ignore[override]
         """Settings that make the restorer smaller; empty where only the plan does."""
-        description = self.plans_manager.plans.get("nnunet_uad", {}).get("restorer")
+        description = _described(self.plans_manager.plans)
         settings = _SIZE_SETTINGS.get(description["network"]["kind"]) if description else None
         return f"{settings} when the restorer is pretrained" if settings else ""
 
@@ -136,7 +138,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
 
     def initialize(self) -> None:
         """As nnU-Net; a fresh training first finds its restorer."""
-        if "restorer" not in self.plans_manager.plans.get("nnunet_uad", {}):
+        if _described(self.plans_manager.plans) is None:
             self._find_restorer()
         super().initialize()
         if self._restorer_source is not None:
@@ -146,17 +148,17 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         """As nnU-Net; the checkpoint says which restorer its network holds."""
         if not self.was_initialized:
             stored = torch.load(filename_or_checkpoint, map_location="cpu", weights_only=True)
-            self._describe(stored["init_args"]["plans"]["nnunet_uad"]["restorer"])
+            self._describe(stored["init_args"]["plans"][BLOCK]["restorer"])
         super().load_checkpoint(filename_or_checkpoint)
 
     def _run_information(self) -> dict[str, Any]:
-        return {**super()._run_information(), "restorer": self.plans_manager.plans["nnunet_uad"]["restorer"]}
+        return {**super()._run_information(), "restorer": _described(self.plans_manager.plans)}
 
     def _describe(self, description: dict[str, Any]) -> None:
         """Put the description where nnU-Net keeps plans; the dataset's own plans file is not touched."""
         # Plans may carry settings, too (nnunet_uad settings).
-        carried = self.plans_manager.plans.get("nnunet_uad", {})
-        self.plans_manager.plans["nnunet_uad"] = {**carried, "restorer": description}
+        carried = self.plans_manager.plans.get(BLOCK, {})
+        self.plans_manager.plans[BLOCK] = {**carried, "restorer": description}
 
     # --- finding the restorer -------------------------------------------------------------------
 
@@ -202,7 +204,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         others = [p for p in path.parent.glob("fold_*/checkpoint_*.pth") if p.parent.name != f"fold_{self.fold}"]
         if not others or not path.is_file():
             return
-        earlier = json.loads(path.read_text(encoding="utf-8")).get("nnunet_uad", {}).get("restorer")
+        earlier = _described(json.loads(path.read_text(encoding="utf-8")))
         if earlier is not None and earlier != json.loads(json.dumps(description)):
             raise RuntimeError(
                 f"The folds in {path.parent} use a restorer of another form than the one found for fold {self.fold}; "
@@ -262,6 +264,11 @@ class nnUNetTrainerResidual(FineTuneTrainer):
             + (f" ({', '.join(kept)} in {self.output_folder})" if kept else "; there is none yet")
             + ". Look at its maps (nnunet_uad predict), pretrain it again, then continue with --c or start anew."
         )
+
+
+def _described(plans: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The restorer's description that a model's plans carry; ``None`` for plans of a dataset or of another trainer."""
+    return plans.get(BLOCK, {}).get("restorer")
 
 
 globals().update(trainers_from_rows(__name__, nnUNetTrainerResidual))

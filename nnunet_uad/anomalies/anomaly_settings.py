@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_uad.common.channels import residual_kind
+from nnunet_uad.common.channels import bright_channels
 from nnunet_uad.common.settings import Settings
 
 ANOMALY_KINDS = ("perlin", "cutpaste", "foreign", "poisson", "shift")
@@ -68,5 +68,5 @@ def brighter_channels(sign: str, channel_names: Sequence[str]) -> np.ndarray:
         channel_names: Names of the C channels.
     """
     if sign == "auto":
-        return np.array([residual_kind("auto", [name]) == "signed" for name in channel_names])
+        return bright_channels(channel_names)
     return np.full(len(channel_names), sign == "brighter")

@@ -21,7 +21,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.common.nnunet import dataset_folder, load_json
+from nnunet_uad.common.nnunet import dataset_folder, load_json, require_configuration
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,11 +123,8 @@ def _write(arguments: argparse.Namespace) -> int:
 
     folder = dataset_folder("nnUNet_preprocessed", arguments.d)
     plans = load_json(folder / f"{arguments.p}.json", f"nnUNetv2_plan_and_preprocess -d {arguments.d}")
-    if arguments.c is not None and arguments.c not in plans["configurations"]:
-        raise ValueError(
-            f"The plans {arguments.p} have no configuration {arguments.c!r}; they have: "
-            f"{', '.join(plans['configurations'])}."
-        )
+    if arguments.c is not None:
+        require_configuration(arguments.p, plans["configurations"], arguments.c)
     given = parse_assignments(" ".join(arguments.assignments))
     variant = plans_variant(plans, arguments.name, given, settings_classes(), arguments.tr)
     path = folder / f"{arguments.name}.json"

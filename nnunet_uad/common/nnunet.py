@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,24 @@ def channel_names(dataset_json: Mapping[str, Any]) -> tuple[str, ...]:
         ('FLAIR', 'T1')
     """
     return tuple(str(name) for name in dataset_json["channel_names"].values())
+
+
+def require_configuration(plans: str, configurations: Iterable[str], name: str, hint: str = "") -> None:
+    """Refuse plans that lack a configuration.
+
+    Args:
+        plans: Name of the plans, for the error.
+        configurations: Names of the configurations that they have.
+        name: Name of the configuration that is needed.
+        hint: Sentence that says what to do, for the error.
+
+    Raises:
+        ValueError: The configuration is none of them; names those that there are.
+    """
+    if name not in configurations:
+        raise ValueError(
+            f"The plans {plans} have no configuration {name!r}; they have: {', '.join(configurations)}.{hint}"
+        )
 
 
 def load_json(path: Path, command: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import pickle
 import shutil
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import atomic_path, write_json
-from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.nnunet import channel_names, load_json
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
 
@@ -135,14 +134,9 @@ def make_splits(
 
 
 def _description(request: CohortRequest) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    read = {}
-    for name in (f"{request.plans}.json", "dataset.json", "dataset_fingerprint.json"):
-        path = request.like / name
-        if not path.is_file():
-            number = request.like.name[len("Dataset") :].split("_")[0]
-            raise FileNotFoundError(f"{path} does not exist. Make it: nnUNetv2_plan_and_preprocess -d {number}")
-        read[name] = json.loads(path.read_text(encoding="utf-8"))
-    plans, dataset_json, fingerprint = read.values()
+    command = f"nnUNetv2_plan_and_preprocess -d {request.like.name[len('Dataset') :].split('_')[0]}"
+    names = (f"{request.plans}.json", "dataset.json", "dataset_fingerprint.json")
+    plans, dataset_json, fingerprint = (load_json(request.like / name, command) for name in names)
     unknown = [c for c in request.configurations if c not in plans["configurations"]]
     if unknown:
         raise ValueError(

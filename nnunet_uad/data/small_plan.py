@@ -13,6 +13,7 @@ from nnunetv2.experiment_planning.experiment_planners.network_topology import ge
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.nnunet import require_configuration
 
 _PER_STAGE = ("n_conv_per_stage", "n_blocks_per_stage")
 _PER_DECODER_STAGE = ("n_conv_per_stage_decoder",)
@@ -46,11 +47,7 @@ def small_configuration(
     Raises:
         ValueError: The base is unknown, the number of axes wrong, or the patch too small for so many stages.
     """
-    if base not in plans["configurations"]:
-        raise ValueError(
-            f"The plans {plans['plans_name']} have no configuration {base!r}; they have: "
-            f"{', '.join(plans['configurations'])}."
-        )
+    require_configuration(plans["plans_name"], plans["configurations"], base)
     manager = PlansManager(copy.deepcopy(plans)).get_configuration(base)
     axes = len(manager.patch_size)
     spacing = [float(spacing[0])] * axes if len(spacing) == 1 else [float(s) for s in spacing]

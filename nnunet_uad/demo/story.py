@@ -13,8 +13,9 @@ from tqdm import tqdm
 
 from nnunet_uad.common.commands import executable, nnunet_environment
 from nnunet_uad.common.nnunet import ModelFolder
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.common.trainer_names import split_variant
-from nnunet_uad.weights.locate import WEIGHTS_VARIABLE
+from nnunet_uad.weights.names import WEIGHTS_VARIABLE
 
 PRETRAIN_FOLD, FINE_TUNE_FOLD = 0, 1
 PRETRAINER, FINE_TUNED, SCRATCH = (
@@ -187,8 +188,8 @@ def run_trainings(workspace: Workspace, pretrain_settings: str) -> None:
         workspace: Folders and names of the demo.
         pretrain_settings: Settings of the pretraining, as in ``nnUNet_uad_settings``.
     """
-    train(workspace, "Pretrain without lesions", PRETRAINER, {"nnUNet_uad_settings": pretrain_settings})
+    train(workspace, "Pretrain without lesions", PRETRAINER, {SETTINGS_VARIABLE: pretrain_settings})
     weights = workspace.fold_folder(PRETRAINER) / "pretrained.safetensors"
-    seed = {"nnUNet_uad_settings": "seed=1"}
+    seed = {SETTINGS_VARIABLE: "seed=1"}
     train(workspace, "Fine-tune on one labelled case", FINE_TUNED, {WEIGHTS_VARIABLE: str(weights), **seed})
     train(workspace, "The same from scratch", SCRATCH, seed)

@@ -153,7 +153,7 @@ def append_residuals(request: AppendRequest) -> PredictResult:
     jobs = [(chosen, cases, images[0]) for chosen, cases in groups.items()]
     jobs += [(tuple(folds), test, images[1])] if test else []
     # A model that does not suit must leave the target alone. One that does is kept for its turn: none is read twice.
-    loaded = {jobs[0][0]: _load_suitable(request, jobs[0][0], dataset_json)}
+    loaded = {chosen: _load_suitable(request, chosen, dataset_json) for chosen, _, _ in jobs[:1]}
     claim_folder(target / CHANNELS_RECORD, _record(request, folds, restorers), images, request.overwrite)
     # Gone until all is done: nnU-Net takes a folder with dataset.json for a finished dataset.
     (target / "dataset.json").unlink(missing_ok=True)
@@ -182,13 +182,14 @@ def unseen_folds(cases: Sequence[str], folds: Sequence[Path]) -> dict[str, tuple
         ValueError: All folds were trained on a case, whose residual would be too small, or nobody knows what a fold
             was trained on.
     """
-    unknown = [fold.name for fold in folds if not training_records([fold])]
+    records = {fold: training_records([fold]) for fold in folds}
+    unknown = [fold.name for fold, record in records.items() if not record]
     if unknown:
         raise ValueError(
             f"{', '.join(unknown)} of {folds[0].parent} lacks pretrained.safetensors, so nobody knows which cases it "
             "has seen. Copy the file that the training wrote beside the checkpoint."
         )
-    seen = {fold: set(training_records([fold])[0].cases) for fold in folds}
+    seen = {fold: set(record.cases) for fold, (record,) in records.items()}
     if overlap := Overlap.between(set.intersection(*seen.values()), cases):
         consequence = (
             "A model reconstructs what it has seen too well. Train the folds that leave them out, then run this again."

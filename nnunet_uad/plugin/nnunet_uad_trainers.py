@@ -4,40 +4,24 @@ The classes live in the installed package, so they stay identical and picklable 
 module again. Each is imported when it is asked for.
 """
 
-from collections.abc import Iterator, Mapping
-
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as _nnUNetTrainer
 
 from nnunet_uad import methods as _methods
+from nnunet_uad.common.trainer_names import base_name as _base_name
 from nnunet_uad.training import variants as _variants
 
 __all__ = list(_methods.NAMES)
 
 
-class _Trainers(Mapping[str, type[_nnUNetTrainer]]):
-    """Name → class of every trainer of ours, and nnU-Net's own as the baseline; imported when looked up."""
-
-    def __getitem__(self, name: str) -> type[_nnUNetTrainer]:
-        return _nnUNetTrainer if name == _methods.STOCK_TRAINER else _methods.trainer_class(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((*_methods.NAMES, _methods.STOCK_TRAINER))
-
-    def __len__(self) -> int:
-        return len(_methods.NAMES) + 1
-
-    def __contains__(self, name: object) -> bool:
-        return name == _methods.STOCK_TRAINER or name in _methods.NAMES
-
-
-_TRAINERS = _Trainers()
-
-
 def __getattr__(name: str) -> type[_nnUNetTrainer]:
     """Trainers of any length, ``<name>_<N>epochs[_<M>iters]``; nnU-Net's own trainer too, as the baseline."""
-    trainer = _variants.resolve(name, _TRAINERS)
-    if trainer is not None:
-        return trainer
+    base = _base_name(name)
+    if base == _methods.STOCK_TRAINER or base in _methods.NAMES:
+        own = _nnUNetTrainer if base == _methods.STOCK_TRAINER else _methods.trainer_class(base)
+        trainer = _variants.resolve(name, {base: own})
+        if trainer is not None:
+            return trainer
     if not name.startswith("_"):
-        _variants.refuse_misspelling(name, _TRAINERS)
+        # Among our names alone: another folder's nnUNetTrainerX is no misspelt nnUNetTrainer.
+        _variants.refuse_misspelling(name, _methods.NAMES)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

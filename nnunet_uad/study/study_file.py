@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from nnunet_uad.common import nnunet
 from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Word, build, refuse_unknown
 
 STAGES = ("preprocess", "pretrain", "train", "test")
@@ -274,11 +275,8 @@ def require_configuration(configurations: Mapping[str, Any], folder: Path, study
     Raises:
         ValueError: The configuration is none of them; names those that there are.
     """
-    if study.configuration not in configurations:
-        raise ValueError(
-            f"The plans {study.plans} of {folder.name} have no configuration {study.configuration!r}; they have: "
-            f"{', '.join(configurations)}. Say in the study how to make it (small_plan), or choose one."
-        )
+    hint = " Say in the study how to make it (small_plan), or choose one."
+    nnunet.require_configuration(f"{study.plans} of {folder.name}", configurations, study.configuration, hint)
 
 
 def output_folder(path: Path, study: Study) -> Path:

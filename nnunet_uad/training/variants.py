@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -65,7 +65,7 @@ def _make_variant(base: type[nnUNetTrainer], name: str, epochs: int, iters: int 
     return Variant
 
 
-def refuse_misspelling(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -> None:
+def refuse_misspelling(name: str, trainers: Collection[str]) -> None:
     """Raise if ``name`` looks like a misspelt trainer of ours; return silently otherwise.
 
     A name that merely resembles ours may belong to another external trainer folder, which nnU-Net would search
@@ -81,7 +81,7 @@ def refuse_misspelling(name: str, trainers: Mapping[str, type[nnUNetTrainer]]) -
     base = base_name(name)
     folders = [f for f in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if f.strip()]
     cutoff = 0.75 if len(folders) <= 1 else 0.9
-    near = difflib.get_close_matches(base, list(trainers), n=3, cutoff=cutoff)
+    near = difflib.get_close_matches(base, trainers, n=3, cutoff=cutoff)
     if near and base.startswith("nnUNet"):
         suffix = length_suffix(name)
         raise ValueError(

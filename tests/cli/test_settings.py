@@ -1,5 +1,4 @@
 import json
-import shutil
 
 import pytest
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -10,13 +9,9 @@ NAME = "nnUNetPlans_strong"
 
 
 @pytest.fixture
-def folder(tiny_dataset, tmp_path, monkeypatch):
-    folder = tmp_path / tiny_dataset.name
-    folder.mkdir()
-    shutil.copy(tiny_dataset / "nnUNetPlans.json", folder)
-    monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path))
+def folder(plans_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "results"))
-    return folder
+    return plans_folder
 
 
 def settings(*words, name=NAME):

@@ -1,5 +1,4 @@
 import json
-import shutil
 
 import pytest
 
@@ -7,12 +6,8 @@ from nnunet_uad.cli.main import main
 
 
 @pytest.fixture
-def plans_file(tiny_dataset, tmp_path, monkeypatch):
-    folder = tmp_path / tiny_dataset.name
-    folder.mkdir()
-    shutil.copy(tiny_dataset / "nnUNetPlans.json", folder)
-    monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path))
-    return folder / "nnUNetPlans.json"
+def plans_file(plans_folder):
+    return plans_folder / "nnUNetPlans.json"
 
 
 ARGUMENTS = [

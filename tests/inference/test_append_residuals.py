@@ -96,3 +96,13 @@ def test_no_folds_are_read_twice(dae_fold, example_folder, tmp_path, monkeypatch
     source, target = example_folder / "nnUNet_raw" / "Dataset901_Tumour", tmp_path / "Dataset911_New"
     result = append_residuals(AppendRequest(model=dae_fold.parent, source=source, target=target, device="cpu"))
     assert set(result.written) == set(tiny.LESION[1:]) and read == [["fold_0"]]
+
+
+def test_a_dataset_of_which_nothing_can_be_read_says_of_every_case_why(dae_fold, example_folder, tmp_path):
+    source, target = example_folder / "nnUNet_raw" / "Dataset901_Tumour", tmp_path / "Dataset911_New"
+    for image in (source / "imagesTr").glob("*_0001.nii.gz"):
+        image.unlink()
+    result = append_residuals(AppendRequest(model=dae_fold.parent, source=source, target=target, device="cpu"))
+    assert not result.written and not (target / "dataset.json").exists()
+    assert set(result.failed) == {p.name[: -len("_0000.nii.gz")] for p in (source / "imagesTr").iterdir()}
+    assert all("expected 2 channel(s)" in reason for reason in result.failed.values())

@@ -13,12 +13,6 @@ from nnunet_uad.inference.pipeline import prepare
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
 
-@pytest.fixture
-def model(tiny_dataset):
-    plans = PlansManager(json.loads((tiny_dataset / "nnUNetPlans.json").read_text()))
-    return ModelPlan(plans, plans.get_configuration("2d_tiny"), json.loads((tiny_dataset / "dataset.json").read_text()))
-
-
 def test_files_are_named_after_case_kind_and_channel(model, tmp_path):
     exporter = Exporter(tmp_path, ("residual", "png", "map"), model, ScoreSettings())
     names = ["a_map.nii.gz", "a_residual_0000.nii.gz", "a_residual_0001.nii.gz", "a_montage.png"]

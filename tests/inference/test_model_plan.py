@@ -1,17 +1,6 @@
-import json
 import pickle
 
 import numpy as np
-import pytest
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-
-from nnunet_uad.inference.model_plan import ModelPlan
-
-
-@pytest.fixture
-def model(tiny_dataset):
-    plans = PlansManager(json.loads((tiny_dataset / "nnUNetPlans.json").read_text()))
-    return ModelPlan(plans, plans.get_configuration("2d_tiny"), json.loads((tiny_dataset / "dataset.json").read_text()))
 
 
 def test_it_knows_channels_files_and_axes(model):

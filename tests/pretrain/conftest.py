@@ -19,3 +19,16 @@ def make_autoencoder(tiny_dataset: Path, results: Path, monkeypatch: pytest.Monk
         return tiny.make_trainer(f"nnUNetPretrainer{name}_2epochs_2iters", configuration)
 
     return make
+
+
+@pytest.fixture
+def train_losses(tiny_dataset: Path, results: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], list]:
+    """Trains with settings and gives the loss of every epoch."""
+
+    def train(name: str, settings: str) -> list[float]:
+        monkeypatch.setenv("nnUNet_uad_settings", settings)
+        trainer = tiny.make_trainer(name)
+        trainer.run_training()
+        return [float(loss) for loss in trainer.logger.get_value("train_losses", None)]
+
+    return train

@@ -1,5 +1,4 @@
 import pytest
-import tiny
 import torch
 
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
@@ -19,11 +18,8 @@ def test_reconstruction_losses(make_autoencoder, loss, expected):
 
 
 @pytest.mark.slow
-def test_the_loss_falls(tiny_dataset, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_settings", "seed=1 learning_rate=0.01")
-    trained = tiny.make_trainer("nnUNetPretrainerAE_2epochs_30iters")
-    trained.run_training()
-    losses = [float(trained.logger.get_value("train_losses", epoch)) for epoch in range(2)]
+def test_the_loss_falls(train_losses):
+    losses = train_losses("nnUNetPretrainerAE_2epochs_30iters", "seed=1 learning_rate=0.01")
     assert losses[1] < 0.6 * losses[0]
 
 

@@ -35,11 +35,9 @@ def test_continued_with_average_and_schedule(ddpm_fold, results):
 
 
 @pytest.mark.slow
-def test_the_loss_falls(tiny_dataset, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_settings", "seed=1 diffusion_noise=simplex diffusion_cell_mm=30")
-    trainer = tiny.make_trainer("nnUNetPretrainerDDPM_3epochs_25iters")
-    trainer.run_training()
-    losses = trainer.logger.get_value("train_losses", None)
+def test_the_loss_falls(train_losses):
+    settings = "seed=1 diffusion_noise=simplex diffusion_cell_mm=30"
+    losses = train_losses("nnUNetPretrainerDDPM_3epochs_25iters", settings)
     assert losses[-1] < 0.8 * losses[0]
 
 

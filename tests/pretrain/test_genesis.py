@@ -20,7 +20,6 @@ from nnunet_uad.pretrain.genesis import (
 from nnunet_uad.pretrain.task import Geometry
 
 SHAPES = [(3, 2, 24, 36), (2, 1, 8, 16, 20)]
-LENGTH = "_2epochs_2iters"
 
 
 def patches(shape):
@@ -117,27 +116,27 @@ def test_corruption_stays_inside_the_foreground_and_within_its_range(shape):
 @pytest.mark.parametrize("configuration", ["2d_tiny", "3d_tiny"])
 def test_the_stock_commands(tiny_dataset, results, tmp_path, configuration):
     """Train, continue, validate; fine-tune and append residuals from those weights; predict."""
-    pretrained = tiny.run_training(f"nnUNetPretrainerGenesis{LENGTH}", configuration)
+    pretrained = tiny.run_training(f"nnUNetPretrainerGenesis{stock.LENGTH}", configuration)
     for flags in ({"continue_training": True}, {"only_run_validation": True}):
         shutil.rmtree(pretrained / "validation")
-        tiny.run_training(f"nnUNetPretrainerGenesis{LENGTH}", configuration, **flags)
+        tiny.run_training(f"nnUNetPretrainerGenesis{stock.LENGTH}", configuration, **flags)
         summary = json.loads((pretrained / "validation" / "summary.json").read_text())
         assert 0 < summary["anomaly"]["map AP"] <= 1
     for trainer in ("nnUNetTrainerGenesisPretrained", "nnUNetTrainerGenesisResidual"):
-        tuned = tiny.run_training(f"{trainer}{LENGTH}", configuration)
-        segmentation = stock.predict(f"{trainer}{LENGTH}", tmp_path / trainer, configuration)
+        tuned = tiny.run_training(f"{trainer}{stock.LENGTH}", configuration)
+        segmentation = stock.predict(f"{trainer}{stock.LENGTH}", tmp_path / trainer, configuration)
         assert segmentation.shape == tiny.SHAPE
         if trainer.endswith("Pretrained"):
             assert json.loads((tuned / "transfer.json").read_text())["share"]["all_but_heads"] == 1.0
         else:
-            assert json.loads((tuned / "restorer.json").read_text())["trainer"] == f"nnUNetPretrainerGenesis{LENGTH}"
+            assert (
+                json.loads((tuned / "restorer.json").read_text())["trainer"] == f"nnUNetPretrainerGenesis{stock.LENGTH}"
+            )
 
 
-def test_the_loss_falls(tiny_dataset, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_settings", "seed=1 learning_rate=0.01")
-    trainer = tiny.make_trainer("nnUNetPretrainerGenesis_2epochs_30iters")
-    trainer.run_training()
-    losses = [float(trainer.logger.get_value("train_losses", epoch)) for epoch in range(2)]
+@pytest.mark.slow
+def test_the_loss_falls(train_losses):
+    losses = train_losses("nnUNetPretrainerGenesis_2epochs_30iters", "seed=1 learning_rate=0.01")
     assert losses[1] < 0.7 * losses[0]
 
 

@@ -4,20 +4,23 @@ import pickle
 import pytest
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunet_uad.methods import NAMES, trainer_class
 from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 from nnunet_uad.training import variants
 
+TRAINERS = {name: trainer_class(name) for name in NAMES}
+
 
 def test_a_name_gives_the_same_class_every_time():
-    first = variants.resolve("nnUNetPretrainerDAE_3epochs_7iters", plugin._TRAINERS)
-    assert first is variants.resolve("nnUNetPretrainerDAE_3epochs_7iters", plugin._TRAINERS)
+    first = variants.resolve("nnUNetPretrainerDAE_3epochs_7iters", TRAINERS)
+    assert first is variants.resolve("nnUNetPretrainerDAE_3epochs_7iters", TRAINERS)
     assert first.__name__ == "nnUNetPretrainerDAE_3epochs_7iters"
     assert issubclass(first, plugin.nnUNetPretrainerDAE)
 
 
 @pytest.mark.parametrize("name", ["nnUNetPretrainerDAE_0epochs", "nnUNetPretrainerDAE_epochs", "Other_3epochs"])
 def test_other_names_are_not_ours(name):
-    assert variants.resolve(name, plugin._TRAINERS) is None
+    assert variants.resolve(name, TRAINERS) is None
 
 
 def lengths_in_words(cls):
@@ -46,12 +49,19 @@ def test_stock_trainer_of_any_length():
 
 def test_misspelling_suggests_the_nearest_and_keeps_the_length():
     with pytest.raises(ValueError, match="Did you mean nnUNetPretrainerDAE_5epochs"):
-        variants.refuse_misspelling("nnUNetPretrainerDEA_5epochs", plugin._TRAINERS)
-    variants.refuse_misspelling("MyOwnTrainer", plugin._TRAINERS)
+        variants.refuse_misspelling("nnUNetPretrainerDEA_5epochs", NAMES)
+    variants.refuse_misspelling("MyOwnTrainer", NAMES)
 
 
 def test_with_other_trainer_folders_only_near_names_are_refused(monkeypatch):
     monkeypatch.setenv("nnUNet_extTrainer", "/a:/b")
-    variants.refuse_misspelling("nnUNetTrainerMyPretraining", plugin._TRAINERS)
+    variants.refuse_misspelling("nnUNetTrainerMyPretraining", NAMES)
     with pytest.raises(ValueError, match="Did you mean"):
-        variants.refuse_misspelling("nnUNetTrainerDAEPretraned", plugin._TRAINERS)
+        variants.refuse_misspelling("nnUNetTrainerDAEPretraned", NAMES)
+
+
+@pytest.mark.parametrize("name", ["nnUNetTrainerX", "nnUNetTrainerDA", "nnUNetTrainerV2", "nnUNetTrainerX_5epochs"])
+def test_short_names_of_other_folders_are_left_to_them(monkeypatch, name):
+    """They are near nnU-Net's own nnUNetTrainer, which is none of ours to misspell."""
+    monkeypatch.setenv("nnUNet_extTrainer", "/a:/b")
+    assert not hasattr(plugin, name)
