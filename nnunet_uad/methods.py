@@ -15,6 +15,8 @@ PACKAGE = "nnunet_uad"
 PRETRAINER_PREFIX, TRAINER_PREFIX = "nnUNetPretrainer", "nnUNetTrainer"
 #: nnU-Net's own trainer, which studies compare with; not one of ours.
 STOCK_TRAINER = "nnUNetTrainer"
+#: Class attribute of a trainer of stage two that names the pretrainer of each part.
+ATTRIBUTES = {"weights": "pretrainer", "restorer": "restorer_pretrainer"}
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,11 @@ def trainer_class(name: str) -> Any:
     """
     module = (PRETRAINERS.get(name) or TRAINERS[name]).module
     return getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)
+
+
+def settings_classes() -> dict[str, type]:
+    """Name of a trainer → its settings dataclass, of all trainers; imports all of them."""
+    return {name: trainer_class(name).settings_class for name in NAMES}
 
 
 def method_of(pretrainer: str) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.common.settings import Settings, check_choices
-from nnunet_uad.networks.autoencoder_training import AutoencoderOutput
+from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
 from nnunet_uad.networks.discriminator import DiscriminatorRecipe, choose_layers, receptive_field
+from nnunet_uad.pretrain.autoencoder import AutoencoderPretrainer, AutoencoderSettings
 from nnunet_uad.pretrain.terms import RECONSTRUCTION, Term, TermResult
 
 CRITERIA = ("least_squares", "hinge")
@@ -68,6 +69,13 @@ class AdversarySection(Settings):
         """Whether the gradient penalty R1 keeps the discriminator smooth."""
         return self.stabiliser in ("r1", "both")
 
+
+@dataclass(frozen=True)
+class AdversarialSettings(AdversarySection, AutoencoderSettings):
+    """Settings of an autoencoder and of its discriminator."""
+
+
+A = TypeVar("A", bound=AdversarialSettings)
 
 #: A logit whose tanh is 1.
 _CERTAIN = 20.0
@@ -161,28 +169,29 @@ def _share(recognised: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
     return (recognised & inside).sum() / inside.sum().clamp(min=1)
 
 
-def parameter_groups(network: nn.Module, rate: float, discriminator_lr: float, optimizer: str) -> list[dict[str, Any]]:
-    """Parameter groups of autoencoder and discriminator, for one optimiser.
+class AdversarialPretrainer(AutoencoderPretrainer[A]):
+    """Base of the autoencoders that a discriminator is trained against."""
 
-    AdamW keeps its state per parameter, so a group with a rate and momentum of its own is an optimiser of its own;
-    nnU-Net's checkpoints then hold both, and ``--c`` resumes both.
+    @classmethod
+    def make_network(cls, settings: A, manager: ConfigurationManager, channels: int) -> nn.Module:
+        """The autoencoder and its discriminator, as they are trained."""
+        autoencoder = settings.recipe(manager, channels).build()
+        return AutoencoderTraining(
+            autoencoder, settings.opponent(manager, channels).discriminator(), settings.penalised
+        )
 
-    Args:
-        network: Network with the parts ``autoencoder`` and ``discriminator``.
-        rate: Peak learning rate of the autoencoder.
-        discriminator_lr: Peak rate of the discriminator as a multiple of ``rate``.
-        optimizer: Kind of optimiser, ``adamw`` or ``sgd``.
-    """
-    momentum = {"betas": BETAS} if optimizer == "adamw" else {}
-    return [
-        {"params": list(network.autoencoder.parameters()), "peak_lr": rate, "name": "autoencoder", **momentum},
-        {
-            "params": list(network.discriminator.parameters()),
-            "peak_lr": rate * discriminator_lr,
-            "name": "discriminator",
-            **momentum,
-        },
-    ]
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Autoencoder and discriminator, each with a rate and momentum of its own, for one optimiser.
+
+        AdamW keeps its state per parameter, so a group with a rate and momentum of its own is an optimiser of its own;
+        nnU-Net's checkpoints then hold both, and ``--c`` resumes both.
+        """
+        rates = {"autoencoder": self.initial_lr, "discriminator": self.initial_lr * self.settings.discriminator_lr}
+        momentum = {"betas": BETAS} if self.settings.optimizer == "adamw" else {}
+        return [
+            {"params": list(getattr(self.network, name).parameters()), "peak_lr": rate, "name": name, **momentum}
+            for name, rate in rates.items()
+        ]
 
 
 def field_in_words(layers: int, spacing: tuple[float, ...]) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from nnunet_uad.pretrain.adversary import Adversarial, AdversarySection, parameter_groups
-from nnunet_uad.pretrain.autoencoder import AutoencoderPretrainer, AutoencoderSettings, AutoencoderTask
+from nnunet_uad.pretrain.adversary import Adversarial, AdversarialPretrainer, AdversarialSettings
+from nnunet_uad.pretrain.autoencoder import AutoencoderTask
 from nnunet_uad.pretrain.task import Geometry
 from nnunet_uad.pretrain.terms import KL, Reconstruction
 from nnunet_uad.pretrain.vae import VariationalSection
 
 
 @dataclass(frozen=True)
-class AnoVAEGANSettings(AdversarySection, VariationalSection, AutoencoderSettings):
+class AnoVAEGANSettings(VariationalSection, AdversarialSettings):
     """Settings of the variational autoencoder and of its discriminator."""
 
 
@@ -33,7 +32,7 @@ class AnoVAEGANTask(AutoencoderTask):
         self.terms = [Reconstruction(settings.reconstruction_loss), kl, Adversarial(settings)]
 
 
-class nnUNetPretrainerAnoVAEGAN(AutoencoderPretrainer[AnoVAEGANSettings]):
+class nnUNetPretrainerAnoVAEGAN(AdversarialPretrainer[AnoVAEGANSettings]):
     """Spatial variational autoencoder with an adversarial term.
 
     Baur et al., BrainLes 2018, https://arxiv.org/abs/1804.04488.
@@ -41,8 +40,3 @@ class nnUNetPretrainerAnoVAEGAN(AutoencoderPretrainer[AnoVAEGANSettings]):
 
     settings_class = AnoVAEGANSettings
     task_class = AnoVAEGANTask
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Autoencoder and discriminator, each with a rate and momentum of its own."""
-        chosen = self.settings
-        return parameter_groups(self.network, self.initial_lr, chosen.discriminator_lr, chosen.optimizer)

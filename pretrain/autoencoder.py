@@ -15,7 +15,6 @@ from torch import nn
 from nnunet_uad.common.channels import AUTO
 from nnunet_uad.common.settings import check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
-from nnunet_uad.networks.discriminator import DiscriminatorRecipe
 from nnunet_uad.networks.spatial_autoencoder import AutoencoderRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
 from nnunet_uad.pretrain.task import ReconstructionTask, StepResult
@@ -62,15 +61,6 @@ class AutoencoderSettings(PretrainSettings):
     def recipe(self, manager: ConfigurationManager, channels: int) -> AutoencoderRecipe:
         """An autoencoder sized from the plan."""
         return AutoencoderRecipe.of(manager, channels, self.code_channels, self.code_size, self.variational)
-
-    def opponent(self, manager: ConfigurationManager, channels: int) -> DiscriminatorRecipe | None:
-        """The discriminator that is trained against the autoencoder; none unless a method has one."""
-        return None
-
-    @property
-    def penalised(self) -> bool:
-        """Whether the gradient penalty R1 keeps the discriminator smooth."""
-        return False
 
 
 S = TypeVar("S", bound=AutoencoderSettings)
@@ -123,11 +113,8 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
 
     @classmethod
     def make_network(cls, settings: S, manager: ConfigurationManager, channels: int) -> nn.Module:
-        """The autoencoder and what is trained with it."""
-        autoencoder = settings.recipe(manager, channels).build()
-        opponent = settings.opponent(manager, channels)
-        discriminator = None if opponent is None else opponent.discriminator()
-        return AutoencoderTraining(autoencoder, discriminator, settings.penalised)
+        """The autoencoder, as it is trained."""
+        return AutoencoderTraining(settings.recipe(manager, channels).build())
 
     @staticmethod
     def restoring(network: nn.Module) -> nn.Module:

@@ -120,7 +120,7 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
     @classmethod
     def make_task(cls, settings: S, manager: ConfigurationManager) -> T:
         """The task of a training with these settings; its restoration is also what a trained model is used with."""
-        return cls.task_class(settings, Geometry.of(manager))  # type: ignore[call-arg]
+        return cls.task_class(settings, Geometry.of(manager))
 
     @classmethod
     def make_network(cls, settings: S, manager: ConfigurationManager, channels: int) -> nn.Module:

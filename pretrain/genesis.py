@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
-from nnunet_uad.pretrain.task import Geometry, ReconstructionTask
+from nnunet_uad.pretrain.task import ReconstructionTask
 
 #: Points of a curve between which it is linear.
 _CURVE_POINTS = 128
@@ -57,10 +57,7 @@ class GenesisTask(ReconstructionTask):
     """Reconstruct patches from what is left after shuffling, a change of intensity and painting."""
 
     method = "Genesis"
-
-    def __init__(self, settings: GenesisSettings, geometry: Geometry) -> None:
-        super().__init__(settings, geometry)
-        self.settings = settings
+    settings: GenesisSettings
 
     def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Change each patch of (B, C, *spatial) in its own way inside the foreground, which the loss counts."""

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from nnunet_uad.pretrain.adversary import Adversarial, AdversarySection, field_in_words, parameter_groups
-from nnunet_uad.pretrain.autoencoder import AutoencoderPretrainer, AutoencoderSettings, AutoencoderTask
+from nnunet_uad.pretrain.adversary import Adversarial, AdversarialPretrainer, AdversarialSettings, field_in_words
+from nnunet_uad.pretrain.autoencoder import AutoencoderTask
 from nnunet_uad.pretrain.task import Geometry
 from nnunet_uad.pretrain.terms import Reconstruction
 from nnunet_uad.restoration.base import Restoration
@@ -17,7 +17,7 @@ from nnunet_uad.restoration.frozen import describe_restorer
 
 
 @dataclass(frozen=True)
-class PatchGANSettings(AdversarySection, AutoencoderSettings):
+class PatchGANSettings(AdversarialSettings):
     """Settings of autoencoder and discriminator."""
 
 
@@ -52,7 +52,7 @@ class PatchGANTask(AutoencoderTask):
         self.terms = [Reconstruction(settings.reconstruction_loss), Adversarial(settings)]
 
 
-class nnUNetPretrainerPatchGAN(AutoencoderPretrainer[PatchGANSettings]):
+class nnUNetPretrainerPatchGAN(AdversarialPretrainer[PatchGANSettings]):
     """Autoencoder against a patch-wise discriminator; scores: the discriminator's, the residual, their product.
 
     MSc thesis topic, 2021; Isola et al., CVPR 2017, https://arxiv.org/abs/1611.07004.
@@ -70,11 +70,6 @@ class nnUNetPretrainerPatchGAN(AutoencoderPretrainer[PatchGANSettings]):
         """The discriminator: stage two appends its map, not a residual."""
         opponent = self.settings.opponent(self.configuration_manager, len(self.channel_names))
         return describe_restorer(opponent, Restoration())
-
-    def parameter_groups(self) -> list[dict[str, Any]]:
-        """Autoencoder and discriminator, each with a rate and momentum of its own."""
-        chosen = self.settings
-        return parameter_groups(self.network, self.initial_lr, chosen.discriminator_lr, chosen.optimizer)
 
     def before_training(self) -> None:
         """Say what the discriminator sees."""

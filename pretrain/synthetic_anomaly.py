@@ -59,6 +59,7 @@ class SyntheticAnomalyTask(PretrainTask):
     restoration = AnomalyProbability()
 
     def __init__(self, settings: SyntheticAnomalySettings, geometry: Geometry) -> None:
+        super().__init__(settings, geometry)
         self.loss = DC_and_BCE_loss(
             {},
             {"batch_dice": True, "do_bg": True, "smooth": 1e-5, "ddp": False},

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
-from nnunet_uad.common.settings import Settings
 from nnunet_uad.methods import METHODS
 from nnunet_uad.metrics.reconstruction import explained_variance_sums
 from nnunet_uad.restoration.base import Restoration
@@ -57,6 +57,10 @@ class PretrainTask:
     """What a method of stage one learns; need not reconstruct images.
 
     Subclasses give :meth:`step`. The monitored quality is minus the loss unless they have a better one.
+
+    Args:
+        settings: Settings of the method.
+        geometry: Geometry of the patches.
     """
 
     #: Name of the method in the pretraining record.
@@ -65,6 +69,10 @@ class PretrainTask:
     restoration: Restoration | None = None
     #: Finished share of the training, in [0, 1]; the trainer keeps it.
     progress: float = 0.0
+
+    def __init__(self, settings: Any, geometry: Geometry) -> None:
+        #: Settings of the method, an instance of the pretrainer's settings class.
+        self.settings = settings
 
     @property
     def citation(self) -> str:
@@ -113,16 +121,9 @@ class ReconstructionTask(PretrainTask):
 
     Subclasses say how to corrupt and which voxels count; the loss is the mean squared error over those voxels, the
     quality the explained variance (R², at most 1).
-
-    Args:
-        settings: Settings of the method.
-        geometry: Geometry of the patches.
     """
 
     restoration: Restoration = Restoration()
-
-    def __init__(self, settings: Settings, geometry: Geometry) -> None:
-        self.geometry = geometry
 
     def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Corrupt a batch on its device.

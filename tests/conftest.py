@@ -20,18 +20,18 @@ os.environ.update(
     OMP_NUM_THREADS="1",
     OMP_WAIT_POLICY="PASSIVE",
     GOMP_SPINCOUNT="0",
+    MATPLOTLIBRC=str(_ROOT / "matplotlibrc"),
 )
+# Every epoch of every training draws nnU-Net's progress.png of 3000 x 5400 pixels; ours state their resolution.
+(_ROOT / "matplotlibrc").write_text("figure.dpi: 15\nbackend: agg\n")
 for _variable in ("nnUNet_uad_settings", "nnUNet_uad_pretrained", "nnUNet_uad_restorer", "nnUNet_compile"):
     os.environ.pop(_variable, None)
 
-import matplotlib as mpl  # noqa: E402
 import studies  # noqa: E402
 import threads  # noqa: E402
 import tiny  # noqa: E402
 
 threads.use_threads()
-# Every epoch of every training draws nnU-Net's progress.png of 3000 x 5400 pixels; ours state their resolution.
-mpl.rcParams["figure.dpi"] = 15
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

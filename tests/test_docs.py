@@ -7,9 +7,8 @@ import pytest
 from floors import FLOORS, ROOT
 
 from nnunet_uad.cli.main import SUBCOMMANDS, main
-from nnunet_uad.cli.settings import settings_classes
 from nnunet_uad.common.settings_docs import own_tables
-from nnunet_uad.methods import METHODS, PRETRAINERS, TRAINERS, trainer_table
+from nnunet_uad.methods import METHODS, PRETRAINERS, TRAINERS, settings_classes, trainer_table
 from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nnunet_uad.methods import (
+    ATTRIBUTES,
     FINE_TUNED,
     METHODS,
     NAMES,
@@ -49,7 +50,7 @@ def test_no_trainer_of_the_wings_lacks_its_row():
 @pytest.mark.parametrize("name", TRAINERS)
 def test_what_a_trainer_needs_are_pretrainers_of_the_list_and_those_its_class_looks_for(name):
     cls = trainer_class(name)
-    looked_for = {"weights": getattr(cls, "pretrainer", None), "restorer": getattr(cls, "restorer_pretrainer", None)}
+    looked_for = {part: getattr(cls, attribute, None) for part, attribute in ATTRIBUTES.items()}
     assert NEEDS[name] == {part: pretrainer for part, pretrainer in looked_for.items() if pretrainer}
     assert set(NEEDS[name].values()) <= set(PRETRAINERS)
 

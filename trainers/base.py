@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from nnunet_uad.data.cohort import unlabelled_cases
-from nnunet_uad.methods import PACKAGE, TRAINERS
+from nnunet_uad.methods import ATTRIBUTES, PACKAGE, TRAINERS
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.leakage import leakage_warning
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery, locate_pretrained
@@ -182,11 +182,10 @@ def trainers_from_rows(module: str, base: type[FineTuneTrainer]) -> dict[str, ty
     Returns:
         Name → class, of all rows of :data:`~nnunet_uad.methods.TRAINERS` for that module.
     """
-    attributes = {"weights": "pretrainer", "restorer": "restorer_pretrainer"}
     trainers = {}
     for name, use in TRAINERS.items():
         if module == f"{PACKAGE}.{use.module}":
-            named: Mapping[str, Any] = {attributes[kind]: pretrainer for kind, pretrainer in use.needs.items()}
+            named: Mapping[str, Any] = {ATTRIBUTES[kind]: pretrainer for kind, pretrainer in use.needs.items()}
             parts = [f"{sentence} {use.needs[kind]}" for kind, sentence in _PARTS.items() if kind in use.needs]
             text = f"Trainer {' and '.join(parts)}; see :class:`{base.__name__}`."
             trainers[name] = type(name, (base,), {**named, "__module__": module, "__doc__": text})

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from nnunet_uad.common.nnunet import ModelFolder, dataset_name, required_folder
+from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_name, required_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-tr", required=True, metavar="TRAINER", help="by its full name, _<N>epochs included")
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
     add("-f", nargs="+", default=["0", "1", "2", "3", "4"], metavar="FOLD", help="default: 0 1 2 3 4")
-    add("-chk", default="checkpoint_final.pth", metavar="FILE", help="checkpoint (default: checkpoint_final.pth)")
+    add("-chk", default=CHECKPOINT, metavar="FILE", help=f"checkpoint (default: {CHECKPOINT})")
     add("-o", type=Path, required=True, metavar="ZIP", help="file to write")
     add("--stock", action="store_true", help="as a model of nnUNetTrainer")
 

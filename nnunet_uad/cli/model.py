@@ -6,8 +6,7 @@ import argparse
 from typing import Any
 
 from nnunet_uad.cli.common import default_processes
-from nnunet_uad.common.nnunet import ModelFolder, dataset_name, required_folder
-from nnunet_uad.inference.names import CHECKPOINT
+from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_name, required_folder
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ import importlib.util
 import json
 from pathlib import Path
 
-from nnunet_uad.common.nnunet import ModelFolder, dataset_folder, dataset_name, required_folder
+from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_folder, dataset_name, required_folder
 from nnunet_uad.robustness.artefacts import ARTEFACTS, SEVERITIES
 
 
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--artefacts", nargs="+", default=list(ARTEFACTS), metavar="NAME", help=", ".join(ARTEFACTS))
     add("--severities", nargs="+", type=int, default=list(SEVERITIES), metavar="N", help="1 to 5")
     add("--seed", type=int, default=0, help="seed of the artefacts (default: 0)")
-    add("-chk", default="checkpoint_final.pth", metavar="FILE", help="checkpoint (default: checkpoint_final.pth)")
+    add("-chk", default=CHECKPOINT, metavar="FILE", help=f"checkpoint (default: {CHECKPOINT})")
     add("--disable_tta", action="store_true", help="no mirroring: faster")
     add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
 

@@ -70,17 +70,11 @@ def _refuse_two_tasks(arguments: argparse.Namespace) -> None:
         )
 
 
-def settings_classes() -> dict[str, type]:
-    """Name of a trainer → its settings dataclass, of all trainers."""
-    from nnunet_uad.methods import NAMES, trainer_class
-
-    return {name: trainer_class(name).settings_class for name in NAMES}
-
-
 def _markdown(trainer: str | None) -> str:
     from nnunet_uad.common.plan_settings import no_such_trainer
     from nnunet_uad.common.settings_docs import own_tables, settings_page
     from nnunet_uad.common.trainer_names import base_name
+    from nnunet_uad.methods import settings_classes
 
     classes = settings_classes()
     if trainer is None:
@@ -97,6 +91,7 @@ def _listing(trainer: str | None) -> str:
     from nnunet_uad.common.plan_settings import no_such_trainer
     from nnunet_uad.common.settings_docs import Setting, settings_rows, settings_sections, trainers_in_words
     from nnunet_uad.common.trainer_names import base_name
+    from nnunet_uad.methods import settings_classes
 
     classes = settings_classes()
     width = max(60, min(120, shutil.get_terminal_size().columns))
@@ -120,6 +115,7 @@ def _write(arguments: argparse.Namespace) -> int:
     from nnunet_uad.common.files import write_json
     from nnunet_uad.common.plan_settings import plans_variant
     from nnunet_uad.common.settings import parse_assignments
+    from nnunet_uad.methods import settings_classes
 
     folder = dataset_folder("nnUNet_preprocessed", arguments.d)
     plans = load_json(folder / f"{arguments.p}.json", f"nnUNetv2_plan_and_preprocess -d {arguments.d}")
@@ -176,6 +172,7 @@ def _carried(variant: dict[str, Any]) -> list[str]:
     from nnunet_uad.common.plan_settings import carried_settings, trainers_with
     from nnunet_uad.common.settings import assignments
     from nnunet_uad.common.settings_docs import trainers_in_words
+    from nnunet_uad.methods import settings_classes
 
     classes, lines = settings_classes(), []
     for key, value in carried_settings(variant).items():

@@ -12,6 +12,9 @@ from typing import Any
 #: What ``nnUNet_extTrainer`` must name, so that nnU-Net finds the trainers.
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent / "plugin"
 
+#: Checkpoint of a finished training.
+CHECKPOINT = "checkpoint_final.pth"
+
 
 @dataclass(frozen=True)
 class ModelFolder:
@@ -158,6 +161,18 @@ def require_configuration(plans: str, configurations: Iterable[str], name: str, 
         raise ValueError(
             f"The plans {plans} have no configuration {name!r}; they have: {', '.join(configurations)}.{hint}"
         )
+
+
+def resolved_configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A configuration with what it inherits; as nnU-Net's PlansManager, which would load PyTorch.
+
+    Args:
+        plans: Content of the plans.
+        name: Name of one of their configurations.
+    """
+    own = plans["configurations"][name]
+    parent = own.get("inherits_from")
+    return {**(resolved_configuration(plans, parent) if parent else {}), **own}
 
 
 def load_json(path: Path, command: str) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def _check_form(plans: Mapping[str, Any], block: Any) -> None:
     if isinstance(block, Mapping):
         where, entry = f'"settings" of "{BLOCK}"', block.get("settings", {})
         if isinstance(entry, Mapping):
-            wrong = [key for key in entry if _is_trainer(key) and not isinstance(entry[key], Mapping)]
+            wrong = [key for key in entry if is_trainer_name(key) and not isinstance(entry[key], Mapping)]
             if not wrong:
                 return
             where, entry = f'{wrong[0]!r} in the settings of "{BLOCK}"', entry[wrong[0]]
@@ -131,11 +131,16 @@ def settings_of_trainer(settings: Mapping[str, Any], trainer: str, known: Collec
     Returns:
         Those for all trainers, overridden by those below the trainer's name, which may hold unknown keys.
     """
-    common = {k: v for k, v in settings.items() if not _is_trainer(k) and k in known}
+    common = {k: v for k, v in settings.items() if not is_trainer_name(k) and k in known}
     return {**common, **settings.get(base_name(trainer), {})}
 
 
-def _is_trainer(key: str) -> bool:
+def is_trainer_name(key: str) -> bool:
+    """Whether a key of the settings names a trainer, below which settings of that trainer alone stand.
+
+    Args:
+        key: Key of the settings that plans carry.
+    """
     return key.startswith("nnUNet")
 
 
@@ -151,9 +156,9 @@ def check_carried(settings: Mapping[str, Any], classes: Mapping[str, type]) -> N
     """
     keys = {f.name for cls in classes.values() for f in dataclasses.fields(cls)}
     for key in settings:
-        if _is_trainer(key) and key not in classes:
+        if is_trainer_name(key) and key not in classes:
             raise no_such_trainer(key, classes)
-        if not _is_trainer(key) and key not in keys:
+        if not is_trainer_name(key) and key not in keys:
             raise ValueError(
                 f"No trainer has a setting {key!r}.{nearest(key, sorted(keys))} (nnunet_uad settings --list shows all)"
             )
@@ -201,7 +206,7 @@ def plans_variant(
         )
     if trainer is not None and base_name(trainer) not in classes:
         raise no_such_trainer(trainer, classes)
-    for key in filter(_is_trainer, given):
+    for key in filter(is_trainer_name, given):
         raise ValueError(
             f"{key} is a trainer, not a setting: nnunet_uad settings -d {plans.get('dataset_name')} --name {name} "
             f"-tr {key} KEY=VALUE"

@@ -9,7 +9,7 @@ from nnunetv2.utilities.crossval_split import generate_crossval_split
 
 from nnunet_uad.common.commands import executable
 from nnunet_uad.common.files import write_json
-from nnunet_uad.common.nnunet import dataset_folder, required_folder
+from nnunet_uad.common.nnunet import dataset_folder, required_folder, resolved_configuration
 from nnunet_uad.data.linked import link_preprocessed
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE
 from nnunet_uad.demo.phantom import DATASET, write_dataset
@@ -97,7 +97,7 @@ def own_workspace(
             f"{source / plans}.json has no configuration {configuration!r}; it has: {', '.join(available)} "
             "(nnunet_uad small-plan adds a small one)."
         )
-    identifier = available[configuration].get("data_identifier", f"{plans}_{configuration}")
+    identifier = resolved_configuration(content, configuration)["data_identifier"]
     cases = sorted(p.name[: -len(".pkl")] for p in (source / identifier).glob("*.pkl"))
     if len(cases) < 2:
         raise ValueError(

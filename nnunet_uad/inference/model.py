@@ -14,13 +14,13 @@ import torch
 from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_uad.common.nnunet import PLUGIN_FOLDER, ModelFolder
+from nnunet_uad.common.nnunet import CHECKPOINT, PLUGIN_FOLDER, ModelFolder
+from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.common.schema import build
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.inference.model_plan import ModelPlan
-from nnunet_uad.inference.names import CHECKPOINT
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.methods import PRETRAINERS, trainer_class
+from nnunet_uad.methods import PRETRAINER_PREFIX, PRETRAINERS, trainer_class
 from nnunet_uad.training import variants
 from nnunet_uad.weights.names import FILE_NAME
 from nnunet_uad.weights.record import PretrainRecord
@@ -118,7 +118,8 @@ def find_folds(folder: Path, checkpoint: str, wanted: Sequence[int | str] = ()) 
         FileNotFoundError: There is no model, or a fold lacks the checkpoint; names what there is.
     """
     if not folder.is_dir():
-        others = sorted(p.name for p in folder.parent.glob("nnUNetPretrainer*__*")) if folder.parent.is_dir() else []
+        # Of a folder that does not exist, the pattern finds nothing.
+        others = sorted(p.name for p in folder.parent.glob(f"{PRETRAINER_PREFIX}*__*"))
         raise FileNotFoundError(
             f"There is no model {folder}. Pretrainers trained on {folder.parent.name}: {', '.join(others) or 'none'}. "
             "Names are TRAINER__PLANS__CONFIGURATION; give the trainer's full name, _<N>epochs included, to -tr."
@@ -189,7 +190,7 @@ def load_restorer(
     plans = PlansManager(str(folder / "plans.json"))
     loaded = [torch.load(f / checkpoint, map_location="cpu", weights_only=True) for f in chosen]
     configuration = plans.get_configuration(loaded[0]["init_args"]["configuration"])
-    run = loaded[0]["init_args"]["plans"]["nnunet_uad"]
+    run = loaded[0]["init_args"]["plans"][BLOCK]
     settings = stored_settings(pretrainer.settings_class, run["settings"])
     configuration = pretrainer.adapt_configuration(settings, configuration)
     restoration = pretrainer.make_task(settings, configuration).restoration

@@ -4,7 +4,5 @@
 KINDS = ("map", "reconstruction", "residual", "mask", "png")
 #: File beside the maps: which model and which score made them.
 MAPS_RECORD = "anomaly_maps.json"
-#: Checkpoint of a finished training.
-CHECKPOINT = "checkpoint_final.pth"
 #: Threshold of masks: the stored one with this rate of false positives.
 DEFAULT_THRESHOLD = "fpr:0.01"

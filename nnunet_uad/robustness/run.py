@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.nnunet import CHECKPOINT
 from nnunet_uad.data.image_files import channels_in, ending_of
 from nnunet_uad.evaluation.segmentation import score_case
 from nnunet_uad.inference.segmenter import load_segmenter, segment
@@ -46,7 +47,7 @@ class RobustnessRequest:
     output: Path
     severities: Sequence[int] = SEVERITIES
     seed: int = 0
-    checkpoint: str = "checkpoint_final.pth"
+    checkpoint: str = CHECKPOINT
     mirroring: bool = True
     device: str = "cpu"
 

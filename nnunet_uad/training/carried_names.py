@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from nnunet_uad.common.plan_settings import carried_settings
+from nnunet_uad.common.plan_settings import carried_settings, is_trainer_name
 from nnunet_uad.common.schema import nearest
 from nnunet_uad.common.trainer_names import base_name
-from nnunet_uad.methods import NAMES, trainer_class
+from nnunet_uad.methods import NAMES, settings_classes
 from nnunet_uad.training.variants import refuse_misspelling
 
 
@@ -28,15 +28,15 @@ def refuse_unknown_names(cls: type, plans: Mapping[str, Any]) -> None:
     # Only a key that this trainer lacks is worth the import of all the others.
     if not foreign:
         return
-    classes = {name: trainer_class(name) for name in NAMES}
-    known = own | {f.name for c in classes.values() for f in dataclasses.fields(c.settings_class)}
+    classes = settings_classes()
+    known = own | {f.name for c in classes.values() for f in dataclasses.fields(c)}
     for key in foreign:
         if base_name(key) in NAMES:
             raise ValueError(
                 f"plans {plans.get('plans_name')}: found settings of {key!r}, but they hold for "
                 f"every length and stand below {base_name(key)!r}."
             )
-        if key.startswith("nnUNet"):
+        if is_trainer_name(key):
             refuse_misspelling(key, classes)
         elif key not in known:
             raise ValueError(

@@ -20,9 +20,6 @@ def check_results_folder(variable: str = "nnUNet_results") -> None:
     Args:
         variable: Name of the environment variable that holds it.
 
-    Args:
-        variable: Name of the environment variable.
-
     Raises:
         RuntimeError: The folder cannot be used; names the variable, what was found and how to fix it.
     """
@@ -50,10 +47,6 @@ def check_free_space(folder: str | Path, needed_bytes: int) -> None:
     Args:
         folder: Folder on the disk to write to.
         needed_bytes: Space that the checkpoints need, bytes.
-
-    Args:
-        folder: Folder of the results.
-        needed_bytes: Size of the checkpoints, bytes.
 
     Raises:
         RuntimeError: The disk is too full; names free and needed space.

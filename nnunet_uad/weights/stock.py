@@ -15,10 +15,10 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.common.files import atomic_path
-from nnunet_uad.common.nnunet import ModelFolder
+from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder
+from nnunet_uad.common.plan_settings import BLOCK
+from nnunet_uad.methods import PRETRAINER_PREFIX, STOCK_TRAINER
 from nnunet_uad.networks.reconstruction_branch import stock_weights
-
-STOCK_TRAINER = "nnUNetTrainer"
 
 
 def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target: Path) -> Path:
@@ -37,7 +37,7 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
         FileNotFoundError: A fold lacks the checkpoint.
         ValueError: The network is not the plan's own.
     """
-    if model.name.startswith("nnUNetPretrainer"):
+    if model.name.startswith(PRETRAINER_PREFIX):
         raise ValueError(
             f"{model.name} learned from images alone and has nothing to segment with: fine-tune it, export that model."
         )
@@ -45,7 +45,7 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
     if missing:
         raise FileNotFoundError(f"There is no {', '.join(missing)}. Train the fold first: nnUNetv2_train … -tr TRAINER")
     plans = json.loads((model / "plans.json").read_text(encoding="utf-8"))
-    plans.pop("nnunet_uad", None)
+    plans.pop(BLOCK, None)
     dataset_json = json.loads((model / "dataset.json").read_text(encoding="utf-8"))
     # Paths in the zip begin with the dataset.
     inside = dataclasses.replace(ModelFolder.from_path(model), results=Path(), trainer=STOCK_TRAINER)
@@ -54,7 +54,7 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
             content = torch.load(model / f"fold_{fold}" / checkpoint, map_location="cpu", weights_only=True)
             buffer = io.BytesIO()
             torch.save(_stock_checkpoint(content, plans, dataset_json, model.name), buffer)
-            archive.writestr(str(inside.fold(fold) / "checkpoint_final.pth"), buffer.getvalue())
+            archive.writestr(str(inside.fold(fold) / CHECKPOINT), buffer.getvalue())
             for extra in ("progress.png", "validation/summary.json"):
                 if (model / f"fold_{fold}" / extra).is_file():
                     archive.write(model / f"fold_{fold}" / extra, str(inside.fold(fold) / extra))

@@ -1,8 +1,16 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from nnunet_uad.common.nnunet import ModelFolder, channel_names, dataset_folder, load_json, required_folder
+from nnunet_uad.common.nnunet import (
+    ModelFolder,
+    channel_names,
+    dataset_folder,
+    load_json,
+    required_folder,
+    resolved_configuration,
+)
 
 
 def test_datasets_by_number_and_name(tmp_path, monkeypatch):
@@ -22,6 +30,18 @@ def test_missing_things_name_what_makes_them(tmp_path, monkeypatch):
     (tmp_path / "x.json").write_text('{"cut')
     with pytest.raises(ValueError, match=r"x\.json is not valid JSON: Unterminated.*Make it anew: do this"):
         load_json(tmp_path / "x.json", "do this")
+
+
+def test_a_configuration_inherits_as_in_nnunet(tiny_dataset):
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+    plans = json.loads((tiny_dataset / "nnUNetPlans.json").read_text())
+    plans["configurations"]["deeper"] = {"inherits_from": "2d_tiny", "batch_size": 3}
+    theirs = PlansManager(plans).get_configuration("deeper").configuration
+    ours = resolved_configuration(plans, "deeper")
+    assert {k: ours[k] for k in theirs if k != "inherits_from"} == {
+        k: v for k, v in theirs.items() if k != "inherits_from"
+    }
 
 
 def test_a_models_folder_is_named_as_nnunet_names_it():

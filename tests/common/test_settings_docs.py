@@ -2,7 +2,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from nnunet_uad.cli.settings import settings_classes
 from nnunet_uad.common.settings_docs import (
     attribute_texts,
     markdown_table,
@@ -12,6 +11,7 @@ from nnunet_uad.common.settings_docs import (
     settings_sections,
     trainers_in_words,
 )
+from nnunet_uad.methods import settings_classes
 
 
 @dataclass(frozen=True)

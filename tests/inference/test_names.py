@@ -1,7 +1,8 @@
 import subprocess
 import sys
 
-from nnunet_uad.inference.names import CHECKPOINT, DEFAULT_THRESHOLD
+from nnunet_uad.common.nnunet import CHECKPOINT
+from nnunet_uad.inference.names import DEFAULT_THRESHOLD
 from nnunet_uad.scoring.thresholds import FALSE_POSITIVE_RATES
 
 

@@ -99,7 +99,8 @@ def test_the_range_is_that_of_the_foreground_of_each_channel():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_corruption_stays_inside_the_foreground_and_within_its_range(shape):
     torch.manual_seed(0)
-    task = GenesisTask(GenesisSettings(), Geometry((2.0,) * len(shape[2:]), shape[2:], (4,) * len(shape[2:])))
+    geometry = Geometry((2.0,) * len(shape[2:]), shape[2:], (4,) * len(shape[2:]))
+    task = GenesisTask(GenesisSettings(), geometry)
     clean, foreground = patches(shape)
     corrupted, weight = task.corrupt(clean, foreground)
     outside = ~foreground.expand(shape)
@@ -108,7 +109,7 @@ def test_corruption_stays_inside_the_foreground_and_within_its_range(shape):
     low, high = intensity_range(clean, foreground)
     assert bool(((corrupted >= low - 1e-4) & (corrupted <= high + 1e-4))[~outside].all())
     nothing = GenesisSettings(nonlinear_probability=0, shuffle_probability=0, paint_probability=0)
-    untouched, _ = GenesisTask(nothing, task.geometry).corrupt(clean, foreground)
+    untouched, _ = GenesisTask(nothing, geometry).corrupt(clean, foreground)
     assert torch.equal(untouched, clean)
 
 

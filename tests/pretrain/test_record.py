@@ -32,7 +32,7 @@ def test_everything_about_the_network_comes_from_the_plans(tiny_dataset, configu
     manager = PlansManager(plans)
     dataset = json.loads((tiny_dataset / "dataset.json").read_text())
     record = make_record(
-        Other(),
+        Other.__new__(Other),
         ModelPlan(manager, manager.get_configuration(configuration), dataset),
         trainer="nnUNetPretrainerOther_9epochs",
         configuration=configuration,

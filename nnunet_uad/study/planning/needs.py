@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nnunet_uad.common.schema import nearest
-from nnunet_uad.methods import NEEDS
+from nnunet_uad.methods import ATTRIBUTES, NEEDS
 
 
 def needs_of(trainer: str) -> dict[str, str]:
@@ -30,7 +30,6 @@ def needs_of(trainer: str) -> dict[str, str]:
 
 def needs_of_class(trainer_class: type) -> dict[str, str]:
     """The same, of the class."""
-    attributes = {"weights": "pretrainer", "restorer": "restorer_pretrainer"}
     return {
-        kind: getattr(trainer_class, name) for kind, name in attributes.items() if getattr(trainer_class, name, None)
+        kind: getattr(trainer_class, name) for kind, name in ATTRIBUTES.items() if getattr(trainer_class, name, None)
     }

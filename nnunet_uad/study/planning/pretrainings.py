@@ -7,6 +7,7 @@ from typing import Any
 
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
+from nnunet_uad.methods import PRETRAINER_PREFIX, method_of
 from nnunet_uad.study.planning.needs import needs_of
 from nnunet_uad.study.study_file import Arm, Study, slug
 from nnunet_uad.weights.leakage import Overlap
@@ -35,7 +36,7 @@ def plan_pretrainings(study: Study, outer: list[str], dataset: str) -> tuple[dic
 def _check_name(trainer: str) -> None:
     if base_name(trainer) != trainer:
         raise ValueError(f"trainers: {trainer} carries a length; say it with fine_tuning: epochs, iterations.")
-    if trainer.startswith("nnUNetPretrainer"):
+    if trainer.startswith(PRETRAINER_PREFIX):
         raise ValueError(
             f"trainers: {trainer} learns no segmentation; a study pretrains by itself what its trainers need."
         )
@@ -57,7 +58,7 @@ def _register(pretrainings: dict[str, Any], entry: dict[str, Any]) -> str:
     same = [key for key, other in pretrainings.items() if other == entry]
     if same:
         return same[0]
-    name = slug(entry["trainer"].removeprefix("nnUNetPretrainer"))
+    name = slug(method_of(entry["trainer"]))
     taken = [k for k in pretrainings if k.split("__")[0] == name and pretrainings[k]["fold"] == entry["fold"]]
     variant = f"_v{len(taken) + 1}" if taken else ""
     identifier = f"{name}__fold{entry['fold']}{variant}"

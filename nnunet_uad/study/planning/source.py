@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nnunet_uad.common.nnunet import load_json
+from nnunet_uad.common.nnunet import load_json, resolved_configuration
 from nnunet_uad.study.planning.labels import SEG_ENDING
 from nnunet_uad.study.study_file import SmallPlan, Study, require_configuration
 
@@ -120,10 +120,3 @@ def open_source(folder: Path, study: Study) -> Source:
             f"-plans_name {study.plans}; or let the study do it: nnunet_uad study run"
         )
     return source
-
-
-def resolved_configuration(plans: dict[str, Any], name: str) -> dict[str, Any]:
-    """A configuration with what it inherits; as nnU-Net's PlansManager, which would load PyTorch."""
-    own = plans["configurations"][name]
-    parent = own.get("inherits_from")
-    return {**(resolved_configuration(plans, parent) if parent else {}), **own}

@@ -9,14 +9,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.nnunet import CHECKPOINT, channel_names
 from nnunet_uad.data.image_files import channels_in
 from nnunet_uad.inference.segmenter import load_segmenter, segment
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.study.running.commands import nnunet_environment, training_command
 from nnunet_uad.study.running.scoring import score_segmentation
-
-CHECKPOINT = "checkpoint_final.pth"
 
 
 def load_cell(layout: Layout, cell: Cell) -> Any:

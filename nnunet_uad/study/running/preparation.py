@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.commands import executable
+from nnunet_uad.common.nnunet import resolved_configuration
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Study, require_configuration
 
@@ -26,10 +27,10 @@ def is_prepared(preprocessed: Path, study: Study, folder: Path) -> bool:
     path = preprocessed / f"{study.plans}.json"
     if (folder / STARTED).is_file() or not path.is_file():
         return False
-    configuration = json.loads(path.read_text(encoding="utf-8"))["configurations"].get(study.configuration)
-    if configuration is None:
+    plans = json.loads(path.read_text(encoding="utf-8"))
+    if study.configuration not in plans["configurations"]:
         return False
-    data = preprocessed / configuration.get("data_identifier", f"{study.plans}_{study.configuration}")
+    data = preprocessed / resolved_configuration(plans, study.configuration)["data_identifier"]
     return any(data.glob("*.pkl"))
 
 

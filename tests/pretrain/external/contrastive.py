@@ -22,8 +22,6 @@ class Projector(nn.Module):
 class ContrastiveTask(PretrainTask):
     method = "Contrastive"
 
-    def __init__(self, settings, geometry): ...
-
     def step(self, network, clean, foreground):
         codes = network(torch.cat([clean + 0.1 * torch.randn_like(clean) for _ in range(2)]))
         similarity = (codes @ codes.T / 0.1).fill_diagonal_(-torch.inf)
