@@ -33,7 +33,7 @@ def write_montage(case: ScoredCase, channel: int, name: str, threshold: float | 
     # nnU-Net changes matplotlib's defaults in its own process.
     with style.context("default"):
         figure = _figure(case, channel, name, threshold)
-        with atomic_path(path, keep_suffix=True) as temporary:
+        with atomic_path(path) as temporary:
             figure.savefig(temporary, facecolor="black", metadata={"Software": None})
 
 

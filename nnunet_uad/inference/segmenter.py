@@ -55,6 +55,6 @@ def segment(predictor: Any, images: Sequence[Path], output: Path) -> np.ndarray:
     properties = reader.read_images(files)[1]
     if not output.name.lower().endswith(ENDINGS):
         raise ValueError(f"{output.name} has none of the endings {', '.join(ENDINGS)}.")
-    with atomic_path(output, keep_suffix=True) as temporary:
+    with atomic_path(output) as temporary:
         reader.write_seg(np.asarray(segmentation), str(temporary), properties)
     return np.asarray(probabilities)

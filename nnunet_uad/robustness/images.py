@@ -75,5 +75,5 @@ def corrupted_files(
 def _write(volume: np.ndarray, like: SimpleITK.Image, path: Path) -> None:
     image = SimpleITK.GetImageFromArray(volume)
     image.CopyInformation(like)
-    with atomic_path(path, keep_suffix=True) as temporary:
+    with atomic_path(path) as temporary:
         SimpleITK.WriteImage(image, str(temporary))

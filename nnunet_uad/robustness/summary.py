@@ -165,6 +165,6 @@ def plot(rows: Sequence[dict[str, Any]], trainers: Sequence[str], path: Path) ->
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="upper center", ncols=min(3, len(trainers)), fontsize=9, frameon=False)
     figure.tight_layout(rect=(0, 0, 1, 0.94))
-    with atomic_path(path, keep_suffix=True) as temporary:
+    with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130)
     pyplot.close(figure)

@@ -74,7 +74,7 @@ def write_volume(volume: np.ndarray, properties: dict[str, Any], path: Path) -> 
     header = properties.get("sitk_stuff")
     if header is not None:
         image = _with_header(values, header)
-    with atomic_path(path, keep_suffix=True) as temporary:
+    with atomic_path(path) as temporary:
         SimpleITK.WriteImage(image, str(temporary), useCompression=True)
 
 
@@ -96,5 +96,5 @@ def _write_nibabel(values: np.ndarray, header: dict[str, Any], path: Path) -> No
         # nnU-Net's reorienting reader works in RAS; the way back leads from there to the file's own axes.
         back = ornt_transform(io_orientation(image.affine), io_orientation(header["original_affine"]))
         image = image.as_reoriented(back)
-    with atomic_path(path, keep_suffix=True) as temporary:
+    with atomic_path(path) as temporary:
         nibabel.save(image, temporary)

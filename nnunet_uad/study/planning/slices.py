@@ -135,7 +135,7 @@ def _write_case(source: Path, target: Path, slices: Sequence[int] | None, ignore
         hidden[list(slices)] = False
         # All of the slice, as if the raw labels had been ignored: nnU-Net draws patches around every other voxel.
         seg[:, hidden] = ignore
-        with atomic_path(own_labels, keep_suffix=True) as temporary:
+        with atomic_path(own_labels) as temporary:
             blosc2.asarray(
                 seg, urlpath=str(temporary), chunks=stored.chunks, blocks=stored.blocks, cparams=stored.cparams
             )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from nnunet_uad.common.lock import LockedError, file_lock
 
 #: Set by ``nnunet_uad study run`` for jobs on this machine: the GPUs that they share, as in CUDA_VISIBLE_DEVICES.
 GPUS_VARIABLE = "NNUNET_UAD_STUDY_GPUS"
@@ -40,10 +41,9 @@ def own_gpu(folder: Path) -> Iterator[str | None]:
     with ExitStack() as stack:
         for device in devices:
             folder.mkdir(parents=True, exist_ok=True)
-            handle = stack.enter_context((folder / f"gpu_{device}").open("w"))
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+                stack.enter_context(file_lock(folder / f"gpu_{device}", f"GPU {device} is used"))
+            except LockedError:
                 continue
             os.environ[VISIBLE_VARIABLE] = device
             yield device

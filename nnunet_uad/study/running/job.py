@@ -6,7 +6,6 @@ the same name do not run at once: the second waits, then finds the work done.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -19,7 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.common.files import write_json
+from nnunet_uad.common.files import write_json, write_text
+from nnunet_uad.common.lock import file_lock
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.study.running.commands import (
     Command,
@@ -55,8 +55,7 @@ def _only_one(layout: Layout, stage: str, identifier: str) -> Iterator[None]:
     """Hold the job's lock, which ends with this process however it ends."""
     path = layout.folder / "locks" / f"{stage}__{identifier.replace('/', '__')}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with file_lock(path, f"{stage} {identifier} is being done", wait=True):
         yield
 
 
@@ -133,7 +132,7 @@ def _train_and_validate(command: Command) -> float:
     try:
         _run(Command((*command.words, *flag), command.environment, command.folder))
     finally:
-        timing.write_text(str(earlier + time.time() - started))
+        write_text(timing, str(earlier + time.time() - started))
     return earlier + time.time() - started
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.util
 import os
 import subprocess
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from nnunet_uad.common.lock import file_lock
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.running.gpus import GPUS_VARIABLE, visible_gpus
 
@@ -34,14 +34,10 @@ def only_run(layout: Layout) -> Iterator[None]:
     """Refuse a second run of the same study; the lock ends with this process, however it ends.
 
     Raises:
-        RuntimeError: it is running.
+        LockedError: It is running; says where.
     """
     layout.folder.mkdir(parents=True, exist_ok=True)
-    with (layout.folder / ".running").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise RuntimeError(f"This study is being run already (folder {layout.folder}).") from error
+    with file_lock(layout.folder / ".running", f"The study in {layout.folder} is being run"):
         yield
 
 
