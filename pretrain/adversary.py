@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
+from torch.nn import functional
 
 from nnunet_uad.common.settings import Settings, check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
@@ -83,6 +84,32 @@ _CERTAIN = 20.0
 _FEWEST = 1e-6
 
 
+def least_squares(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    """Mean squared distance from 1 for real patches, from 0 for fake ones.
+
+    As MONAI's PatchAdversarialLoss, whose label goes to the device in a copy that the host waits for.
+
+    Args:
+        logits: Logits (B, 1, *map) of the discriminator.
+        real: Whether the patches are real, or shall pass as such.
+    """
+    return functional.mse_loss(logits, torch.full_like(logits, float(real)))
+
+
+def hinge(logits: torch.Tensor, real: bool) -> torch.Tensor:
+    """Mean of max(0, 1 ∓ tanh), − for real patches: MONAI's hinge, which reads tanh of the logits.
+
+    Args:
+        logits: Logits (B, 1, *map) of the discriminator.
+        real: Whether the patches are real, or shall pass as such.
+    """
+    margin = logits.tanh() if real else -logits.tanh()
+    return -torch.minimum(margin - 1, torch.zeros_like(margin)).mean()
+
+
+LOSSES = {"least_squares": least_squares, "hinge": hinge}
+
+
 class Adversarial(Term):
     """The losses of autoencoder and discriminator, and what their numbers mean.
 
@@ -98,10 +125,7 @@ class Adversarial(Term):
     DIVERGED = 2.0
 
     def __init__(self, settings: AdversarySection) -> None:
-        from monai.losses import PatchAdversarialLoss
-
         self.settings = settings
-        self.loss = PatchAdversarialLoss(criterion=settings.adversarial_loss, no_activation_leastsq=True)
         self.best = float("inf")
         self.lasting = {"overwhelming": 0, "guessing": 0}
 
@@ -114,9 +138,9 @@ class Adversarial(Term):
             raise ValueError("An adversarial loss needs a discriminator: the network gave no judgement.")
         real, fake, inside = judgement.real.float(), judgement.fake.float(), judgement.inside
         discriminator = (
-            self._mean_loss(real, inside, True, True) + self._mean_loss(fake, inside, False, True)
+            self._mean_loss(real, inside, True) + self._mean_loss(fake, inside, False)
         ) / 2 + self.settings.r1_weight / 2 * judgement.penalty
-        fooling = self._mean_loss(judgement.fooled.float(), inside, True, False)
+        fooling = self._mean_loss(judgement.fooled.float(), inside, True)
         middle = 0.5 if self.settings.adversarial_loss == "least_squares" else 0.0
         parts = {
             "adversarial": fooling.detach(),
@@ -126,13 +150,12 @@ class Adversarial(Term):
         }
         return TermResult([self.settings.adversarial_weight * fooling, discriminator], parts)
 
-    def _mean_loss(
-        self, logits: torch.Tensor, inside: torch.Tensor, real: bool, for_discriminator: bool
-    ) -> torch.Tensor:
-        """MONAI's mean loss over the patches inside: outside, logits are replaced by some that cost nothing."""
+    def _mean_loss(self, logits: torch.Tensor, inside: torch.Tensor, real: bool) -> torch.Tensor:
+        """Mean loss over the patches inside: outside, logits are replaced by some that cost nothing."""
         perfect = {"least_squares": (0.0, 1.0), "hinge": (-_CERTAIN, _CERTAIN)}[self.settings.adversarial_loss][real]
         counted = torch.where(inside, logits, perfect)
-        return self.loss(counted, real, for_discriminator) / inside.float().mean().clamp(min=_FEWEST)
+        loss = LOSSES[self.settings.adversarial_loss](counted, real)
+        return loss / inside.float().mean().clamp(min=_FEWEST)
 
     def concerns(self, means: dict[str, float]) -> list[str]:
         """Collapse of the discriminator, divergence of the autoencoder, in words; call once an epoch."""

@@ -13,13 +13,13 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.common.channels import AUTO
-from nnunet_uad.common.settings import check_choices
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
 from nnunet_uad.networks.spatial_autoencoder import AutoencoderRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
 from nnunet_uad.pretrain.task import ReconstructionTask, StepResult
 from nnunet_uad.pretrain.terms import RECONSTRUCTION_LOSSES, Term
-from nnunet_uad.training.memory import device_bytes, training_bytes
+from nnunet_uad.training.memory import TOLERANCE, device_bytes, training_bytes
 
 VIEWS = (AUTO, "patch", "image")
 
@@ -97,7 +97,6 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
 
     settings_class: type[S]
     task_class: type[AutoencoderTask]
-    memory_advice = "view=patch"
 
     @classmethod
     def adapt_configuration(cls, settings: S, manager: ConfigurationManager) -> ConfigurationManager:
@@ -115,6 +114,12 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
     def make_network(cls, settings: S, manager: ConfigurationManager, channels: int) -> nn.Module:
         """The autoencoder, as it is trained."""
         return AutoencoderTraining(settings.recipe(manager, channels).build())
+
+    @property
+    def memory_advice(self) -> str:  # type: ignore[override]
+        """Patches instead of whole images; empty where the patch is the image already."""
+        planned = self.plans_manager.get_configuration(self.configuration_name).patch_size
+        return "view=patch" if math.prod(planned) < math.prod(self.configuration_manager.patch_size) else ""
 
     @staticmethod
     def restoring(network: nn.Module) -> nn.Module:
@@ -146,11 +151,18 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
             image = torch.empty(size, device="meta")
             network(image, torch.ones((size[0], 1, *size[2:]), dtype=torch.bool, device="meta"))
 
-        needed, available = training_bytes(self.bare_network, one_step), device_bytes(self.device)
-        if needed > available:
+        # nnU-Net trains in mixed precision on CUDA alone.
+        needed = training_bytes(self.bare_network, one_step, mixed=self.device.type == "cuda")
+        available = device_bytes(self.device)
+        if needed > TOLERANCE * available:
+            patches = (
+                f'Train on patches ({SETTINGS_VARIABLE}="{self.memory_advice}" nnUNetv2_train …), or plan'
+                if self.memory_advice
+                else "Plan"
+            )
             raise RuntimeError(
-                f"An autoencoder of whole images does not fit: a step with {self.batch_size} images of "
+                f"The autoencoder does not fit: a step with {self.batch_size} images of "
                 f"{' x '.join(map(str, manager.patch_size))} voxels takes about {needed / 2**30:.1f} GiB, "
-                f'{self.device} has {available / 2**30:.1f}. Train on patches (nnUNet_uad_settings="view=patch" '
-                "nnUNetv2_train …), or plan a smaller batch or a coarser spacing (nnunet_uad small-plan)."
+                f"{self.device} has {available / 2**30:.1f}. {patches} a smaller batch or a coarser spacing "
+                "(nnunet_uad small-plan)."
             )

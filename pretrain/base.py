@@ -292,8 +292,7 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:
         """Log the loss, and the task's quality in place of nnU-Net's pseudo Dice."""
         sums = torch.stack([out["sums"] for out in val_outputs]).sum(0)
-        count = torch.tensor([float(len(val_outputs))], device=sums.device)
-        sums = torch.cat([sums, count])
+        sums = torch.cat([sums, sums.new_full((1,), float(len(val_outputs)))])
         if self.is_ddp:
             dist.all_reduce(sums)
         loss, first, second, steps = sums.tolist()

@@ -23,7 +23,7 @@ class DDPMSettings(PretrainSettings):
         diffusion_noise: Kind of noise, ``coarse``, ``simplex`` or ``white``.
         diffusion_cell_mm: Cell of the coarse noise, or wavelength of the simplex noise's first octave, mm.
         diffusion_width: Channels of the network's first level; 0: twice those of the plan's first stage.
-        diffusion_levels: Levels of the network; 0: three, two for small patches.
+        diffusion_levels: Levels of the network; 0: three, two for small patches, four for very large ones.
         conditioned: Whether an encoder of the input image shifts the network's features (cDDPM).
         ema_decay: Decay per step of the moving average of the weights, which reconstructs.
         test_times: Time steps whose one-step reconstructions are averaged.
@@ -88,7 +88,8 @@ class nnUNetPretrainerDDPM(nnUNetPretrainer[DDPMSettings, DDPMTask]):
 
     settings_class = DDPMSettings
     task_class = DDPMTask
-    memory_advice = "diffusion_width (the network's channels) or diffusion_levels"
+    # Attention looks at the coarsest grid, and most memory goes into the finest: deeper networks take less of both.
+    memory_advice = "diffusion_width (the network's channels) lower, or diffusion_levels higher (a coarser grid)"
 
     @classmethod
     def make_network(cls, settings: DDPMSettings, manager: ConfigurationManager, channels: int) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -32,7 +32,10 @@ from nnunet_uad.weights.transfer import load_all
 #: Seed of the noise at inference; the same for all folds, which share one description.
 INFERENCE_SEED = 0
 #: Kind of recipe → settings of its pretrainer that make the network smaller; those of other kinds have the plan's size.
-_SIZE_SETTINGS = {"diffusion": "diffusion_width or diffusion_levels", "discriminator": "discriminator_width"}
+_SIZE_SETTINGS = {
+    "diffusion": "a lower diffusion_width or higher diffusion_levels",
+    "discriminator": "discriminator_width",
+}
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,9 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         super().initialize()
         if self._restorer_source is not None:
             load_all(self.bare_network.restorer.network, self._restorer_source)
+        if self._do_i_compile():
+            # The restorer's drawings stay out of the compiled network, and with them its network.
+            self.bare_network.restorer.network.compile()
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """As nnU-Net; the checkpoint says which restorer its network holds."""
@@ -248,15 +254,14 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         result = super().train_step(batch)
         # nnU-Net has fetched the loss already: looking at it does not wait for the device.
         if not np.isfinite(result["loss"]):
-            self._refuse_broken_restorer(batch)
+            self._refuse_broken_restorer(batch["keys"])
         return result
 
-    def _refuse_broken_restorer(self, batch: dict) -> None:
-        reconstruction = self.bare_network.restorer(batch["data"].to(self.device))
-        finite = torch.isfinite(reconstruction).flatten(1).all(1).cpu().numpy()
+    def _refuse_broken_restorer(self, keys: Iterable[str]) -> None:
+        finite = self.bare_network.restorer.finite.cpu().numpy()
         if finite.all():
             return
-        cases = sorted({str(key) for key, ok in zip(batch["keys"], finite, strict=True) if not ok})
+        cases = sorted({str(key) for key, ok in zip(keys, finite, strict=True) if not ok})
         kept = [p.name for p in sorted(Path(self.output_folder).glob("checkpoint_*.pth"))]
         raise RuntimeError(
             f"The restorer returned NaN or infinite values in epoch {self.current_epoch}, step {self._iteration - 1}, "

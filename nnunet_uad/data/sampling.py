@@ -111,7 +111,8 @@ def find_locations(dataset: Any, allowed: Callable[[np.ndarray], np.ndarray], se
     def locate(key: str) -> np.ndarray:
         """Rows of (0, z, y, x) of a case."""
         seg = np.asarray(dataset.load_case(key)[1][:])[0]
-        return sample_locations(allowed(seg), LOCATIONS_PER_CASE, seed)
+        # Every worker of the data loading gets its copy of the rows.
+        return sample_locations(allowed(seg), LOCATIONS_PER_CASE, seed).astype(np.int32)
 
     keys = list(dataset.identifiers)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:

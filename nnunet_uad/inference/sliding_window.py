@@ -28,8 +28,8 @@ class _TileReconstructor(nn.Module):
         self.channels = channels
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Tiles (B, C + E, *tile) → (B, C, *tile)."""
-        return self.reconstruct(x[:, : self.channels], x[:, self.channels :])
+        """Tiles (B, C + E, *tile) → (B, C, *tile), float32: nnU-Net adds up mirrored copies in what it gets."""
+        return self.reconstruct(x[:, : self.channels], x[:, self.channels :]).float()
 
 
 class _VolumePredictor(nnUNetPredictor):

@@ -21,6 +21,9 @@ MULTIPLIERS = (1, 2, 2, 2)
 SMALLEST_GRID = 3
 #: Axes whose spacing exceeds the finest by this factor are not halved in the stem (nnU-Net pools them late, too).
 ANISOTROPY = 2.0
+#: Voxels of the coarsest grid above which a network, unless told how deep to be, gets more levels, or no attention: its
+#: time grows with their square.
+MOST_TOKENS = 10_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class DiffusionRecipe:
         channels: Number of channels of the image, in and out.
         stem_stride: Voxels per axis that are folded into channels before the first convolution.
         widths: Channels per level; every level but the last halves the grid.
+        strides: Halving (2) or not (1) per axis, for every level but the last; ``None`` where all axes are halved.
         attention: Whether the coarsest level attends.
         res_blocks: Residual blocks per level.
         condition: Class name, arguments and imports of the plan's network whose encoder conditions, or ``None``.
@@ -42,6 +46,7 @@ class DiffusionRecipe:
     attention: bool = True
     res_blocks: int = 1
     condition: tuple[str, dict[str, Any], tuple[str, ...]] | None = None
+    strides: tuple[tuple[int, ...], ...] | None = None
 
     @classmethod
     def of(
@@ -50,25 +55,33 @@ class DiffusionRecipe:
         """The recipe that suits a plan.
 
         As published, the network works at half the plan's resolution and widens its levels as 1, 2, 2. Half the
-        resolution is reached by folding 2 voxels per axis into channels, so that no voxel is lost.
+        resolution is reached by folding 2 voxels per axis into channels, so that no voxel is lost. Where the coarsest
+        grid of three levels still has more than :data:`MOST_TOKENS` voxels, the network gets a fourth one, and no
+        attention if that is not enough; a chosen number of levels keeps its attention.
 
         Args:
             manager: Configuration of the plan.
             channels: Number of channels of the image.
             width: Channels of the first level; 0: twice those of the plan's first stage.
-            levels: Number of levels; 0: three, or two where the patch allows no more.
+            levels: Number of levels; 0: three, two where the patch allows no more, four where it is very large.
             conditioned: Whether to build the conditioning encoder.
 
         Raises:
             ValueError: The patch is too small for the depth.
         """
-        stem, count = _stem_and_levels(manager, levels)
+        patch = [int(p) for p in manager.patch_size]
+        stem = _stem([float(s) for s in manager.spacing], patch)
+        count = _levels(patch, stem, levels)
+        strides = _strides(patch, stem, count)
+        attention = bool(levels) or _tokens(patch, stem, strides) <= MOST_TOKENS
         base = width or 2 * int(manager.network_arch_init_kwargs["features_per_stage"][0])
         condition = None
         if conditioned:
             plan = PlanRecipe.of(manager, channels)
             condition = plan.name, plan.arguments, plan.requires_import
-        return cls(channels, stem, tuple(base * m for m in MULTIPLIERS[:count]), condition=condition)
+        even = all(step == 2 for level in strides for step in level)
+        widths = tuple(base * m for m in MULTIPLIERS[:count])
+        return cls(channels, stem, widths, attention, condition=condition, strides=None if even else strides)
 
     def build(self) -> DiffusionNetwork:
         """The network, with fresh weights."""
@@ -77,6 +90,11 @@ class DiffusionRecipe:
     def to_json(self) -> dict[str, Any]:
         """The recipe as a mapping that survives JSON."""
         content = asdict(self)
+        if self.strides is None:
+            # Left out: descriptions from before there were strides, and their hashes, stay what they are.
+            del content["strides"]
+        else:
+            content["strides"] = [list(level) for level in self.strides]
         return {
             "kind": "diffusion",
             **content,
@@ -93,38 +111,57 @@ class DiffusionRecipe:
             name, arguments, requires_import = condition
             condition = (name, arguments, tuple(requires_import))
         sizes = {k: tuple(content[k]) for k in ("stem_stride", "widths")}
-        return cls(**{**content, **sizes, "condition": condition})
+        strides = content.get("strides")
+        if strides is not None:
+            strides = tuple(tuple(level) for level in strides)
+        return cls(**{**content, **sizes, "condition": condition, "strides": strides})
 
 
-def _stem_and_levels(manager: ConfigurationManager, levels: int) -> tuple[tuple[int, ...], int]:
-    """Stride of the stem per axis, and the number of levels; refuses patches that are too small."""
-    spacing = [float(s) for s in manager.spacing]
-    patch = [int(p) for p in manager.patch_size]
-    # Thick slices, and axes too short for two levels after folding, keep their resolution.
-    stem = tuple(
+def _stem(spacing: Sequence[float], patch: Sequence[int]) -> tuple[int, ...]:
+    """Stride of the stem: thick slices, and axes too short for two levels after folding, keep their resolution."""
+    return tuple(
         1 if s > ANISOTROPY * min(spacing) or p < 4 * SMALLEST_GRID else 2 for s, p in zip(spacing, patch, strict=True)
     )
-    possible = max_levels(patch, stem)
-    wanted = levels or min(3, max(2, possible))
-    if not 2 <= wanted <= min(possible, len(MULTIPLIERS)):
-        grid = " x ".join(map(str, patch))
+
+
+def _levels(patch: Sequence[int], stem: Sequence[int], wanted: int) -> int:
+    """Number of levels; refuses patches that are too small."""
+    even, possible = max_levels(patch, stem), max_levels([max(p // s for p, s in zip(patch, stem, strict=True))], [1])
+    possible = min(possible, len(MULTIPLIERS))
+    levels = wanted or min(3, max(2, even))
+    if not wanted:
+        while levels < possible and _tokens(patch, stem, _strides(patch, stem, levels)) > MOST_TOKENS:
+            levels += 1
+    if not 2 <= levels <= possible:
         raise ValueError(
-            f"The patch of {grid} voxels is too small for a diffusion network of {wanted} levels: with a stem of "
-            f"{' x '.join(map(str, stem))} its coarsest grid must keep {SMALLEST_GRID} voxels per axis, which allows "
-            f"{possible} level(s); 2 to {len(MULTIPLIERS)} are possible in general. "
+            f"The patch of {' x '.join(map(str, patch))} voxels is too small for a diffusion network of {levels} "
+            f"levels: with a stem of {' x '.join(map(str, stem))} its longest axis must keep {SMALLEST_GRID} voxels on "
+            f"the coarsest grid, which allows {possible} level(s); 2 to {len(MULTIPLIERS)} are possible in general. "
             + (
-                f"Lower it: diffusion_levels={min(possible, len(MULTIPLIERS))}"
+                f"Lower it: diffusion_levels={possible}"
                 if possible >= 2
                 else "Plan with a larger patch (nnunet_uad small-plan --patch …)."
             )
         )
-    return stem, wanted
+    return levels
 
 
 def max_levels(patch_size: Sequence[int], stem_stride: Sequence[int]) -> int:
     """The most levels whose coarsest grid keeps :data:`SMALLEST_GRID` voxels on every axis."""
     cells = min(p // s for p, s in zip(patch_size, stem_stride, strict=True))
     return max(0, 1 + int(math.log2(max(cells / SMALLEST_GRID, 0.25))))
+
+
+def _strides(patch: Sequence[int], stem: Sequence[int], levels: int) -> tuple[tuple[int, ...], ...]:
+    """Strides of all levels but the last: an axis is halved as long as it keeps enough voxels."""
+    deepest = [max_levels([p], [s]) for p, s in zip(patch, stem, strict=True)]
+    return tuple(tuple(2 if level + 1 < most else 1 for most in deepest) for level in range(levels - 1))
+
+
+def _tokens(patch: Sequence[int], stem: Sequence[int], strides: Sequence[Sequence[int]]) -> int:
+    """Voxels of the coarsest grid."""
+    steps = [math.prod(axis) for axis in zip(stem, *strides, strict=True)]
+    return math.prod(-(-p // step) for p, step in zip(patch, steps, strict=True))
 
 
 class DiffusionNetwork(nn.Module):
@@ -154,14 +191,27 @@ class DiffusionNetwork(nn.Module):
             attention_levels=[recipe.attention and k == levels - 1 for k in range(levels)],
             norm_num_groups=groups,
             num_head_channels=recipe.widths[-1] // 2 if recipe.widths[-1] % 2 == 0 else recipe.widths[-1],
-            use_flash_attention=False,
+            # Never holds the square of the grid, and scales before it multiplies: no overflow in half precision.
+            use_flash_attention=True,
         )
+        self._stride_by_axis()
         self.condition = None
         if recipe.condition is not None:
             # MONAI adds the embedding of a class to that of the time; ours is a vector that describes the image.
             self.condition = ConditionEncoder(recipe.condition, recipe.channels, 4 * recipe.widths[0])
             self.unet.num_class_embeds = 1
             self.unet.class_embedding = nn.Identity()
+
+    def _stride_by_axis(self) -> None:
+        """MONAI halves every axis; thin ones stop where the recipe says so. Weights do not depend on strides."""
+        if self.recipe.strides is None:
+            return
+        deepest = len(self.recipe.strides) - 1
+        for level, stride in enumerate(self.recipe.strides):
+            self.unet.down_blocks[level].downsampler.op.conv.stride = stride
+            upsampler = self.unet.up_blocks[deepest - level].upsampler
+            (interpolation,) = [m for m in upsampler.modules() if isinstance(m, nn.Upsample)]
+            interpolation.scale_factor = tuple(float(step) for step in stride)
 
     def forward(self, noisy: torch.Tensor, time: torch.Tensor, image: torch.Tensor | None = None) -> torch.Tensor:
         """The clean image.
@@ -185,8 +235,9 @@ class DiffusionNetwork(nn.Module):
         return clean
 
     def _padded(self, image: torch.Tensor) -> torch.Tensor:
-        factor = 2 ** (len(self.recipe.widths) - 1)
-        missing = [-n % (s * factor) for n, s in zip(image.shape[2:], self.recipe.stem_stride, strict=True)]
+        strides = self.recipe.strides or [(2,) * self.axes] * (len(self.recipe.widths) - 1)
+        steps = [math.prod(axis) for axis in zip(self.recipe.stem_stride, *strides, strict=True)]
+        missing = [-n % step for n, step in zip(image.shape[2:], steps, strict=True)]
         if not any(missing):
             return image
         return functional.pad(image, [x for m in reversed(missing) for x in (0, m)], mode="replicate")

@@ -50,6 +50,8 @@ class FrozenRestorer(nn.Module):
         self.restoration = restoration
         self.seed = seed
         self._drawn: dict[tuple, torch.Tensor] = {}
+        #: Whether what the last call in training mode returned is finite, per image (B,), on the device.
+        self.finite: torch.Tensor | None = None
 
     def train(self, mode: bool = True) -> FrozenRestorer:
         """Only whether drawings are fresh follows ``mode``: the network stays in evaluation mode."""
@@ -62,7 +64,10 @@ class FrozenRestorer(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Pseudo-healthy image, float32, of the shape of ``image`` (B, C, *spatial)."""
         if self.training:
-            return self.restoration.reconstruct_in_training(self.network, image)
+            output = self.restoration.reconstruct_in_training(self.network, image)
+            # Of the very step, its noise and precision; looked at when a loss turns out not to be finite.
+            self.finite = torch.isfinite(output).flatten(1).all(1)
+            return output
         drawn = self.restoration.inside(self._fixed_drawing(image), image)
         return self.restoration.reconstruct(self.network, image, drawn)
 

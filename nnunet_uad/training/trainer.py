@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from torch import nn
@@ -85,7 +86,7 @@ class UADTrainer(nnUNetTrainer):
         self.weight_decay = settings.weight_decay
         # nnU-Net's 50 epochs are hours on a large plan; a lost hour is worse than a written file.
         self.save_every = 10
-        self.seed = settings.seed if settings.seed >= 0 else secrets.randbelow(2**31)
+        self.seed = settings.seed if settings.seed >= 0 else _shared_seed(self.is_ddp)
         self._iteration = 0
         self._stored_settings: dict[str, Any] | None = None
 
@@ -253,6 +254,14 @@ class UADTrainer(nnUNetTrainer):
                 f"This training was started with other settings ({wanted}) than it would be continued with "
                 f"({otherwise}). Continue with the same: {SETTINGS_VARIABLE}={shlex.quote(wanted)} nnUNetv2_train … --c"
             )
+
+
+def _shared_seed(is_ddp: bool) -> int:
+    """A fresh seed; with DDP that of rank 0, which is the one that checkpoints record."""
+    drawn = [secrets.randbelow(2**31)]
+    if is_ddp:
+        dist.broadcast_object_list(drawn, src=0)
+    return drawn[0]
 
 
 def _to_python(value: Any) -> Any:

@@ -55,6 +55,59 @@ def test_thick_slices_are_not_folded():
     assert DiffusionRecipe.of(manager, 1).stem_stride == (1, 2, 2)
 
 
+def manager_of(patch, spacing=None):
+    arguments = {"features_per_stage": [8]}
+    return SimpleNamespace(spacing=spacing or (1.0,) * len(patch), patch_size=patch, network_arch_init_kwargs=arguments)
+
+
+@pytest.mark.parametrize(
+    ("patch", "spacing", "levels", "attention"),
+    [
+        ((512, 512), None, 3, True),
+        ((128, 128, 128), None, 3, True),
+        ((160, 192, 160), None, 3, True),
+        ((1024, 1024), None, 4, True),
+        ((4096, 4096), None, 4, False),
+        ((10, 256, 224), (10.0, 1.5, 1.5), 3, True),
+    ],
+)
+def test_attention_has_a_limit(patch, spacing, levels, attention):
+    recipe = DiffusionRecipe.of(manager_of(patch, spacing), 1)
+    assert (len(recipe.widths), recipe.attention) == (levels, attention)
+    # Whoever chooses the levels keeps attention, and with it the names of earlier weights.
+    assert DiffusionRecipe.of(manager_of(patch, spacing), 1, levels=2).attention
+
+
+def test_thin_axes_stop_halving_alone():
+    recipe = DiffusionRecipe.of(manager_of((10, 64, 64), (10.0, 1.5, 1.5)), 1, width=8, levels=4)
+    assert recipe.strides == ((2, 2, 2), (1, 2, 2), (1, 2, 2))
+    content = json.loads(json.dumps(recipe.to_json()))
+    assert content.pop("kind") == "diffusion" and DiffusionRecipe.from_json(content) == recipe
+    network, grids = recipe.build(), []
+    network.unet.middle_block.register_forward_hook(lambda *found: grids.append(tuple(found[2].shape[2:])))
+    image = torch.randn(1, 1, 9, 60, 64)
+    assert network(image, torch.tensor([5])).shape == image.shape and grids == [(5, 4, 4)]
+
+
+def test_descriptions_of_earlier_versions_stay_what_they_are(plans):
+    content = DiffusionRecipe.of(plans.get_configuration("3d_tiny"), 2).to_json()
+    keys = {"kind", "channels", "stem_stride", "widths", "attention", "res_blocks", "condition"}
+    assert set(content) == keys
+
+
+def test_fused_attention_gives_what_written_out_attention_gave():
+    network = DiffusionNetwork(DiffusionRecipe(1, (2, 2), (8, 16))).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.normal_(0, 0.1)
+        image, time = torch.randn(2, 1, 32, 32), torch.tensor([5, 700])
+        fused = network(image, time)
+        attentions = [m for m in network.modules() if hasattr(m, "use_flash_attention")]
+        for attention in attentions:
+            attention.use_flash_attention = False
+        assert attentions and torch.allclose(network(image, time), fused, atol=1e-5)
+
+
 def test_a_patch_too_small_for_the_depth_is_refused(plans):
     manager = plans.get_configuration("2d_tiny")
     with pytest.raises(ValueError, match=r"32 x 32 voxels is too small .* of 4 levels.*diffusion_levels=3"):

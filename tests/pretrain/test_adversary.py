@@ -3,7 +3,7 @@ import tiny
 import torch
 
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, Judgement
-from nnunet_uad.pretrain.adversary import Adversarial, AdversarySection
+from nnunet_uad.pretrain.adversary import CRITERIA, LOSSES, Adversarial, AdversarySection
 
 
 def judgement(real, fake, fooled, penalty=0.0):
@@ -35,6 +35,20 @@ def test_hinge_against_hand_worked_values():
     assert torch.allclose(parts["discriminator"], ((1 - real) + (1 + fake)) / 2)
     assert torch.allclose(parts["adversarial"], 1 - fooled)
     assert float(parts["real recognised"]) == 1.0 and float(parts["fake recognised"]) == 1.0
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+@pytest.mark.parametrize("real", [True, False])
+def test_the_losses_are_monais_bit_for_bit(criterion, real):
+    from monai.losses import PatchAdversarialLoss
+
+    theirs = PatchAdversarialLoss(criterion=criterion, no_activation_leastsq=True)
+    first = (torch.randn(3, 1, 7, 5, generator=torch.Generator().manual_seed(1)) * 8).requires_grad_()
+    second = first.detach().clone().requires_grad_()
+    mine, expected = LOSSES[criterion](first, real), theirs(second, real, True)
+    mine.backward()
+    expected.backward()
+    assert torch.equal(mine, expected) and torch.equal(first.grad, second.grad)
 
 
 def test_r1_counts_with_half_gamma():

@@ -30,6 +30,11 @@ def test_a_volume_that_does_not_fit_is_refused_with_the_memory_it_takes(make_aut
     assert "view=patch" in str(refused.value)
 
 
+def test_patches_are_no_advice_where_the_patch_is_the_image_already(make_autoencoder):
+    assert make_autoencoder("view=image sampling=anywhere", configuration="3d_tiny").memory_advice == "view=patch"
+    assert make_autoencoder("view=patch").memory_advice == ""
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [

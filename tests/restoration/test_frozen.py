@@ -9,7 +9,7 @@ from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.networks.tile_autoencoder import TileRecipe
 from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.restoration.diffusion import DiffusionProcess
-from nnunet_uad.restoration.frozen import build_restorer, can_rebuild, describe_restorer, weights_hash
+from nnunet_uad.restoration.frozen import FrozenRestorer, build_restorer, can_rebuild, describe_restorer, weights_hash
 from nnunet_uad.restoration.hidden_blocks import HiddenBlocks
 from nnunet_uad.restoration.noisy_copies import NoisyCopies
 
@@ -67,6 +67,18 @@ def test_noise_is_fresh_in_training_and_fixed_afterwards(description):
     assert torch.equal(restorer(image), restorer(image))
     # Of a batch, every image is restored as it would be alone.
     assert torch.allclose(restorer(image)[1:], restorer(image[1:]), atol=1e-5)
+
+
+def test_a_step_remembers_which_images_were_not_finite_in_its_precision():
+    """7e4 is a number in single precision and infinite in half."""
+    for mixed in (False, True):
+        restorer = FrozenRestorer(torch.nn.Conv2d(1, 1, 1, bias=False), Restoration(), 0).train()
+        with torch.no_grad():
+            restorer.network.weight.fill_(7e2)
+        image = torch.tensor([1.0, 1e2])[:, None, None, None].expand(2, 1, 4, 4)
+        with torch.autocast("cpu", torch.float16, enabled=mixed):
+            restorer(image)
+        assert restorer.finite.tolist() == [True, not mixed]
 
 
 def test_the_hash_knows_weights_and_description(description):

@@ -156,7 +156,7 @@ def test_out_of_memory_says_what_to_lower(restorer_file, monkeypatch):
     with pytest.raises(RuntimeError, match=r"batches of 4 patches of 32 x 32 voxels\. Settings .*--batch") as caught:
         trainer.run_training()
     assert (
-        "save memory: diffusion_width or diffusion_levels when the restorer is pretrained "
+        "save memory: a lower diffusion_width or higher diffusion_levels when the restorer is pretrained "
         '(nnUNet_uad_settings="key=value …" nnUNetv2_train …, or plans with settings'
     ) in str(caught.value)
 

@@ -8,3 +8,5 @@ def test_bytes_of_a_step_against_a_hand_worked_value():
     network = torch.nn.Conv2d(1, 4, 1)
     found = training_bytes(network, lambda n: n(torch.empty(1, 1, 10, 10, device="meta")).square())
     assert found == 400 + 1600 + 16 * 8
+    mixed = training_bytes(network, lambda n: n(torch.empty(1, 1, 10, 10, device="meta")).square(), mixed=True)
+    assert mixed == (400 + 1600) / 2 + 16 * 8

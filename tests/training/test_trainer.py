@@ -5,6 +5,8 @@ import pytest
 import tiny
 import torch
 
+from nnunet_uad.training import trainer as trainer_module
+
 NAME = "nnUNetTrainerFromScratch_10epochs_2iters"
 
 
@@ -91,6 +93,16 @@ def test_without_mirroring_the_model_is_not_mirrored_anywhere(tiny_dataset, resu
     other = tiny.make_trainer(trainer)
     other.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
     assert other.inference_allowed_mirroring_axes == (0, 1)
+
+
+def test_ranks_share_the_seed_that_the_first_one_drew(monkeypatch):
+    def broadcast(values, src):
+        assert src == 0
+        values[0] = 42
+
+    monkeypatch.setattr(trainer_module.dist, "broadcast_object_list", broadcast)
+    assert trainer_module._shared_seed(is_ddp=True) == 42
+    assert trainer_module._shared_seed(is_ddp=False) != trainer_module._shared_seed(is_ddp=False)
 
 
 @pytest.mark.parametrize(
