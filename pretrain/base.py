@@ -27,6 +27,7 @@ from nnunet_uad.pretrain.task import Geometry, PretrainTask, StepResult, check_t
 from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
 from nnunet_uad.restoration.frozen import can_rebuild, describe_restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
+from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import FILE_NAME, canonical_tensors, write_pretrained
@@ -95,11 +96,6 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
         device: torch.device = torch.device("cuda"),  # noqa: B008
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
-        if self.is_cascaded:
-            raise ValueError(
-                f"Configuration {configuration!r} is the second stage of a cascade; its network reads "
-                "segmentations and cannot be pretrained on images. Pretrain 2d, 3d_fullres or 3d_lowres."
-            )
         self.configuration_manager = self.adapt_configuration(self.settings, self.configuration_manager)
         self.enable_deep_supervision = False
         self.oversample_foreground_percent = 1.0
@@ -111,6 +107,17 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             self.task = self.make_task(self.settings, self.configuration_manager)
             channel_weights(self.settings.channel_weights, self.channel_names)
         check_task(self.task, type(self).__name__)
+
+    @classmethod
+    def check_configuration(cls, plans: dict, configuration: str, fold: int | str) -> None:
+        """As its base; the second stage of a cascade has nothing to pretrain.
+
+        Raises:
+            ValueError: The configuration is one; names those that can be pretrained.
+        """
+        super().check_configuration(plans, configuration, fold)
+        why = "its network reads segmentations and cannot be pretrained on images"
+        refuse_second_stage(plans, configuration, fold, why, [cls.__name__])
 
     @classmethod
     def adapt_configuration(cls, settings: S, manager: ConfigurationManager) -> ConfigurationManager:

@@ -6,7 +6,12 @@ import os
 import tempfile
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# A loaded machine must not fail a test: no example is timed.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # nnU-Net reads some of these on import; worker processes inherit all of them.
 _ROOT = Path(tempfile.mkdtemp(prefix="nnunet_uad_tests_"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -10,6 +11,8 @@ from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.methods import method_of
 from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer, trainers_from_rows
+from nnunet_uad.training.cascade import refuse_second_stage
+from nnunet_uad.weights.names import WEIGHTS_VARIABLE
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.safe_file import canonical_tensors
 from nnunet_uad.weights.suitability import TransferTarget, check_suits
@@ -55,9 +58,24 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
 
     def before_training(self) -> None:
         """At epoch 0, find the weights, check that they suit, and transfer them; a continued run has its own."""
+        if self.current_epoch == 0:
+            self._refuse_second_stage()
         super().before_training()
         if self.current_epoch == 0:
             self._load_pretrained()
+
+    def _refuse_second_stage(self) -> None:
+        """No pretrainer trains the second stage of a cascade, so weights for it can only be named."""
+        if not os.environ.get(WEIGHTS_VARIABLE, "").strip():
+            refuse_second_stage(
+                self.plans_manager.plans,
+                self.configuration_name,
+                self.fold,
+                "there is no pretraining for it, because its network reads a segmentation besides the image",
+                [self.pretrainer, type(self).__name__],
+                f"Or start this stage from what the first of these commands leaves: export {WEIGHTS_VARIABLE}=FILE "
+                "(the further channels begin at 0).",
+            )
 
     def _load_pretrained(self) -> None:
         weights, why = self.find_weights(self.pretrainer)

@@ -23,6 +23,7 @@ from nnunet_uad.restoration.channel_kinds import check_channel_choice
 from nnunet_uad.restoration.frozen import weights_hash
 from nnunet_uad.restoration.residual_channels import build_residual_network
 from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer, trainers_from_rows
+from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.weights.names import RESTORER_VARIABLE
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
@@ -92,6 +93,17 @@ class nnUNetTrainerResidual(FineTuneTrainer):
     _restorer_source: SourceWeights | None = None
     _restorer_record: PretrainRecord | None = None
     _restorer_found: str = ""
+
+    @classmethod
+    def check_configuration(cls, plans: dict, configuration: str, fold: int | str) -> None:
+        """As its base; no restorer suits the second stage of a cascade.
+
+        Raises:
+            ValueError: The configuration is one; says what to pretrain and to train instead.
+        """
+        why = "its network reads a segmentation besides the image, which no restorer has learned"
+        refuse_second_stage(plans, configuration, fold, why, [cls.restorer_pretrainer, cls.__name__])
+        super().check_configuration(plans, configuration, fold)
 
     # --- network --------------------------------------------------------------------------------
 

@@ -13,8 +13,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
+from nnunet_uad.common.devices import missing_device
+from nnunet_uad.common.trainer_folders import VARIABLE, defined_elsewhere, other_folders
 from nnunet_uad.training.checks import check_results_folder
 
+#: Command that lets nnU-Net find the trainers.
+ENV = 'eval "$(nnunet_uad env)"'
 _LOW_DISK_GB = 10
 _SUPPORTED_NNUNET = (2, 8), (3, 0)
 
@@ -38,11 +42,12 @@ class CheckResult:
 
 def run_checks(device: str) -> Iterator[CheckResult]:
     """All checks, in the order in which a user would fix them."""
+    # The default device is what most commands would end at where there is no GPU.
+    yield check_device(device)
     yield from check_versions()
     yield check_torchvision()
     yield from check_folders()
     yield from check_trainers()
-    yield check_device(device)
     yield check_workers()
     yield check_disk()
 
@@ -93,8 +98,8 @@ def check_folders() -> Iterator[CheckResult]:
 
 def check_trainers() -> Iterator[CheckResult]:
     """Whether nnU-Net's own lookup finds each trainer, and finds ours."""
-    if not os.environ.get("nnUNet_extTrainer"):
-        yield CheckResult("nnUNet_extTrainer", "failed", "not set", 'eval "$(nnunet_uad env)"')
+    if not os.environ.get(VARIABLE):
+        yield CheckResult(VARIABLE, "failed", "not set", f"{ENV} (and put it where you set nnU-Net's other variables)")
         return
     from nnunet_uad.plugin import nnunet_uad_trainers
 
@@ -105,14 +110,23 @@ def check_trainers() -> Iterator[CheckResult]:
 def _check_trainer(name: str, expected: type) -> CheckResult:
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
-    fix = 'eval "$(nnunet_uad env)" and remove other folders from nnUNet_extTrainer that fail to import'
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             found = recursive_find_trainer_class_by_name(name)
     except Exception as error:  # whatever a foreign module raises on import ends nnU-Net's search
+        others = ", ".join(other_folders())
+        fix = (
+            f"{ENV} puts this plugin first, so that it is found. What fails to import is in {others}: remove it there."
+        )
         return CheckResult(name, "failed", f"lookup failed ({type(error).__name__}: {error})", fix)
+    other = defined_elsewhere(name)
     if found is not expected:
+        where = other or f"the module {found.__module__}"
+        fix = f"{ENV} puts this plugin first, so that its trainer is found; or rename the class in {where}."
         return CheckResult(name, "failed", f"nnU-Net finds {found.__module__}.{found.__name__} instead", fix)
+    if other:
+        fix = "nnU-Net takes the first class of a name, this plugin's. Rename the other if you want to train with it."
+        return CheckResult(name, "warning", f"found in {found.__module__}; {other} has a class of that name, too", fix)
     return CheckResult(name, "ok", f"found in {found.__module__}")
 
 
@@ -120,12 +134,10 @@ def check_device(device: str) -> CheckResult:
     """Whether torch can use the device."""
     import torch
 
-    if device == "cuda" and not torch.cuda.is_available():
-        return CheckResult(
-            "device", "warning", "no CUDA device", "Train with -device cpu, or fix driver and torch build."
-        )
-    if device == "mps" and not torch.backends.mps.is_available():
-        return CheckResult("device", "warning", "no MPS device", "Train with -device cpu.")
+    why = missing_device(device)
+    if why:
+        fix = "Add -device cpu to every command that has -device (in a study device: cpu), or fix driver and torch."
+        return CheckResult("device", "warning", why, fix)
     found = torch.cuda.get_device_name() if device == "cuda" else f"{device}, {os.cpu_count()} cores"
     return CheckResult("device", "ok", found)
 

@@ -32,10 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Tell the story and print where its pieces lie."""
+    from nnunet_uad.common.devices import require_device
     from nnunet_uad.demo.outcome import outcome_picture, outcome_table
     from nnunet_uad.demo.story import run_trainings
     from nnunet_uad.demo.workspace import own_workspace, phantom_workspace
 
+    require_device(arguments.device)
     root = arguments.o.resolve()
     if arguments.dataset:
         lengths = tuple(arguments.lengths or ("_50epochs", "_50epochs_100iters"))

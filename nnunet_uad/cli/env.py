@@ -11,9 +11,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from nnunet_uad.common.nnunet import PLUGIN_FOLDER
+from nnunet_uad.common.trainer_folders import VARIABLE, plugin_first
 
-VARIABLE = "nnUNet_extTrainer"
 _LINES = {
     "bash": 'export {name}="{value}"',
     "fish": 'set -gx {name} "{value}"',
@@ -27,11 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def export_line(shell: str, current: str) -> str:
-    """The assignment for ``shell``, keeping the folders in ``current`` (the variable's value)."""
-    folders = [f for f in current.split(os.pathsep) if f.strip()]
-    if str(PLUGIN_FOLDER) not in folders:
-        folders.append(str(PLUGIN_FOLDER))
-    return _LINES[shell].format(name=VARIABLE, value=os.pathsep.join(folders))
+    """The assignment for ``shell``, keeping the folders in ``current`` (the variable's value) behind the plugin's."""
+    return _LINES[shell].format(name=VARIABLE, value=plugin_first(current))
 
 
 def run(arguments: argparse.Namespace) -> int:

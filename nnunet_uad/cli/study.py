@@ -20,6 +20,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet import dataset_folder, required_folder
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Study
@@ -98,6 +99,9 @@ def _run(arguments: argparse.Namespace) -> int:
 
     check_snakemake()
     layout, study = _open(arguments.study)
+    if arguments.profile is None and not arguments.dry_run:
+        # Otherwise the jobs run elsewhere.
+        require_device(study.device, f"Write device: cpu into {arguments.study}")
     command = snakemake_command(layout, arguments.cores, arguments.profile, arguments.dry_run, arguments.snakemake)
     share_gpus = arguments.profile is None and study.device == "cuda"
     with only_run(layout):

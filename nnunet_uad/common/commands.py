@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nnunet_uad.common.nnunet import PLUGIN_FOLDER
+from nnunet_uad.common.trainer_folders import VARIABLE, plugin_first
 
 
 def executable(name: str) -> str:
@@ -36,11 +37,9 @@ def nnunet_environment(folders: Mapping[str, str], shared_cores: bool, keep_othe
     Returns:
         nnU-Net's folders and the plugin.
     """
-    present = [p for p in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if p and p != str(PLUGIN_FOLDER)]
-    others = present if keep_others else []
     environment = {
         **folders,
-        "nnUNet_extTrainer": os.pathsep.join([str(PLUGIN_FOLDER), *others]),
+        VARIABLE: plugin_first(os.environ.get(VARIABLE, "")) if keep_others else str(PLUGIN_FOLDER),
         # Whoever follows a log wants to see this epoch, not the last but one.
         "PYTHONUNBUFFERED": "1",
     }

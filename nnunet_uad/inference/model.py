@@ -14,6 +14,7 @@ import torch
 from nnunetv2.utilities.find_class_by_name import recursive_find_python_class
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet import CHECKPOINT, PLUGIN_FOLDER, ModelFolder
 from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.common.schema import build
@@ -176,6 +177,7 @@ def load_restorer(
         ValueError: The model is no pretrainer, one that neither reconstructs nor scores images, or was trained by a
             newer version of this package.
         FileNotFoundError: There is no such model, or a fold lacks the checkpoint; names what there is.
+        RuntimeError: The device is not there.
 
     Example:
         >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
@@ -186,6 +188,7 @@ def load_restorer(
     folder = Path(model)
     pretrainer = pretrainer_class(ModelFolder.from_path(folder).trainer)
     chosen = find_folds(folder, checkpoint, folds)
+    require_device(str(device))
     dataset_json = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
     plans = PlansManager(str(folder / "plans.json"))
     loaded = [torch.load(f / checkpoint, map_location="cpu", weights_only=True) for f in chosen]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.files import atomic_path
 from nnunet_uad.data.image_files import ENDINGS
 
@@ -24,9 +25,13 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
         checkpoint: Name of the checkpoint.
         mirroring: Whether to use the test-time mirroring that the training allows.
         device: Device to compute on.
+
+    Raises:
+        RuntimeError: The device is not there.
     """
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
+    require_device(device)
     with redirect_stdout(io.StringIO()):
         predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
         predictor.initialize_from_trained_model_folder(str(model), (fold,), checkpoint)

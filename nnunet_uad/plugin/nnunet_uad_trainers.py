@@ -7,6 +7,7 @@ module again. Each is imported when it is asked for.
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer as _nnUNetTrainer
 
 from nnunet_uad import methods as _methods
+from nnunet_uad.common.trainer_folders import defined_elsewhere as _defined_elsewhere
 from nnunet_uad.common.trainer_names import base_name as _base_name
 from nnunet_uad.training import variants as _variants
 
@@ -16,7 +17,9 @@ __all__ = list(_methods.NAMES)
 def __getattr__(name: str) -> type[_nnUNetTrainer]:
     """Trainers of any length, ``<name>_<N>epochs[_<M>iters]``; nnU-Net's own trainer too, as the baseline."""
     base = _base_name(name)
-    if base == _methods.STOCK_TRAINER or base in _methods.NAMES:
+    # A length of nnU-Net's own trainer may be somebody's class, which this folder, searched first, must not hide.
+    stock = base == _methods.STOCK_TRAINER and not _defined_elsewhere(name)
+    if stock or base in _methods.NAMES:
         own = _nnUNetTrainer if base == _methods.STOCK_TRAINER else _methods.trainer_class(base)
         trainer = _variants.resolve(name, {base: own})
         if trainer is not None:

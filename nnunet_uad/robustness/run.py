@@ -12,6 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from nnunet_uad.common.claim import claim
+from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.nnunet import CHECKPOINT
 from nnunet_uad.data.image_files import channels_in, ending_of
@@ -66,6 +67,7 @@ def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
     Raises:
         ValueError: Unknown artefacts, missing images or labels, results of another run in the output folder.
         FileNotFoundError: Models or folds that are not trained.
+        RuntimeError: The device is not there.
     """
     check_artefacts(request.artefacts, request.severities)
     missing = [
@@ -87,6 +89,7 @@ def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
         raise ValueError(
             f"{request.raw} lacks images or labels of the validation cases {', '.join(absent) or '(there are none)'}."
         )
+    require_device(request.device)
     record = {
         "artefacts' seed": request.seed,
         "mirroring": request.mirroring,

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.schema import build
-from nnunet_uad.study.study_file import STAGES, Arm, Study, slug
+from nnunet_uad.common.slugs import slug
+from nnunet_uad.study.study_file import STAGES, Arm, Study
 
 PLAN_FILE = "study.json"
 REQUEST_FILE = "request.json"

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from nnunet_uad.common import nnunet
 from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Word, build, refuse_unknown
+from nnunet_uad.common.slugs import slug
 
 STAGES = ("preprocess", "pretrain", "train", "test")
 
@@ -209,7 +210,8 @@ class Study:
         wrong = [f for f in self.folds if f != "all" and not f.isdigit()]
         if wrong:
             raise ValueError(f"folds expects numbers or all, found {', '.join(wrong)}.")
-        slugs = [slug(name) for name in self.trainers]
+        # Some file systems know no difference between large and small letters.
+        slugs = [slug(name).casefold() for name in self.trainers]
         twice = sorted({s for s in slugs if slugs.count(s) > 1})
         if twice:
             raise ValueError(f"Two trainers' names give the same folder name {', '.join(twice)}; rename one.")
@@ -233,11 +235,6 @@ class Study:
         """What a job of that stage asks for; a GPU only for cuda and only where networks run."""
         wanted = self.resources.get(stage, Resources())
         return wanted if self.device == "cuda" and stage != "preprocess" else dataclasses.replace(wanted, gpu=0)
-
-
-def slug(name: str) -> str:
-    """A name as part of a path: letters, digits and single underscores."""
-    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "_"
 
 
 def read_study(path: Path) -> Study:

@@ -16,6 +16,7 @@ from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
+from nnunet_uad.common.devices import device_in_words
 from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.plan_settings import BLOCK, choose_settings
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, assignments, settings_to_json
@@ -77,6 +78,7 @@ class UADTrainer(nnUNetTrainer):
         chosen = choose_settings(self.settings_class, type(self).__name__, plans)
         refuse_unknown_names(self.settings_class, plans)
         check_results_folder()
+        self.check_configuration(plans, configuration, fold)
         super().__init__(plans, configuration, fold, dataset_json, device)
         settings = self.settings = chosen.settings
         self._settings_origins = chosen.origins
@@ -90,6 +92,16 @@ class UADTrainer(nnUNetTrainer):
         self._iteration = 0
         self._stored_settings: dict[str, Any] | None = None
 
+    @classmethod
+    def check_configuration(cls, plans: dict, configuration: str, fold: int | str) -> None:
+        """Refuse what this trainer cannot train, before anything is written; nnU-Net trains all configurations.
+
+        Args:
+            plans: Content of the plans.
+            configuration: Name of the configuration.
+            fold: Fold that is to be trained.
+        """
+
     # --- network and optimiser ------------------------------------------------------------------
 
     @property
@@ -100,9 +112,14 @@ class UADTrainer(nnUNetTrainer):
         return network._orig_mod if isinstance(network, OptimizedModule) else network
 
     def initialize(self) -> None:
-        """Seed, then build network, optimiser and loss as nnU-Net does."""
+        """Seed, then build network, optimiser and loss as nnU-Net does.
+
+        Raises:
+            RuntimeError: The device is not there.
+        """
         torch.manual_seed(self.seed)
-        super().initialize()
+        with device_in_words(self.device.type):
+            super().initialize()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Optimiser groups, each with its ``peak_lr``; one group unless a stage overrides this."""

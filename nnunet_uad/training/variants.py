@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Collection, Mapping
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunet_uad.common.trainer_folders import defined_elsewhere, other_folders
 from nnunet_uad.common.trainer_names import base_name, length_suffix, split_variant
 
 #: The module that answers to every trainer's name, in a fresh process, too; pickle looks variants up there.
@@ -69,7 +69,7 @@ def refuse_misspelling(name: str, trainers: Collection[str]) -> None:
     """Raise if ``name`` looks like a misspelt trainer of ours; return silently otherwise.
 
     A name that merely resembles ours may belong to another external trainer folder, which nnU-Net would search
-    next; only with no other folder in ``nnUNet_extTrainer`` is a resemblance enough.
+    next: with other folders in ``nnUNet_extTrainer`` only a near one is refused, and none that a file there defines.
 
     Args:
         name: Name that nobody has.
@@ -79,10 +79,8 @@ def refuse_misspelling(name: str, trainers: Collection[str]) -> None:
         ValueError: The nearest trainers, named.
     """
     base = base_name(name)
-    folders = [f for f in os.environ.get("nnUNet_extTrainer", "").split(os.pathsep) if f.strip()]
-    cutoff = 0.75 if len(folders) <= 1 else 0.9
-    near = difflib.get_close_matches(base, trainers, n=3, cutoff=cutoff)
-    if near and base.startswith("nnUNet"):
+    near = difflib.get_close_matches(base, trainers, n=3, cutoff=0.9 if other_folders() else 0.75)
+    if near and base.startswith("nnUNet") and not any(map(defined_elsewhere, {name, base})):
         suffix = length_suffix(name)
         raise ValueError(
             f"There is no trainer {name!r}. Did you mean {' or '.join(n + suffix for n in near)}? "

@@ -1,6 +1,10 @@
+import os
 from importlib import metadata
 
 from nnunet_uad.cli import checks
+from nnunet_uad.common.nnunet import PLUGIN_FOLDER
+from nnunet_uad.common.trainer_folders import plugin_first
+from nnunet_uad.methods import trainer_class
 
 
 def test_unsupported_nnunet_fails(monkeypatch):
@@ -18,11 +22,12 @@ def test_torchvision_that_does_not_match_fails(monkeypatch):
     assert result.status == "failed" and "external trainer" in result.fix
 
 
-def test_missing_cuda_is_a_warning(monkeypatch):
+def test_a_missing_gpu_is_said_first(monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert checks.check_device("cuda").status == "warning"
+    result = next(checks.run_checks("cuda"))
+    assert result.status == "warning" and "Add -device cpu to every command" in result.fix
     assert checks.check_device("cpu").status == "ok"
 
 
@@ -35,3 +40,18 @@ def test_little_disk_is_a_warning(monkeypatch, tmp_path):
     monkeypatch.setenv("nnUNet_results", str(tmp_path))
     monkeypatch.setattr(checks, "_LOW_DISK_GB", 10**9)
     assert checks.check_disk().status == "warning"
+
+
+def test_a_trainer_in_anothers_shadow_is_found_after_the_advice(tmp_path, monkeypatch):
+    """And the other, which is then in the shadow, is told to be renamed."""
+    name = "nnUNetTrainerDAEPretrained"
+    base = "from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer"
+    (tmp_path / "mine.py").write_text(f"{base}\nclass {name}(nnUNetTrainer):\n    pass\n")
+    ours = trainer_class(name)
+    # nnU-Net reads the variable whenever it looks for a trainer.
+    monkeypatch.setenv("nnUNet_extTrainer", os.pathsep.join([str(tmp_path), str(PLUGIN_FOLDER)]))
+    result = checks._check_trainer(name, ours)
+    assert result.status == "failed" and str(tmp_path / "mine.py") in result.fix and "nnunet_uad env" in result.fix
+    monkeypatch.setenv("nnUNet_extTrainer", plugin_first(os.environ["nnUNet_extTrainer"]))
+    result = checks._check_trainer(name, ours)
+    assert result.status == "warning" and "Rename" in result.fix and str(tmp_path / "mine.py") in result.found

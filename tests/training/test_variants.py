@@ -60,6 +60,19 @@ def test_with_other_trainer_folders_only_near_names_are_refused(monkeypatch):
         variants.refuse_misspelling("nnUNetTrainerDAEPretraned", NAMES)
 
 
+def test_classes_of_other_folders_are_no_misspellings(monkeypatch, tmp_path):
+    """This folder is searched first: it must neither refuse nor hide what another one defines."""
+    (tmp_path / "mine.py").write_text(
+        "class nnUNetTrainerDAEPretrained2:\n pass\nclass nnUNetTrainer_7epochs:\n pass\n"
+    )
+    monkeypatch.setenv("nnUNet_extTrainer", f"{tmp_path}")
+    for name in ("nnUNetTrainerDAEPretrained2", "nnUNetTrainerDAEPretrained2_5epochs", "nnUNetTrainer_7epochs"):
+        assert not hasattr(plugin, name)
+    assert hasattr(plugin, "nnUNetTrainer_8epochs")
+    with pytest.raises(ValueError, match="Did you mean"):
+        _ = plugin.nnUNetTrainerDAEPretrained3
+
+
 @pytest.mark.parametrize("name", ["nnUNetTrainerX", "nnUNetTrainerDA", "nnUNetTrainerV2", "nnUNetTrainerX_5epochs"])
 def test_short_names_of_other_folders_are_left_to_them(monkeypatch, name):
     """They are near nnU-Net's own nnUNetTrainer, which is none of ours to misspell."""

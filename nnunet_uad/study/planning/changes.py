@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.slugs import slug
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.study_file import Study, slug
+from nnunet_uad.study.study_file import Study
 
 #: Parts of the plan whose entries keep their meaning.
 KINDS = ("arms", "pretrainings")

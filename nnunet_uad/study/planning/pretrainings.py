@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
 from nnunet_uad.methods import PRETRAINER_PREFIX, method_of
 from nnunet_uad.study.planning.needs import needs_of
-from nnunet_uad.study.study_file import Arm, Study, slug
+from nnunet_uad.study.study_file import Arm, Study
 from nnunet_uad.weights.leakage import Overlap
 
 

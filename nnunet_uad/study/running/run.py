@@ -54,7 +54,7 @@ def snakemake_command(
         further: Further arguments for Snakemake.
     """
     words = [sys.executable, "-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile")]
-    words += ["--directory", str(layout.folder), "--config", f"folder={layout.folder}"]
+    words += ["--directory", str(layout.folder)]
     # A failed cell must not stop the others. Finished work is finished, also when the workflow's text has changed.
     words += ["--keep-going", "--rerun-incomplete", "--rerun-triggers", "mtime"]
     # Of a run that was killed; that none is going on is known from a lock that dies with its process.
