@@ -10,6 +10,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 from torch.nn import functional
 
+from nnunet_uad.common.bounds import Factor, Size, Weight, WidthOrAuto
 from nnunet_uad.common.settings import Settings, check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
 from nnunet_uad.networks.discriminator import DiscriminatorRecipe, choose_layers, receptive_field
@@ -39,19 +40,16 @@ class AdversarySection(Settings):
     """
 
     adversarial_loss: str = "least_squares"
-    adversarial_weight: float = 0.05
-    receptive_field_mm: float = 32.0
-    discriminator_width: int = 0
-    discriminator_lr: float = 1.0
+    adversarial_weight: Weight = 0.05
+    receptive_field_mm: Size = 32.0
+    discriminator_width: WidthOrAuto = 0
+    discriminator_lr: Factor = 1.0
     stabiliser: str = "spectral"
-    r1_weight: float = 1.0
+    r1_weight: Weight = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choices(self, {"adversarial_loss": CRITERIA, "stabiliser": STABILISERS})
-        for name in ("adversarial_weight", "receptive_field_mm", "discriminator_width", "discriminator_lr"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} expects at least 0, found {getattr(self, name)}.")
 
     def opponent(self, manager: ConfigurationManager, channels: int) -> DiscriminatorRecipe:
         """The discriminator that is trained against the autoencoder, sized from the plan."""

@@ -12,6 +12,7 @@ import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
+from nnunet_uad.common.bounds import FilterSize, Share, Width, WidthOrAuto
 from nnunet_uad.common.channels import AUTO
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
@@ -40,23 +41,18 @@ class AutoencoderSettings(PretrainSettings):
     #: Whether the code is a Gaussian per position.
     variational: ClassVar[bool] = False
 
-    intensity_weight: float = 0.0
-    smoothing_mm: float = 0.0
-    median_mm: float = 5.0
-    erosion_mm: float = 2.0
+    intensity_weight: Share = 0.0
+    smoothing_mm: FilterSize = 0.0
+    median_mm: FilterSize = 5.0
+    erosion_mm: FilterSize = 2.0
     reconstruction_loss: str = "l1"
-    code_channels: int = 16
-    code_size: int = 0
+    code_channels: Width = 16
+    code_size: WidthOrAuto = 0
     view: str = AUTO
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choices(self, {"reconstruction_loss": tuple(RECONSTRUCTION_LOSSES), "view": VIEWS})
-        if self.code_channels < 1 or self.code_size < 0:
-            raise ValueError(
-                f"code_channels expects at least 1 and code_size at least 0, found {self.code_channels} and "
-                f"{self.code_size}."
-            )
 
     def recipe(self, manager: ConfigurationManager, channels: int) -> AutoencoderRecipe:
         """An autoencoder sized from the plan."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
+from nnunet_uad.common.bounds import Bounds, Intensity, IntensityRange, SizeRange
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask
@@ -26,10 +28,10 @@ class DAESettings(PretrainSettings):
             ``noise_cell_mm``.
     """
 
-    noise_std: tuple[float, float] = (1.0, 2.0)
-    noise_cell_mm: tuple[float, float] = (8.0, 20.0)
-    test_noise_copies: int = 0
-    test_noise_std: float = 1.5
+    noise_std: IntensityRange = (1.0, 2.0)
+    noise_cell_mm: SizeRange = (8.0, 20.0)
+    test_noise_copies: Annotated[int, Bounds(0, 1000)] = 0
+    test_noise_std: Intensity = 1.5
 
 
 class DAETask(ReconstructionTask):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
+from nnunet_uad.common.bounds import Bounds, PositiveSize, ShareBelowOne
 from nnunet_uad.networks.averaged import AveragedNetwork
 from nnunet_uad.networks.diffusion import DiffusionRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask, StepResult, masked_l1
-from nnunet_uad.restoration.diffusion import DiffusionProcess
+from nnunet_uad.restoration.diffusion import TRAIN_STEPS, DiffusionProcess
+
+_Time = Annotated[int, Bounds(0, TRAIN_STEPS - 1)]
 
 
 @dataclass(frozen=True)
@@ -32,23 +36,14 @@ class DDPMSettings(PretrainSettings):
     """
 
     diffusion_noise: str = "coarse"
-    diffusion_cell_mm: float = 16.0
-    diffusion_width: int = 0
-    diffusion_levels: int = 0
+    diffusion_cell_mm: PositiveSize = 16.0
+    diffusion_width: Annotated[int, Bounds(0, 4096, multiple_of=4)] = 0
+    diffusion_levels: Annotated[int, Bounds(0, 10)] = 0
     conditioned: bool = False
-    ema_decay: float = 0.999
-    test_times: tuple[int, ...] = (250, 500, 750)
-    ddim_start: int = 0
-    ddim_steps: int = 10
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.ema_decay < 1:
-            raise ValueError(f"ema_decay expects a value in [0, 1), found {self.ema_decay}.")
-        if self.diffusion_width % 4:
-            raise ValueError(
-                f"diffusion_width expects a multiple of 4 (0: from the plan), found {self.diffusion_width}."
-            )
+    ema_decay: ShareBelowOne = 0.999
+    test_times: tuple[_Time, ...] = (250, 500, 750)
+    ddim_start: _Time = 0
+    ddim_steps: Annotated[int, Bounds(1, TRAIN_STEPS - 1)] = 10
 
     def recipe(self, manager: ConfigurationManager, channels: int) -> DiffusionRecipe:
         """A diffusion network sized from the plan."""

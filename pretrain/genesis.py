@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from nnunet_uad.common.bounds import Share, ShareRange
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
 from nnunet_uad.pretrain.task import ReconstructionTask
 
@@ -34,23 +35,13 @@ class GenesisSettings(PretrainSettings):
         outpaint_window: Range of a spared window's edge, share of the patch's edge.
     """
 
-    nonlinear_probability: float = 0.9
-    shuffle_probability: float = 0.5
-    paint_probability: float = 0.9
-    outpaint_share: float = 0.8
-    shuffle_window: tuple[float, float] = (0.02, 0.1)
-    inpaint_window: tuple[float, float] = (1 / 6, 1 / 3)
-    outpaint_window: tuple[float, float] = (3 / 7, 4 / 7)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("nonlinear_probability", "shuffle_probability", "paint_probability", "outpaint_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} expects a number in [0, 1], found {getattr(self, name)}.")
-        for name in ("shuffle_window", "inpaint_window", "outpaint_window"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high <= 1:
-                raise ValueError(f"{name} expects shares 0 < low <= high <= 1, found [{low}, {high}].")
+    nonlinear_probability: Share = 0.9
+    shuffle_probability: Share = 0.5
+    paint_probability: Share = 0.9
+    outpaint_share: Share = 0.8
+    shuffle_window: ShareRange = (0.02, 0.1)
+    inpaint_window: ShareRange = (1 / 6, 1 / 3)
+    outpaint_window: ShareRange = (3 / 7, 4 / 7)
 
 
 class GenesisTask(ReconstructionTask):

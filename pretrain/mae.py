@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 
+from nnunet_uad.common.bounds import ASCENDING, Bounds, WidthOrAuto
 from nnunet_uad.corruption.blocks import RandomBlocks
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask
 from nnunet_uad.restoration.hidden_blocks import HiddenBlocks
+
+#: Neither nothing nor everything is hidden.
+_Hidden = Annotated[float, Bounds(0, 1, without_low=True, without_high=True)]
+_HiddenRange = Annotated[tuple[_Hidden, _Hidden], ASCENDING]
 
 
 @dataclass(frozen=True)
@@ -21,8 +27,8 @@ class MAESettings(PretrainSettings):
         block_size: Voxels per axis of a block; 0 takes the plan's total stride, at most 16.
     """
 
-    mask_ratio: tuple[float, float] = (0.6, 0.75)
-    block_size: int = 0
+    mask_ratio: _HiddenRange = (0.6, 0.75)
+    block_size: WidthOrAuto = 0
 
 
 class MAETask(ReconstructionTask):

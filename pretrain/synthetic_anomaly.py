@@ -13,6 +13,7 @@ from torch import nn
 
 from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
 from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
+from nnunet_uad.common.bounds import FilterSize
 from nnunet_uad.data.centres import LEAST_EDGE
 from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
@@ -28,7 +29,7 @@ class SyntheticAnomalySettings(AnomalySettings, PretrainSettings):
         smoothing_mm: Standard deviation of a Gaussian over the map, mm; a probability needs none.
     """
 
-    smoothing_mm: float = 0.0
+    smoothing_mm: FilterSize = 0.0
 
     def recipe(self, manager: ConfigurationManager, channels: int) -> PlanRecipe:
         """The plan's network with one output."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from nnunet_uad.common.bounds import Share, Weight
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.pretrain.autoencoder import AutoencoderPretrainer, AutoencoderSettings, AutoencoderTask
 from nnunet_uad.pretrain.task import Geometry
@@ -22,16 +23,8 @@ class VariationalSection(Settings):
 
     variational: ClassVar[bool] = True
 
-    kl_weight: float = 0.01
-    kl_warmup: float = 0.3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.kl_weight < 0 or not 0 <= self.kl_warmup <= 1:
-            raise ValueError(
-                f"kl_weight expects at least 0 and kl_warmup a share in [0, 1], found {self.kl_weight} and "
-                f"{self.kl_warmup}."
-            )
+    kl_weight: Weight = 0.01
+    kl_warmup: Share = 0.3
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
 
+from nnunet_uad.common.bounds import Weight
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.networks.reconstruction_branch import BRANCH, AuxiliaryLoss, ReconstructionBranchNetwork
@@ -25,12 +26,7 @@ class AuxSection(Settings):
         reconstruction_weight: Weight λ of the reconstruction's error beside the segmentation loss.
     """
 
-    reconstruction_weight: float = 0.1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.reconstruction_weight < 0:
-            raise ValueError(f"reconstruction_weight expects at least 0, found {self.reconstruction_weight}.")
+    reconstruction_weight: Weight = 0.1
 
 
 @dataclass(frozen=True)

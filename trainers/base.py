@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from nnunet_uad.common.bounds import Epochs, Factor, Rate
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.methods import ATTRIBUTES, PACKAGE, TRAINERS
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
@@ -32,20 +33,17 @@ class FineTuneSettings(TrainSettings):
             −1: for good.
     """
 
-    learning_rate: float = 3e-3
+    learning_rate: Rate = 3e-3
 
-    encoder_lr: float = 1.0
-    head_lr: float = 1.0
-    freeze_encoder_epochs: float = 0.0
+    encoder_lr: Factor = 1.0
+    head_lr: Factor = 1.0
+    freeze_encoder_epochs: Epochs = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         freeze = self.freeze_encoder_epochs
-        if min(self.encoder_lr, self.head_lr) < 0 or (freeze < 0 and freeze != -1):
-            raise ValueError(
-                "encoder_lr and head_lr expect >= 0, freeze_encoder_epochs expects >= 0 or -1, found "
-                f"{self.encoder_lr}, {self.head_lr}, {self.freeze_encoder_epochs}."
-            )
+        if -1 < freeze < 0:
+            raise ValueError(f"freeze_encoder_epochs expects >= 0, or -1 for good, found {freeze}.")
 
 
 class FineTuneTrainer(UADTrainer):

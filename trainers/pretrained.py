@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from nnunet_uad.common.bounds import Epochs
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.methods import method_of
@@ -31,7 +32,7 @@ class TransferSection(Settings):
             warning.
     """
 
-    freeze_encoder_epochs: float = 0.3
+    freeze_encoder_epochs: Epochs = 0.3
     encoder_only: bool = False
     accept_mismatch: bool = False
 

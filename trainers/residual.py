@@ -15,6 +15,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.methods import method_of
@@ -222,7 +223,7 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         others = [p for p in path.parent.glob("fold_*/checkpoint_*.pth") if p.parent.name != f"fold_{self.fold}"]
         if not others or not path.is_file():
             return
-        earlier = _described(json.loads(path.read_text(encoding="utf-8")))
+        earlier = _described(load_plans(path))
         if earlier is not None and earlier != json.loads(json.dumps(description)):
             raise RuntimeError(
                 f"The folds in {path.parent} use a restorer of another form than the one found for fold {self.fold}; "

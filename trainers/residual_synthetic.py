@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
@@ -13,6 +13,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
 from nnunet_uad.anomalies.mixing import HEALTHY_MARKER, HealthyPatches, MixedDataset
 from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
+from nnunet_uad.common.bounds import Bounds, PositiveShare
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.centres import LEAST_EDGE
 from nnunet_uad.data.sampling import healthy_patches
@@ -36,13 +37,8 @@ class SyntheticResidualSettings(AnomalySettings, ResidualSection, FineTuneSettin
         synthetic_label: Class of the synthetic anomalies; 0: the lowest foreground label.
     """
 
-    synthetic_share: float = 0.5
-    synthetic_label: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.synthetic_share <= 1:
-            raise ValueError(f"synthetic_share expects a share in (0, 1], found {self.synthetic_share}.")
+    synthetic_share: PositiveShare = 0.5
+    synthetic_label: Annotated[int, Bounds(0, 65535)] = 0
 
 
 class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerResidual):

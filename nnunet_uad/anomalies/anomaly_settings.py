@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nnunet_uad.common.bounds import IntensityRange, PositiveShare, ShareRange, SizeRange
 from nnunet_uad.common.channels import bright_channels
 from nnunet_uad.common.settings import Settings
 
@@ -31,10 +32,10 @@ class AnomalySettings(Settings):
     """
 
     anomalies: str = ",".join(ANOMALY_KINDS)
-    anomaly_probability: float = 0.8
-    anomaly_size_mm: tuple[float, float] = (6.0, 60.0)
-    anomaly_opacity: tuple[float, float] = (0.2, 1.0)
-    anomaly_shift: tuple[float, float] = (0.5, 3.0)
+    anomaly_probability: PositiveShare = 0.8
+    anomaly_size_mm: SizeRange = (6.0, 60.0)
+    anomaly_opacity: ShareRange = (0.2, 1.0)
+    anomaly_shift: IntensityRange = (0.5, 3.0)
     anomaly_sign: str = "auto"
     lesion_masks: str = ""
 
@@ -47,12 +48,6 @@ class AnomalySettings(Settings):
             )
         if self.anomaly_sign not in SIGNS:
             raise ValueError(f"anomaly_sign expects {', '.join(SIGNS)}, found {self.anomaly_sign!r}.")
-        if not 0 < self.anomaly_probability <= 1:
-            raise ValueError(f"anomaly_probability expects a share in (0, 1], found {self.anomaly_probability}.")
-        for name in ("anomaly_size_mm", "anomaly_opacity", "anomaly_shift"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ValueError(f"{name} expects 0 < low <= high, found [{low}, {high}].")
 
     @property
     def anomaly_kinds(self) -> list[str]:

@@ -12,12 +12,12 @@ Examples:
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nnunet_uad.cli.common import report_failures
+from nnunet_uad.common.nnunet_files import load_dataset_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,7 @@ def _channel(baseline: str, images: Path) -> int:
     if channel.isdigit():
         return int(channel)
     path = images.resolve().parent / "dataset.json"
-    names: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["channel_names"] if path.is_file() else {}
+    names: dict[str, Any] = load_dataset_json(path, labelled=False)["channel_names"] if path.is_file() else {}
     indices = [int(k) for k, name in names.items() if str(name).casefold() == channel.casefold()]
     if not indices:
         raise ValueError(

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 from pathlib import Path
 
 from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_folder, dataset_name, required_folder
+from nnunet_uad.common.nnunet_files import load_splits
 from nnunet_uad.robustness.artefacts import ARTEFACTS, SEVERITIES
 
 
@@ -73,9 +73,7 @@ def _validation_cases(dataset: str, folds: list[str]) -> dict[str, list[str]]:
         FileNotFoundError: No splits yet.
     """
     path = dataset_folder("nnUNet_preprocessed", dataset) / "splits_final.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; nnU-Net writes it when the first fold is trained.")
-    splits = json.loads(path.read_text(encoding="utf-8"))
+    splits = load_splits(path, "nnU-Net writes it when the first fold is trained.")
     wrong = [f for f in folds if not f.isdigit() or int(f) >= len(splits)]
     if wrong:
         raise ValueError(

@@ -21,7 +21,9 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.common.nnunet import dataset_folder, load_json, require_configuration
+from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.nnunet import dataset_folder, require_configuration
+from nnunet_uad.common.nnunet_files import load_plans
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +120,7 @@ def _write(arguments: argparse.Namespace) -> int:
     from nnunet_uad.methods import settings_classes
 
     folder = dataset_folder("nnUNet_preprocessed", arguments.d)
-    plans = load_json(folder / f"{arguments.p}.json", f"nnUNetv2_plan_and_preprocess -d {arguments.d}")
+    plans = load_plans(folder / f"{arguments.p}.json", f"Make it: nnUNetv2_plan_and_preprocess -d {arguments.d}")
     if arguments.c is not None:
         require_configuration(arguments.p, plans["configurations"], arguments.c)
     given = parse_assignments(" ".join(arguments.assignments))
@@ -142,7 +144,7 @@ def _changes(path: Path, variant: dict[str, Any], arguments: argparse.Namespace)
     if not path.is_file():
         return True
     again = f"nnunet_uad settings -d {arguments.d} -p {arguments.p} --name {arguments.name} KEY=VALUE …"
-    old = load_json(path, f"delete it, then {again}")
+    old = read_mapping(path, f"Delete it, then: {again}")
     try:
         settings = carried_settings(old)
     except ValueError:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 
-from nnunet_uad.common.nnunet import dataset_folder, load_json
+from nnunet_uad.common.nnunet import dataset_folder
+from nnunet_uad.common.nnunet_files import load_plans
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     folder = dataset_folder("nnUNet_preprocessed", arguments.d)
     path = folder / f"{arguments.p}.json"
-    plans = load_json(path, f"nnUNetv2_plan_and_preprocess -d {arguments.d}")
+    plans = load_plans(path, f"Make it: nnUNetv2_plan_and_preprocess -d {arguments.d}")
     entry = small_configuration(
         plans,
         arguments.c,

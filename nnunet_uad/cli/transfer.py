@@ -12,7 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 
-from nnunet_uad.common.nnunet import dataset_folder, load_json
+from nnunet_uad.common.nnunet import dataset_folder
+from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     folder = dataset_folder("nnUNet_preprocessed", arguments.d)
     hint = f"nnUNetv2_plan_and_preprocess -d {arguments.d}"
-    plans = PlansManager(load_json(folder / f"{arguments.p}.json", hint))
-    dataset_json = load_json(folder / "dataset.json", hint)
+    plans = PlansManager(load_plans(folder / f"{arguments.p}.json", f"Make it: {hint}"))
+    dataset_json = load_dataset_json(folder / "dataset.json", f"Make it: {hint}")
     configuration = plans.get_configuration(arguments.c)
     target = TransferTarget.from_plans(plans, arguments.c, dataset_json)
     source = read_weights(arguments.file)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.json_files import read_mapping
 
 
 def _never(key: str, old: Any, new: Any) -> bool:
@@ -37,20 +38,22 @@ def claim(
             interrupted.
 
     Raises:
-        ValueError: The folder holds something else and ``overwrite`` is off; names what differs.
+        ValueError: The folder holds something else and ``overwrite`` is off, or its record cannot be read; names what
+            differs.
 
     Example:
-        >>> claim(Path("MAPS/anomaly_maps.json"), {"seed": 1}, "maps", "Choose another folder.")
-        >>> claim(Path("MAPS/anomaly_maps.json"), {"seed": 2}, "maps", "Choose another folder.")
+        >>> claim(Path("MAPS/anomaly_maps.json"), {"seed": 1}, "maps", "Choose another -o.")
+        >>> claim(Path("MAPS/anomaly_maps.json"), {"seed": 2}, "maps", "Choose another -o.")
         Traceback (most recent call last):
-        ValueError: MAPS holds maps that were made differently (seed). Choose another folder.
+        ValueError: MAPS holds maps that were made differently (seed). Choose another -o. (Record: anomaly_maps.json)
     """
     if path.is_file():
-        earlier = json.loads(path.read_text(encoding="utf-8"))
+        earlier = read_mapping(path, remedy)
         changed = differences(earlier, json.loads(json.dumps(record)), may_differ)
         if changed and not overwrite:
             raise ValueError(
-                f"{path.parent} holds {contents} that were made differently ({', '.join(changed)}). {remedy}"
+                f"{path.parent} holds {contents} that were made differently ({', '.join(changed)}). "
+                f"{remedy} (Record: {path.name})"
             )
         if clear is not None and (changed or overwrite):
             clear()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from nnunet_uad.common.json_files import read_mapping
 
 #: What ``nnUNet_extTrainer`` must name, so that nnU-Net finds the trainers.
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent / "plugin"
@@ -176,7 +177,7 @@ def resolved_configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any
 
 
 def load_json(path: Path, command: str) -> dict[str, Any]:
-    """Read a JSON file.
+    """Read a JSON file that holds names with values.
 
     Args:
         path: File to read.
@@ -184,11 +185,6 @@ def load_json(path: Path, command: str) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is no JSON, e.g. cut off.
+        ValueError: The file is no JSON, e.g. cut off, or holds something else.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist. Make it: {command}")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not valid JSON: {error}. Make it anew: {command}") from error
+    return read_mapping(path, f"Make it: {command}")

@@ -15,6 +15,8 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from nnunet_uad.common.bounds import Bounds
+
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
     from pydantic_core import ErrorDetails
@@ -29,14 +31,21 @@ _EXPECTED = {
     "string_type": "a word or text",
     "dict_type": "names with values",
     "tuple_type": "a list",
+    "list_type": "a list",
     "dataclass_type": "keys with values",
     "greater_than": "> {gt:g}",
     "greater_than_equal": ">= {ge:g}",
     "less_than": "< {lt:g}",
     "less_than_equal": "<= {le:g}",
+    "finite_number": "a finite number",
+    "string_pattern_mismatch": "text of the form {pattern}",
 }
+#: Those that a range explains better than one of its ends does.
+_OF_RANGES = ("greater_than", "greater_than_equal", "less_than", "less_than_equal", "finite_number", "multiple_of")
 #: The same, of a tuple with too few or too many values.
 _LENGTHS = ("missing", "too_long")
+#: Letters of what was found that an error shows.
+_SHOWN = 100
 
 
 class Before:
@@ -63,6 +72,9 @@ class Before:
 
         return core_schema.no_info_before_validator_function(written, core_schema.json_schema(handler(source)))
 
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], Any]) -> Any:
+        return handler(schema["schema"]["schema"])
+
 
 #: Text that may be written as a number: the dataset 901, the fold 0.
 Word = Annotated[str, Before(lambda value: str(value) if type(value) is int else value)]
@@ -76,7 +88,7 @@ def build(cls: type[T], content: Any, where: str = "", base: T | None = None, ig
     """Build a dataclass from a mapping; nested dataclasses from nested mappings.
 
     Args:
-        cls: Dataclass whose fields are the keys; those without default are required.
+        cls: Dataclass whose fields are the keys, those without default are required; or any type that pydantic knows.
         content: Mapping as YAML or JSON gives it: lists become tuples, whole numbers fit floats, nothing else is
             converted.
         where: Place for errors, for example ``study.yaml``.
@@ -84,8 +96,8 @@ def build(cls: type[T], content: Any, where: str = "", base: T | None = None, ig
         ignore_unknown: Whether keys that are no field are left out, instead of refused.
 
     Raises:
-        ValueError: No mapping, an unknown key (the nearest is suggested), a missing key, a wrong type, or what the
-            dataclass itself refuses; names place, key, what is expected and what was found.
+        ValueError: No mapping, an unknown key (the nearest is suggested), a missing key, a wrong type, a number out of
+            its bounds, or what the dataclass itself refuses; names place, key, what is expected and what was found.
     """
     from pydantic import ValidationError
 
@@ -99,6 +111,45 @@ def build(cls: type[T], content: Any, where: str = "", base: T | None = None, ig
     except ValidationError as error:
         details = error.errors(include_url=False)
     raise ValueError(_in_words(cls, details, where, known, full))
+
+
+def check(made: Any) -> None:
+    """Refuse a dataclass whose values do not fit its annotations, however it was made.
+
+    Args:
+        made: Dataclass to check, for example from its ``__post_init__``.
+
+    Raises:
+        ValueError: A value of a wrong type or out of its bounds; names key, what is expected and what was found.
+    """
+    cls: Any = type(made)
+    build(_unchecked(cls), {f.name: getattr(made, f.name) for f in dataclasses.fields(made)})
+
+
+@functools.cache
+def _unchecked(cls: Any) -> type:
+    """The fields of a dataclass without what it does itself when it is made."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return dataclasses.make_dataclass(cls.__name__, [(f.name, hints[f.name]) for f in dataclasses.fields(cls)])
+
+
+def json_schema(cls: type) -> dict[str, Any]:
+    """What editors check a file by while it is written, https://json-schema.org.
+
+    Args:
+        cls: Dataclass that the file becomes.
+    """
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter(cls).json_schema()}
+
+
+def shown(value: Any) -> str:
+    """A value as errors show it: not longer than a line.
+
+    Args:
+        value: Value that was found.
+    """
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} letters)"
 
 
 @functools.cache
@@ -128,12 +179,12 @@ def refuse_unknown(keys: Iterable[Any], known: Iterable[str], where: str, noun: 
 
 def nearest(key: Any, known: Sequence[str]) -> str:
     """The question whether the nearest key was meant, for the end of a sentence; empty if none is near."""
-    near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(str(key)[:_SHOWN], known, n=1, cutoff=0.5)
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
 def _unknown(key: Any, known: Sequence[str], where: str, noun: str) -> str:
-    return f"{where} has no {noun} {key!r}.{nearest(key, known)} It has: {', '.join(known)}."
+    return f"{where} has no {noun} {shown(key)}.{nearest(key, known)} It has: {', '.join(known)}."
 
 
 def _in_words(cls: type, details: list[ErrorDetails], where: str, base: Mapping[str, Any], content: Any) -> str:
@@ -157,24 +208,30 @@ def _in_words(cls: type, details: list[ErrorDetails], where: str, base: Mapping[
     if missing is not None:
         path = missing["loc"][:-1]
         names = [str(d["loc"][-1]) for d in details if d["type"] == "missing" and d["loc"][:-1] == path]
-        return f"{place(path) or cls.__name__} lacks {', '.join(names)}."
+        return f"{place(path) or _name(cls)} lacks {', '.join(names)}."
     detail = details[0]
     if detail["type"] == "value_error":
         text = str(detail["ctx"]["error"])
         return f"{place(detail['loc'])}: {text}" if place(detail["loc"]) else text
+    if detail["type"] == "json_invalid":
+        return f"{place(()) or _name(cls)} expects text, numbers, lists and names with values: {detail['msg']}."
     key = str(detail["loc"][0]) if detail["loc"] else ""
     value = content[key] if key in base else detail["input"]
-    return f"{place(detail['loc']) or cls.__name__} expects {_expected(cls, detail, base.get(key))}, found {value!r}."
+    words = _expected(cls, detail, base.get(key))
+    return f"{place(detail['loc']) or _name(cls)} expects {words}, found {shown(value)}."
 
 
 def _expected(cls: type, detail: ErrorDetails, example: Any) -> str:
     """What was expected: a value like the example if there is one, but of a range its bound."""
     kind = detail["type"]
+    bounds = next((m for m in _annotations_at(cls, detail["loc"]) if isinstance(m, Bounds)), None)
+    if kind in _OF_RANGES and bounds is not None:
+        return str(bounds)
     if example is not None and (kind.endswith("_type") or kind in _LENGTHS):
         return f"a value like {example!r}" if isinstance(example, str) else f"a value like {_compact(example)}"
-    if kind in _LENGTHS:
-        path = [p for p in detail["loc"] if isinstance(p, str)]
-        return f"a list of {len(typing.get_args(_type_at(cls, path)))} values"
+    if kind in _LENGTHS and detail["loc"]:
+        arguments = typing.get_args(_type_at(cls, [p for p in detail["loc"] if isinstance(p, str)]))
+        return f"a list of {len(arguments)} values" if len(arguments) > 1 else detail["msg"]
     if kind == "literal_error":
         return f"one of {', '.join(map(str, typing.get_args(_type_at(cls, detail['loc']))))}"
     return _EXPECTED.get(kind, detail["msg"]).format_map(detail.get("ctx", {}))
@@ -185,15 +242,38 @@ def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
+def _name(cls: Any) -> str:
+    return str(getattr(cls, "__name__", cls))
+
+
 def _type_at(cls: Any, path: Sequence[int | str]) -> Any:
-    """The type of the field that lies at ``path`` below a dataclass, bare of annotations and ``None``."""
+    """The type of what lies at ``path`` below a type, bare of annotations and ``None``."""
+    return _bare(_hint_at(cls, path))
+
+
+def _annotations_at(cls: Any, path: Sequence[int | str]) -> tuple[Any, ...]:
+    """The annotations of what lies at ``path`` below a type."""
+    hint = _hint_at(cls, path)
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        hint = next(a for a in typing.get_args(hint) if a is not types.NoneType)
+    return typing.get_args(hint)[1:] if typing.get_origin(hint) is Annotated else ()
+
+
+def _hint_at(cls: Any, path: Sequence[int | str]) -> Any:
+    hint = cls
     for step in path:
+        cls = _bare(hint)
         if dataclasses.is_dataclass(cls):
-            cls = _bare(typing.get_type_hints(cls, include_extras=True)[str(step)])
+            hint = typing.get_type_hints(cls, include_extras=True)[str(step)]
+            continue
+        arguments = typing.get_args(cls)
+        if typing.get_origin(cls) is dict:
+            hint = arguments[1]
+        elif isinstance(step, int) and Ellipsis not in arguments:
+            hint = arguments[min(step, len(arguments) - 1)]
         else:
-            arguments = typing.get_args(cls)
-            cls = _bare(arguments[1] if typing.get_origin(cls) is dict else arguments[0])
-    return cls
+            hint = arguments[0]
+    return hint
 
 
 def _bare(kind: Any) -> Any:

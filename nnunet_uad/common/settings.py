@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from nnunet_uad.common.schema import build
+from nnunet_uad.common.schema import build, check, shown
 
 SETTINGS_VARIABLE = "nnUNet_uad_settings"
 
@@ -28,12 +28,14 @@ T = TypeVar("T")
 class Settings:
     """Base of all settings, which are composed of sections, ``class XSettings(XSection, FineTuneSettings)``.
 
-    A section is a frozen dataclass that derives from this class alone; its ``__post_init__`` checks its own fields and
-    calls ``super().__post_init__()``, so every section of a composed class is checked.
+    A section is a frozen dataclass that derives from this class alone. Every number carries its bounds as an annotation
+    (:mod:`~nnunet_uad.common.bounds`), which are checked whenever settings are made. What no annotation can say its
+    ``__post_init__`` checks, which calls ``super().__post_init__()``, so every section of a composed class is checked.
     """
 
     def __post_init__(self) -> None:
-        """Check the values; each section adds its own."""
+        """Check the values against their annotations; each section adds what those cannot say."""
+        check(self)
 
 
 @contextmanager
@@ -68,19 +70,25 @@ def parse_assignments(text: str) -> dict[str, Any]:
     """Turn ``key=value key=value`` into a dictionary; values are JSON, bare words are strings.
 
     Raises:
-        ValueError: A word is not of the form ``key=value``.
+        ValueError: A word is not of the form ``key=value``, a key stands there twice, or a quote is not closed.
     """
     result: dict[str, Any] = {}
-    for word in shlex.split(text.replace('"', '\\"')):
+    try:
+        words = shlex.split(text.replace('"', '\\"'))
+    except ValueError as error:
+        raise ValueError(f"expected key=value pairs, found a quote that is not closed in {shown(text)}.") from error
+    for word in words:
         key, sep, value = word.partition("=")
         if not sep or not key:
             raise ValueError(
-                f"expected key=value pairs separated by spaces, found {word!r} "
+                f"expected key=value pairs separated by spaces, found {shown(word)} "
                 "(example: learning_rate=0.001 seed=1; no spaces inside lists)."
             )
+        if key in result:
+            raise ValueError(f"{key} is set twice, to {shown(result[key])} and {shown(value)}. Say it once.")
         try:
             result[key] = json.loads(value, parse_float=_number)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             result[key] = value
     return result
 
@@ -141,7 +149,8 @@ def check_choices(settings: Any, choices: Mapping[str, Sequence[str]]) -> None:
     """
     for name, possible in choices.items():
         if getattr(settings, name) not in possible:
-            raise ValueError(f"{name} expects one of {', '.join(possible)}, found {getattr(settings, name)!r}.")
+            found = shown(getattr(settings, name))
+            raise ValueError(f"{name} expects one of {', '.join(possible)}, found {found}.")
 
 
 def settings_to_json(settings: Any) -> dict[str, Any]:

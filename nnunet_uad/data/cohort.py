@@ -10,7 +10,9 @@ from typing import Any
 
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
+from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.image_files import channels_in
 
 #: In a dataset's folder in nnUNet_preprocessed: identifiers of the cases that nobody labelled.
@@ -48,9 +50,7 @@ def raw_cases(folder: Path, channels: Sequence[str]) -> tuple[list[RawCase], dic
         FileNotFoundError: The folder holds no dataset.json, or no images.
     """
     path = folder / "dataset.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; every raw dataset of nnU-Net has one.")
-    description = json.loads(path.read_text(encoding="utf-8"))
+    description = load_dataset_json(path, "Every raw dataset of nnU-Net has one.", labelled=False)
     positions = _positions(description, channels, folder.name)
     complete: list[RawCase] = []
     failed: dict[str, str] = {}
@@ -133,6 +133,10 @@ def unlabelled_cases(preprocessed: str | Path) -> set[str]:
 
     Args:
         preprocessed: Folder of the dataset in ``nnUNet_preprocessed``.
+
+    Raises:
+        ValueError: The file is damaged.
     """
     path = Path(preprocessed) / UNLABELLED_FILE
-    return set(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else set()
+    fix = "Write it again: nnunet_uad preprocess, as before."
+    return set(read_as(list[str], path, fix)) if path.is_file() else set()

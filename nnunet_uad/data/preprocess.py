@@ -18,7 +18,9 @@ from tqdm import tqdm
 
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import atomic_path, write_json
-from nnunet_uad.common.nnunet import channel_names, load_json
+from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
 
@@ -135,8 +137,10 @@ def make_splits(
 
 def _description(request: CohortRequest) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     command = f"nnUNetv2_plan_and_preprocess -d {request.like.name[len('Dataset') :].split('_')[0]}"
-    names = (f"{request.plans}.json", "dataset.json", "dataset_fingerprint.json")
-    plans, dataset_json, fingerprint = (load_json(request.like / name, command) for name in names)
+    fix = f"Make it: {command}"
+    plans = load_plans(request.like / f"{request.plans}.json", fix)
+    dataset_json = load_dataset_json(request.like / "dataset.json", fix)
+    fingerprint = read_mapping(request.like / "dataset_fingerprint.json", fix)
     unknown = [c for c in request.configurations if c not in plans["configurations"]]
     if unknown:
         raise ValueError(

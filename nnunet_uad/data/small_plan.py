@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.nnunet import require_configuration
+from nnunet_uad.common.nnunet_files import load_plans
 
 _PER_STAGE = ("n_conv_per_stage", "n_blocks_per_stage")
 _PER_DECODER_STAGE = ("n_conv_per_stage_decoder",)
@@ -92,7 +92,7 @@ def add_configuration(path: Path, name: str, entry: dict[str, Any], overwrite: b
     Raises:
         ValueError: The plans have a different configuration of that name.
     """
-    plans = json.loads(path.read_text(encoding="utf-8"))
+    plans = load_plans(path)
     old = plans["configurations"].get(name)
     if old is not None and old != entry and not overwrite:
         raise ValueError(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.nnunet_files import load_splits
 
 SPLITS_FILE = "splits_final.json"
 NUM_FOLDS = 5
@@ -50,6 +50,9 @@ def splits_of(folder: str | Path) -> list[Split]:
 
     Args:
         folder: Folder of the dataset in ``nnUNet_preprocessed``.
+
+    Raises:
+        ValueError: The file is damaged.
     """
     path = Path(folder) / SPLITS_FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+    return load_splits(path, "Restore it, or delete it for nnU-Net to make it anew.") if path.is_file() else []

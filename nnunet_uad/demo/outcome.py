@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
 
+from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.demo.story import FINE_TUNED, PRETRAINER, SCRATCH, Workspace
 from nnunet_uad.metrics.bootstrap import mean_interval
 from nnunet_uad.metrics.curves import Curve, average_precision
@@ -21,7 +22,7 @@ def dice_per_case(workspace: Workspace, trainer: str) -> dict[str, float]:
         workspace: Folders and names of the demo.
         trainer: Name of the trainer without length.
     """
-    summary = json.loads((workspace.fold_folder(trainer) / "validation" / "summary.json").read_text())
+    summary = read_mapping(workspace.fold_folder(trainer) / "validation" / "summary.json")
     scores = {}
     for case in summary["metric_per_case"]:
         values = [m["Dice"] for m in case["metrics"].values()]
@@ -135,7 +136,7 @@ def _validation(workspace: Workspace, trainer: str) -> Path:
 
 def _ending(workspace: Workspace) -> str:
     path = workspace.preprocessed / workspace.dataset / "dataset.json"
-    return json.loads(path.read_text())["file_ending"]
+    return load_dataset_json(path)["file_ending"]
 
 
 def _label(workspace: Workspace, case: str) -> Path:

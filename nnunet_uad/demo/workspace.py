@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from nnunetv2.utilities.crossval_split import generate_crossval_split
@@ -10,8 +9,9 @@ from nnunetv2.utilities.crossval_split import generate_crossval_split
 from nnunet_uad.common.commands import executable
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.nnunet import dataset_folder, required_folder, resolved_configuration
+from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.data.linked import link_preprocessed
-from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE
+from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
 from nnunet_uad.demo.phantom import DATASET, write_dataset
 from nnunet_uad.demo.story import Workspace, run_step
 
@@ -90,7 +90,7 @@ def own_workspace(
     """
     source = dataset_folder("nnUNet_preprocessed", dataset)
     raw = required_folder("nnUNet_raw") / source.name
-    content = json.loads((source / f"{plans}.json").read_text())
+    content = load_plans(source / f"{plans}.json", f"Make it: nnUNetv2_plan_and_preprocess -d {dataset}")
     available = content["configurations"]
     if configuration not in available:
         raise ValueError(
@@ -105,7 +105,7 @@ def own_workspace(
             f"nnUNetv2_preprocess -d {dataset} -c {configuration} -p {plans}"
         )
     if (source / SPLITS_FILE).exists():
-        first = json.loads((source / SPLITS_FILE).read_text())[0]
+        first = splits_of(source)[0]
     else:
         first = generate_crossval_split(cases, seed=12345, n_splits=min(NUM_FOLDS, len(cases)))[0]
     train, val = [str(c) for c in first["train"]], [str(c) for c in first["val"]]

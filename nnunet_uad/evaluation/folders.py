@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +14,13 @@ import SimpleITK
 from tqdm import tqdm
 
 from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.data.image_files import channels_in, images_in, maps_in, read_image, read_on_grid
 from nnunet_uad.data.probability_files import lesion_probability, probabilities_in
 from nnunet_uad.inference.names import MAPS_RECORD
 from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases
 from nnunet_uad.metrics.baseline import equalised_intensity
+from nnunet_uad.scoring.thresholds import MapsForm
 
 ORACLE = "oracle"
 FIXED = "fixed"
@@ -295,7 +296,8 @@ class _Thresholds:
 
 def _record(folder: Path) -> dict[str, Any]:
     path = folder / MAPS_RECORD
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    fix = "Predict the maps anew, or delete it: thresholds that it holds are not evaluated then."
+    return read_mapping(path, fix, MapsForm) if path.is_file() else {}
 
 
 def _with_intervals(

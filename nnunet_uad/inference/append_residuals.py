@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.inference.channels import (
     CHANNELS_RECORD,
     ChannelExporter,
@@ -137,7 +137,7 @@ def append_residuals(request: AppendRequest) -> PredictResult:
         {}
     """
     source, target = Path(request.source), Path(request.target)
-    dataset_json = json.loads((source / "dataset.json").read_text(encoding="utf-8"))
+    dataset_json = load_dataset_json(source / "dataset.json", labelled=False)
     check_ending(dataset_json["file_ending"])
     folds = request.fold_folders()
     training, failed = list_cases(source / "imagesTr", dataset_json)

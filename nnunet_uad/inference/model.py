@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet import CHECKPOINT, PLUGIN_FOLDER, ModelFolder
+from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.common.schema import build
 from nnunet_uad.common.trainer_names import base_name
@@ -189,8 +189,8 @@ def load_restorer(
     pretrainer = pretrainer_class(ModelFolder.from_path(folder).trainer)
     chosen = find_folds(folder, checkpoint, folds)
     require_device(str(device))
-    dataset_json = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-    plans = PlansManager(str(folder / "plans.json"))
+    dataset_json = load_dataset_json(folder / "dataset.json", RESTORE)
+    plans = PlansManager(load_plans(folder / "plans.json", RESTORE))
     loaded = [torch.load(f / checkpoint, map_location="cpu", weights_only=True) for f in chosen]
     configuration = plans.get_configuration(loaded[0]["init_args"]["configuration"])
     run = loaded[0]["init_args"]["plans"][BLOCK]

@@ -13,6 +13,7 @@ import torch
 
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.data.image_files import ENDINGS
 
 
@@ -32,6 +33,8 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     require_device(device)
+    load_plans(model / "plans.json", RESTORE)
+    load_dataset_json(model / "dataset.json", RESTORE)
     with redirect_stdout(io.StringIO()):
         predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
         predictor.initialize_from_trained_model_folder(str(model), (fold,), checkpoint)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from nnunet_uad.common.bounds import ANY_FINITE, Bounds
+
 T = TypeVar("T")
 
 
@@ -31,12 +33,14 @@ class ReportedMetric(Metric[T]):
         column: Heading of the CSV.
         digits: Number of decimals on pages.
         better: ``higher`` or ``lower``, the end at which the best case or trainer is.
+        bounds: Values that it can have.
     """
 
     label: str
     column: str
     digits: int = 3
     better: str = "higher"
+    bounds: Bounds = ANY_FINITE
 
     @property
     def sign(self) -> int:

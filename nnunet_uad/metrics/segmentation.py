@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.bounds import Bounds
 from nnunet_uad.metrics.curves import Curve, average_precision
 from nnunet_uad.metrics.histogram import ScoreHistogram
 from nnunet_uad.metrics.lesions import LesionCounts, count_lesions
@@ -84,11 +85,11 @@ def _lesions(counts: Counts) -> LesionCounts:
 
 
 #: What the study is decided by: intervals, tests and label-saving factors are those of this metric.
-PRIMARY: ReportedMetric[SegmentedCase] = ReportedMetric("Dice", _dice, "Dice", "dice")
+PRIMARY: ReportedMetric[SegmentedCase] = ReportedMetric("Dice", _dice, "Dice", "dice", bounds=Bounds(0, 1))
 #: Metrics of a single case; reports show their means.
 CASE_METRICS: tuple[ReportedMetric[SegmentedCase], ...] = (
     PRIMARY,
-    ReportedMetric("AP", _average_precision, "AP", "average_precision"),
+    ReportedMetric("AP", _average_precision, "AP", "average_precision", bounds=Bounds(0, 1)),
 )
 LESION_RECALL: ReportedMetric[Counts] = ReportedMetric(
     "lesion_recall", lambda counts: _lesions(counts).recall, "lesion recall", "lesion_recall", digits=2

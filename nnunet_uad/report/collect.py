@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from tqdm import tqdm
 from nnunet_uad.metrics import segmentation
 from nnunet_uad.metrics.metric import values_of
 from nnunet_uad.metrics.segmentation import PRIMARY, Counts, add_counts
+from nnunet_uad.report.forms import read_scores, read_training
 from nnunet_uad.statistics.matrix import ScoreMatrix
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.study.study_file import Budget
@@ -138,7 +138,7 @@ def collect(layout: Layout) -> Results:
     """Read all results; what is missing is listed, never counted.
 
     Raises:
-        ValueError: The study is not planned, or nothing of it is finished.
+        ValueError: The study is not planned, nothing of it is finished, or a result is damaged.
     """
     if not layout.planned:
         raise ValueError(f"{layout.folder} holds no planned study. Plan and run it: nnunet_uad study run STUDY.yaml")
@@ -148,7 +148,7 @@ def collect(layout: Layout) -> Results:
     seconds: dict[str, float] = defaultdict(float)
     for identifier, cell in tqdm(layout.cells.items(), desc="reading", disable=len(layout.cells) < 500):
         if layout.trained(identifier).is_file():
-            trainings[identifier] = _read(layout.trained(identifier))
+            trainings[identifier] = read_training(layout.trained(identifier))
             seconds["train"] += trainings[identifier]["seconds"]
         if not layout.finished("test", identifier):
             missing.append(cell)
@@ -157,7 +157,7 @@ def collect(layout: Layout) -> Results:
             path = layout.scores(identifier, dataset)
             if not path.is_file():
                 continue
-            scores = _read(path)
+            scores = read_scores(path, layout.tested(cell, dataset))
             seconds["test"] += scores["seconds"]
             for row in scores["rows"]:
                 groups[dataset, cell.fold["budget"], cell.arm].add(training, row)
@@ -171,8 +171,4 @@ def collect(layout: Layout) -> Results:
 def _pretrainings(layout: Layout) -> Iterator[tuple[str, dict[str, Any]]]:
     for identifier in layout.pretrainings:
         if layout.pretrained(identifier).is_file():
-            yield identifier, _read(layout.pretrained(identifier))
-
-
-def _read(path: Any) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+            yield identifier, read_training(layout.pretrained(identifier))

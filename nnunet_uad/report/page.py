@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis, analyse
 from nnunet_uad.report.collect import Results, collect
 from nnunet_uad.report.figures import efficiency_figure, reliability_figure
+from nnunet_uad.report.forms import read_robustness
 from nnunet_uad.report.pictures import case_pictures
 from nnunet_uad.report.provenance import citations, provenance
 from nnunet_uad.report.tables import (
@@ -112,7 +112,7 @@ def _robustness(folder: Path) -> dict[str, Any] | None:
     path = folder / "robustness" / "robustness.json"
     if not path.is_file():
         return None
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_robustness(path)
 
 
 def render(content: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,9 @@ from tqdm import tqdm
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.nnunet import CHECKPOINT
+from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.image_files import channels_in, ending_of
 from nnunet_uad.evaluation.segmentation import score_case
 from nnunet_uad.inference.segmenter import load_segmenter, segment
@@ -83,7 +84,7 @@ def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
         )
     images = channels_in(request.raw / "imagesTr")
     cases = sorted({case for fold in request.folds.values() for case in fold})
-    ending = json.loads((request.raw / "dataset.json").read_text(encoding="utf-8"))["file_ending"]
+    ending = load_dataset_json(request.raw / "dataset.json")["file_ending"]
     absent = [c for c in cases if c not in images or not (request.raw / "labelsTr" / f"{c}{ending}").is_file()]
     if absent or not cases:
         raise ValueError(
@@ -118,7 +119,7 @@ def run_robustness(request: RobustnessRequest) -> list[dict[str, Any]]:
                 predictors = {(trainer, fold): _load(request, trainer, fold)}
             path.parent.mkdir(parents=True, exist_ok=True)
             write_json(path, _predict(request, predictors[trainer, fold], files, trainer, fold, condition))
-        rows += json.loads(path.read_text(encoding="utf-8"))
+        rows += read_as(list[dict[str, Any]], path, "Delete it, and it is made anew.")
     return rows
 
 

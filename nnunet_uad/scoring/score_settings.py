@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from nnunet_uad.common.bounds import FilterSize, Share, Volume
 from nnunet_uad.common.channels import AUTO, bright_channels
 from nnunet_uad.common.settings import Settings, check_choices
 
@@ -36,20 +37,15 @@ class ScoreSettings(Settings):
     score_from: str = AUTO
     residual: str = AUTO
     channel_weights: str = AUTO
-    intensity_weight: float = 0.25
-    smoothing_mm: float = 2.0
-    median_mm: float = 0.0
-    erosion_mm: float = 0.0
-    min_component_mm3: float = 0.0
+    intensity_weight: Share = 0.25
+    smoothing_mm: FilterSize = 2.0
+    median_mm: FilterSize = 0.0
+    erosion_mm: FilterSize = 0.0
+    min_component_mm3: Volume = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choices(self, {"residual": RESIDUALS, "score_from": SOURCES})
-        if not 0 <= self.intensity_weight <= 1:
-            raise ValueError(f"intensity_weight expects a number in [0, 1], found {self.intensity_weight}.")
-        for name in ("smoothing_mm", "median_mm", "erosion_mm", "min_component_mm3"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} expects at least 0, found {getattr(self, name)}.")
 
 
 def score_settings(settings: ScoreSettings) -> ScoreSettings:

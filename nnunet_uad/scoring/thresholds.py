@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.metrics.curves import Curve, best_dice, threshold_at_fpr
 from nnunet_uad.metrics.histogram import ScoreHistogram
@@ -20,6 +21,48 @@ THRESHOLDS_FILE = "anomaly_thresholds.json"
 #: False-positive rates on healthy voxels of the foreground.
 FALSE_POSITIVE_RATES = (0.05, 0.01, 0.001)
 BEST = "best"
+_FIX = "Make it anew: nnUNetv2_train … -tr PRETRAINER --val"
+
+
+@dataclass(frozen=True)
+class StoredThreshold:
+    """A threshold as files keep it.
+
+    Attributes:
+        value: Least score of a marked voxel; infinite where no voxel is to be marked.
+        cases: Cases that it was chosen on.
+        how: Rule by which it was chosen.
+    """
+
+    value: float
+    cases: list[str]
+    how: str = ""
+
+    def __post_init__(self) -> None:
+        if np.isnan(self.value):
+            raise ValueError("value expects a number, found nan.")
+
+
+@dataclass(frozen=True)
+class MapsForm:
+    """What records of maps must hold.
+
+    Attributes:
+        thresholds: Name → threshold.
+    """
+
+    thresholds: dict[str, StoredThreshold]
+
+
+@dataclass(frozen=True)
+class ThresholdsForm(MapsForm):
+    """What files of thresholds must hold.
+
+    Attributes:
+        score: Settings of the score that they belong to.
+    """
+
+    score: dict[str, Any]
 
 
 class ThresholdChoice:
@@ -94,13 +137,16 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
     Args:
         folders: Folders of the folds.
         score: Settings of the score as JSON; a threshold of another score means nothing.
+
+    Raises:
+        ValueError: A file is damaged; names it and the key.
     """
     contents = []
     for folder in folders:
         path = folder / THRESHOLDS_FILE
         if not path.is_file():
             return {}
-        contents.append(json.loads(path.read_text(encoding="utf-8")))
+        contents.append(read_mapping(path, _FIX, ThresholdsForm))
     # Models of earlier versions know fewer settings; what they lack was then as the default is.
     defaults = {k: v for k, v in settings_to_json(ScoreSettings()).items() if k in score}
     if any({**defaults, **content["score"]} != score for content in contents):
@@ -110,7 +156,7 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
         name: {
             "value": float(np.mean([content["thresholds"][name]["value"] for content in contents])),
             "cases": sorted({c for content in contents for c in content["thresholds"][name]["cases"]}),
-            "how": contents[0]["thresholds"][name]["how"],
+            "how": contents[0]["thresholds"][name].get("how", ""),
         }
         for name in sorted(names)
     }

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.common.schema import build
+from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.schema import build, shown
 from nnunet_uad.common.slugs import slug
+from nnunet_uad.study.forms import PlanForm, RequestForm
 from nnunet_uad.study.study_file import STAGES, Arm, Study
 
 PLAN_FILE = "study.json"
 REQUEST_FILE = "request.json"
 FORMAT = 1
+#: What to do about a request that cannot be read.
+_AGAIN = "Write it again: nnunet_uad study plan STUDY.yaml"
 
 
 @dataclass(frozen=True)
@@ -59,27 +62,30 @@ class Layout:
 
     @cached_property
     def request(self) -> dict[str, Any]:
-        """The study's settings and nnU-Net's folders."""
-        return json.loads((self.folder / REQUEST_FILE).read_text(encoding="utf-8"))
+        """The study's settings and nnU-Net's folders.
+
+        Raises:
+            ValueError: The file is damaged.
+        """
+        return read_mapping(self.folder / REQUEST_FILE, _AGAIN, RequestForm)
 
     @cached_property
     def plan(self) -> dict[str, Any]:
         """Content of ``study.json``.
 
         Raises:
-            ValueError: Written by a newer version.
+            ValueError: Written by a newer version, or damaged.
         """
-        content = json.loads((self.folder / PLAN_FILE).read_text(encoding="utf-8"))
+        path = self.folder / PLAN_FILE
+        content = read_mapping(path, "Restore it: results belong to the plan that they were made with.")
         if content.get("format") != FORMAT:
-            raise ValueError(
-                f"{self.folder / PLAN_FILE} has format {content.get('format')}; this version reads {FORMAT}."
-            )
-        return content
+            raise ValueError(f"{path} has format {shown(content.get('format'))}; this version reads {FORMAT}.")
+        return read_mapping(path, "Restore it: results belong to the plan that they were made with.", PlanForm)
 
     @cached_property
     def study(self) -> Study:
         """The study's settings as they were planned or requested last."""
-        return build(Study, self.request["study"], REQUEST_FILE)
+        return build(Study, self.request["study"], str(self.folder / REQUEST_FILE))
 
     @cached_property
     def arms(self) -> dict[str, Arm]:
@@ -113,6 +119,17 @@ class Layout:
     def datasets(self) -> list[str]:
         """Datasets that every cell is tested on: the study's own first."""
         return [self.plan["dataset"], *(test["dataset"] for test in self.plan["tests"])]
+
+    def tested(self, cell: Cell, dataset: str) -> list[str]:
+        """Identifiers of the cases that a cell is tested on.
+
+        Args:
+            cell: Cell of the study.
+            dataset: Name of the dataset that is tested on.
+        """
+        if dataset == self.plan["dataset"]:
+            return list(cell.fold["val"])
+        return [case for test in self.plan["tests"] if test["dataset"] == dataset for case in test["labels"]]
 
     def scores(self, identifier: str, dataset: str) -> Path:
         """File that is written when a cell is scored on a dataset."""

@@ -16,6 +16,7 @@ from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
+from nnunet_uad.common.bounds import Rate, SeedOrDrawn, ShareBelowOne, Weight
 from nnunet_uad.common.devices import device_in_words
 from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.plan_settings import BLOCK, choose_settings
@@ -42,20 +43,16 @@ class TrainSettings(Settings):
     """
 
     optimizer: str = "adamw"
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    warmup: float = 0.1
-    seed: int = -1
+    learning_rate: Rate = 1e-3
+    weight_decay: Weight = 1e-2
+    warmup: ShareBelowOne = 0.1
+    seed: SeedOrDrawn = -1
     mirroring: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.optimizer not in ("adamw", "sgd"):
             raise ValueError(f"optimizer expects adamw or sgd, found {self.optimizer!r}.")
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate expects > 0, found {self.learning_rate}.")
-        if not 0 <= self.warmup < 1:
-            raise ValueError(f"warmup expects a share in [0, 1), found {self.warmup}.")
 
 
 class UADTrainer(nnUNetTrainer):

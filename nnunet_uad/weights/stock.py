@@ -16,6 +16,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder
+from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.methods import PRETRAINER_PREFIX, STOCK_TRAINER
 from nnunet_uad.networks.reconstruction_branch import stock_weights
@@ -44,9 +45,9 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
     missing = [str(model / f"fold_{f}" / checkpoint) for f in folds if not (model / f"fold_{f}" / checkpoint).is_file()]
     if missing:
         raise FileNotFoundError(f"There is no {', '.join(missing)}. Train the fold first: nnUNetv2_train … -tr TRAINER")
-    plans = json.loads((model / "plans.json").read_text(encoding="utf-8"))
+    plans = load_plans(model / "plans.json", RESTORE)
     plans.pop(BLOCK, None)
-    dataset_json = json.loads((model / "dataset.json").read_text(encoding="utf-8"))
+    dataset_json = load_dataset_json(model / "dataset.json", RESTORE)
     # Paths in the zip begin with the dataset.
     inside = dataclasses.replace(ModelFolder.from_path(model), results=Path(), trainer=STOCK_TRAINER)
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -21,8 +21,8 @@ def test_signs():
     [
         ({"anomalies": "perlin,blob"}, "some of perlin"),
         ({"anomaly_sign": "green"}, "auto, any, brighter, darker"),
-        ({"anomaly_probability": 0.0}, r"share in \(0, 1\]"),
-        ({"anomaly_size_mm": (9.0, 3.0)}, "0 < low <= high"),
+        ({"anomaly_probability": 0.0}, r"anomaly_probability expects a number in \(0, 1\]"),
+        ({"anomaly_size_mm": (9.0, 3.0)}, "anomaly_size_mm expects .* with LOW <= HIGH"),
     ],
 )
 def test_bad_settings(bad, said):

@@ -89,7 +89,7 @@ def test_broken_plans_of_that_name_are_named_and_can_be_replaced(folder, capsys)
     assert settings("noise_std=[2,4]", "--overwrite") == 0 and carried(folder) == {"noise_std": [2, 4]}
     path.write_text("{")
     assert settings("noise_std=[2,4]", "--overwrite") == 1
-    assert "Make it anew: delete it, then nnunet_uad settings -d 991" in capsys.readouterr().err
+    assert "Delete it, then: nnunet_uad settings -d 991" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_missing_things_name_what_makes_them(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="Make it: do this"):
         load_json(tmp_path / "x.json", "do this")
     (tmp_path / "x.json").write_text('{"cut')
-    with pytest.raises(ValueError, match=r"x\.json is not valid JSON: Unterminated.*Make it anew: do this"):
+    with pytest.raises(ValueError, match=r"x\.json is not valid JSON: Unterminated.*Make it: do this"):
         load_json(tmp_path / "x.json", "do this")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.json_files import read_json
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
 from nnunet_uad.study.layout import FORMAT, PLAN_FILE, REQUEST_FILE, Layout
@@ -27,8 +28,16 @@ def write_request(layout: Layout, study: Study, paths: dict[str, str]) -> None:
     layout.folder.mkdir(parents=True, exist_ok=True)
     content = {"study": dataclasses.asdict(study), "paths": paths}
     path = layout.folder / REQUEST_FILE
-    if not path.is_file() or json.loads(path.read_text(encoding="utf-8")) != json.loads(json.dumps(content)):
+    if not _holds(path, content):
         write_json(path, content)
+
+
+def _holds(path: Path, content: dict[str, Any]) -> bool:
+    """Whether a file holds this content; one that cannot be read does not."""
+    try:
+        return path.is_file() and read_json(path) == json.loads(json.dumps(content))
+    except ValueError:
+        return False
 
 
 def plan_study(

@@ -6,7 +6,6 @@ labelled for a fold appears under a name of its own.
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import shutil
@@ -20,6 +19,7 @@ from batchgenerators.utilities.file_and_folder_operations import load_pickle, wr
 from tqdm import tqdm
 
 from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.study.planning.labels import SEG_ENDING, Annotation
 from nnunet_uad.study.planning.ordering import interleave, spread_order
 
@@ -94,9 +94,9 @@ def write_slice_dataset(
     """
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    plans = json.loads((source / f"{plans_name}.json").read_text(encoding="utf-8"))
+    plans = load_plans(source / f"{plans_name}.json")
     plans["dataset_name"] = target.name
-    description = with_ignore_label(json.loads((source / "dataset.json").read_text(encoding="utf-8")))
+    description = with_ignore_label(load_dataset_json(source / "dataset.json"))
     manager = PlansManager(plans)
     identifier = manager.get_configuration(configuration).data_identifier
     data = target / identifier

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nnunet_uad.common.nnunet import load_json, resolved_configuration
+from nnunet_uad.common.nnunet import resolved_configuration
+from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.study.planning.labels import SEG_ENDING
 from nnunet_uad.study.study_file import SmallPlan, Study, require_configuration
 
@@ -56,7 +56,7 @@ def add_small_plan(folder: Path, study: Study) -> None:
     small, path = study.small_plan, folder / f"{study.plans}.json"
     if small is None or not path.is_file():
         return
-    plans = json.loads(path.read_text(encoding="utf-8"))
+    plans = load_plans(path)
     entry = plans["configurations"].get(study.configuration)
     if entry is None:
         from nnunet_uad.data.small_plan import add_configuration, small_configuration
@@ -103,14 +103,14 @@ def open_source(folder: Path, study: Study) -> Source:
     """
     number = study.dataset
     make = f"nnUNetv2_plan_and_preprocess -d {number}; or let the study do it: nnunet_uad study run"
-    plans = load_json(folder / f"{study.plans}.json", make)
+    plans = load_plans(folder / f"{study.plans}.json", f"Make it: {make}")
     require_configuration(plans["configurations"], folder, study)
     configuration = resolved_configuration(plans, study.configuration)
     data = folder / configuration["data_identifier"]
     source = Source(
         folder,
         plans,
-        load_json(folder / "dataset.json", make),
+        load_dataset_json(folder / "dataset.json", f"Make it: {make}"),
         data,
         float(np.prod(configuration["spacing"])),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.nnunet import channel_names, dataset_name
+from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.cohort import raw_cases
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.planning.source import Source
@@ -25,7 +25,7 @@ def plan_tests(study: Study, layout: Layout, raw: Path, source: Source) -> list[
         name = dataset_name(raw, wanted)
         if name == source.folder.name:
             raise ValueError(f"test lists {wanted}, the study's own dataset, whose folds are tested anyway.")
-        description = json.loads((raw / name / "dataset.json").read_text(encoding="utf-8"))
+        description = load_dataset_json(raw / name / "dataset.json")
         if description["file_ending"] != ending:
             raise ValueError(f"{name} has images {description['file_ending']}, the models expect {ending}.")
         cases = [case for case in raw_cases(raw / name, channels)[0] if case.label is not None]

@@ -6,7 +6,6 @@ the same name do not run at once: the second waits, then finds the work done.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.files import write_json, write_text
+from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import file_lock
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.study.running.commands import (
@@ -95,7 +95,7 @@ def _train(layout: Layout, identifier: str) -> None:
 
 def _without_tensors(path: Path) -> dict[str, Any]:
     """A report of weights; what became of each tensor stays in the training's folder."""
-    content = json.loads(path.read_text(encoding="utf-8"))
+    content = read_mapping(path)
     content.pop("tensors", None)
     return content
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from nnunet_uad.common.nnunet import CHECKPOINT, channel_names
+from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.image_files import channels_in
 from nnunet_uad.inference.segmenter import load_segmenter, segment
 from nnunet_uad.study.layout import Cell, Layout
@@ -58,7 +58,7 @@ def cases_to_test(layout: Layout, cell: Cell, dataset: str) -> Iterator[tuple[st
         raw, preprocessed = (
             Path(layout.request["paths"][f"nnUNet_{kind}"]) / dataset for kind in ("raw", "preprocessed")
         )
-        description = json.loads((preprocessed / "dataset.json").read_text(encoding="utf-8"))
+        description = load_dataset_json(preprocessed / "dataset.json")
         images = raw_images(raw, description)
         for case in cell.fold["val"]:
             label = preprocessed / "gt_segmentations" / f"{case}{description['file_ending']}"

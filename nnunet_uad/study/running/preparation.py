@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.commands import executable
 from nnunet_uad.common.nnunet import resolved_configuration
+from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Study, require_configuration
 
@@ -27,7 +27,7 @@ def is_prepared(preprocessed: Path, study: Study, folder: Path) -> bool:
     path = preprocessed / f"{study.plans}.json"
     if (folder / STARTED).is_file() or not path.is_file():
         return False
-    plans = json.loads(path.read_text(encoding="utf-8"))
+    plans = load_plans(path)
     if study.configuration not in plans["configurations"]:
         return False
     data = preprocessed / resolved_configuration(plans, study.configuration)["data_identifier"]
@@ -51,7 +51,7 @@ def preparation_commands(layout: Layout) -> list[list[str]]:
     if is_prepared(folder, study, layout.folder):
         return []
     path = folder / f"{study.plans}.json"
-    configurations = json.loads(path.read_text(encoding="utf-8"))["configurations"] if path.is_file() else {}
+    configurations = load_plans(path)["configurations"] if path.is_file() else {}
     _refuse_unknown_plans(study, folder, configurations)
     # Preprocessing starts from nothing when it is repeated; until it has ended, its data do not count.
     (layout.folder / STARTED).touch()

@@ -1,0 +1,118 @@
+"""nnU-Net's JSON files, as far as they are used here: their form, checked when they are read.
+
+Only what every reader needs is asked for, so that files of older and newer versions of nnU-Net pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.common.json_files import read_as, read_mapping
+from nnunet_uad.common.schema import shown
+
+#: What to do about a damaged file in the folder of a model.
+RESTORE = "nnU-Net writes it when a training begins: copy it anew, or train the model again."
+
+
+@dataclass(frozen=True)
+class DatasetForm:
+    """What a ``dataset.json`` must hold.
+
+    Attributes:
+        channel_names: Index of a channel, ``"0"`` → its name.
+        file_ending: Ending of the images' and labels' names.
+        labels: Name of a class → its label or, of a region, its labels; images alone need none.
+    """
+
+    channel_names: dict[str, Any]
+    file_ending: str
+    labels: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.channel_names or not self.file_ending:
+            raise ValueError("channel_names and file_ending expect at least one entry, found none.")
+        for name, label in self.labels.items():
+            values = label if isinstance(label, list) else [label]
+            if not values or not all(_is_label(value) for value in values):
+                raise ValueError(f"labels: {name} expects a whole number, or a list of them, found {shown(label)}.")
+
+
+@dataclass(frozen=True)
+class LabelledForm(DatasetForm):
+    """What the ``dataset.json`` of a labelled dataset must hold."""
+
+    labels: dict[str, Any] = field(kw_only=True)
+
+
+def _is_label(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**16
+
+
+@dataclass(frozen=True)
+class PlansForm:
+    """What plans must hold.
+
+    Attributes:
+        plans_name: Name of the plans.
+        configurations: Name of a configuration → its sizes, network and normalisation, or what differs from another.
+        dataset_name: Name of the dataset that they were made for.
+        foreground_intensity_properties_per_channel: Index of a channel → statistics of its foreground.
+    """
+
+    plans_name: str
+    configurations: dict[str, dict[str, Any]]
+    dataset_name: str = ""
+    foreground_intensity_properties_per_channel: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """A fold of ``splits_final.json``."""
+
+    train: list[str]
+    val: list[str]
+
+
+def load_dataset_json(path: str | Path, fix: str = "", labelled: bool = True) -> dict[str, Any]:
+    """The content of a ``dataset.json``.
+
+    Args:
+        path: File to read.
+        fix: Sentence that says what to do, for the errors.
+        labelled: Whether it must say what the labels mean.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It is no JSON, or no description of a dataset; names file, key, what is expected and what was found.
+    """
+    return read_mapping(path, fix, LabelledForm if labelled else DatasetForm)
+
+
+def load_plans(path: str | Path, fix: str = "") -> dict[str, Any]:
+    """The content of a plans file.
+
+    Args:
+        path: File to read.
+        fix: Sentence that says what to do, for the errors.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It is no JSON, or no plans; names file, key, what is expected and what was found.
+    """
+    return read_mapping(path, fix, PlansForm)
+
+
+def load_splits(path: str | Path, fix: str = "") -> list[dict[str, list[str]]]:
+    """The folds of a ``splits_final.json``: ``train`` and ``val`` → identifiers of the cases.
+
+    Args:
+        path: File to read.
+        fix: Sentence that says what to do, for the errors.
+
+    Raises:
+        FileNotFoundError: The file does not exist.
+        ValueError: It is no JSON, or no list of folds; names file, what is expected and what was found.
+    """
+    return [{"train": split.train, "val": split.val} for split in read_as(list[_Split], path, fix)]
