@@ -356,15 +356,17 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             self.print_to_log_file("Validation complete: this method reconstructs nothing, so there are no maps.")
             return
         rank, ranks = (self.local_rank, dist.get_world_size()) if self.is_ddp else (0, 1)
+        cases = self.do_split()[1]
         run = ValidationRun(
             folder=folder,
-            dataset=self.dataset_class(self.preprocessed_dataset_folder, list(self.do_split()[1][rank::ranks])),
+            dataset=self.dataset_class(self.preprocessed_dataset_folder, list(cases[rank::ranks])),
             preprocessed=Path(self.preprocessed_dataset_folder_base),
             restorer=restorer,
             score=self.settings,
             labels_are_lesions=self.settings.sampling == "healthy",
             save_reconstruction=self.settings.save_reconstruction,
             label_manager=self.label_manager,
+            least_cases=len(cases) // ranks,
             rank=rank,
             ranks=ranks,
             log=self.print_to_log_file,

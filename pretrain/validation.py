@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch.distributed as dist
+from nnunetv2.configuration import default_num_processes
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from tqdm import tqdm
 
-from nnunet_uad.common.channels import AUTO
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders, write_evaluation
-from nnunet_uad.inference.case import ScoredCase
+from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.export import Exporter
 from nnunet_uad.inference.names import MAPS_RECORD
-from nnunet_uad.inference.pipeline import score_prepared
+from nnunet_uad.inference.pipeline import reconstruct_prepared, worker_pool
 from nnunet_uad.inference.restorer import Restorer
+from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.metrics.reconstruction import reconstruction_report
-from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings, main_channel, score_settings
+from nnunet_uad.scoring.score_settings import ScoreSettings, main_channel, score_settings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
 
 EVALUATION_FILE = "anomaly_metrics.json"
 SUMMARY_FILE = "summary.json"
+#: Ranks wait for each other after so many cases, as in nnU-Net's validation: NCCL gives up on ranks that drift apart.
+CASES_PER_BARRIER = 20
 #: Metrics of the maps that the summary and the log show.
 SHOWN = ("AP", "AUROC", "best_dice_oracle")
 
@@ -46,6 +51,7 @@ class ValidationRun:
         labels_are_lesions: Whether the maps are measured against the labels.
         save_reconstruction: Whether reconstructions are written too.
         label_manager: Labels of the dataset.
+        least_cases: Number of cases that every rank has at least.
         rank: Rank of this process.
         ranks: Number of processes.
         log: Function that writes a line to the log.
@@ -59,6 +65,7 @@ class ValidationRun:
     labels_are_lesions: bool
     save_reconstruction: bool
     label_manager: LabelManager
+    least_cases: int
     rank: int
     ranks: int
     log: Callable[[str], None]
@@ -104,7 +111,7 @@ def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
     """
     run.output.mkdir(parents=True, exist_ok=True)
     report = _Report(run)
-    cases = [report.validate(key) for key in tqdm(run.dataset.identifiers, desc="validation")]
+    cases = report.validate_all()
     choice = report.choice
     if run.ranks > 1:
         gathered: list[Any] = [None] * run.ranks
@@ -132,56 +139,95 @@ def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
     return summary
 
 
+@dataclass(frozen=True)
+class _Finishing:
+    """What is left of a case once the networks are done: score, write, measure; travels to worker processes.
+
+    Attributes:
+        scorer: Way of scoring.
+        exporter: Writer of everything that shows the main score.
+        further: Writers of the maps of other sources, by source.
+    """
+
+    scorer: Scorer
+    exporter: Exporter
+    further: dict[str, Exporter]
+
+    def __call__(self, case: ReconstructedCase, known: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
+        """Entry of the summary, and the main score (z, y, x).
+
+        Args:
+            case: Case on the preprocessed grid.
+            known: Labels (z, y, x), −1 where nothing is known.
+        """
+        settings = self.exporter.settings
+        source = self.scorer.source(settings)
+        scores = self.scorer.scores(case, settings, [source, *self.further])
+        self.exporter.write(self.scorer.with_score(case, scores[source]))
+        for other, exporter in self.further.items():
+            exporter.write(self.scorer.with_score(case, scores[other]))
+        reconstruction = case.reconstruction
+        metrics = {} if reconstruction is None else reconstruction_report(case.image, reconstruction, known)
+        path = self.exporter.paths(case.identifier)[0]
+        return {"identifier": case.identifier, "map": path.name, "metrics": metrics}, scores[source]
+
+
 class _Report:
-    """Validates the cases of a run one by one."""
+    """Validates the cases of a run one after the other; what needs no device in the background."""
 
     def __init__(self, run: ValidationRun) -> None:
         self.run = run
         self.settings = score_settings(run.score)
         self.choice = ThresholdChoice()
         self.unlabelled = unlabelled_cases(run.preprocessed)
-        self.further = _further_scores(run.restorer, self.settings)
+        scorer = run.restorer.scorer
+        self.further = scorer.further(self.settings)
         kinds = ["map", "png", *(["reconstruction"] if run.save_reconstruction else [])]
         model = run.restorer.model
-        self.exporter = Exporter(run.output, kinds, model, self.settings)
-        self.further_exporters = {
+        further = {
             source: Exporter(run.output / source, ["map"], model, settings) for source, settings in self.further.items()
         }
         for source in self.further:
             (run.output / source).mkdir(exist_ok=True)
+        self.finishing = _Finishing(scorer, Exporter(run.output, kinds, model, self.settings), further)
+        self.entries: list[dict[str, Any]] = []
 
-    def validate(self, key: str) -> dict[str, Any]:
-        """Reconstruct, write, measure one case."""
+    def validate_all(self) -> list[dict[str, Any]]:
+        """Entries of the summary, in the order of the cases."""
+        keys = list(self.run.dataset.identifiers)
+        # A GPU would idle while maps are filtered and drawn; without one there is nothing to run beside.
+        processes = 0 if self.run.restorer.device.type == "cpu" else min(default_num_processes, len(keys))
+        waiting: deque[tuple[str, np.ndarray, Future]] = deque()
+        with worker_pool(processes) as pool:
+            for number, key in enumerate(tqdm(keys, desc="validation"), start=1):
+                case, known = self._reconstruct(key)
+                waiting.append((key, known, pool.submit(self.finishing, case, known)))
+                # Volumes wait in memory until they are finished; not too many of them.
+                while len(waiting) > processes:
+                    self._collect(*waiting.popleft())
+                if self.run.ranks > 1 and number < self.run.least_cases and number % CASES_PER_BARRIER == 0:
+                    dist.barrier()
+            while waiting:
+                self._collect(*waiting.popleft())
+        return self.entries
+
+    def _reconstruct(self, key: str) -> tuple[ReconstructedCase, np.ndarray]:
+        """A case after the networks, and what is known of its voxels: labels (z, y, x), −1 for nothing."""
         data, seg, _, properties = self.run.dataset.load_case(key)
         image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
-        case = score_prepared(self.run.restorer, key, (image, labels >= 0, properties), self.settings)
-        self.exporter.write(case)
-        for source, exporter in self.further_exporters.items():
-            score = self.run.restorer.anomaly_score(
-                image, case.reconstruction, case.foreground, properties, self.further[source], case.detection
-            )
-            exporter.write(replace(case, score=score))
+        case = reconstruct_prepared(self.run.restorer, key, (image, labels >= 0, properties))
         known = labels.astype(np.int16)
         ignore = self.run.label_manager.ignore_label
         if ignore is not None:
             # Neither healthy nor lesion: what nobody annotated counts for neither.
             known[known == ignore] = -1
-        self._choose(case, known)
-        reconstruction = case.reconstruction
-        metrics = {} if reconstruction is None else reconstruction_report(image, reconstruction, known)
-        return {"identifier": key, "map": self.exporter.paths(key)[0].name, "metrics": metrics}
+        return case, known
 
-    def _choose(self, case: ScoredCase, known: np.ndarray) -> None:
-        healthy = not self.run.labels_are_lesions or case.identifier in self.unlabelled
-        self.choice.add(case.identifier, case.score, known >= 0, None if healthy else known > 0)
-
-
-def _further_scores(restorer: Restorer, settings: ScoreSettings) -> dict[str, ScoreSettings]:
-    """What else a model that reconstructs and detects can score with, besides what ``settings`` say."""
-    if not (restorer.restoration.reconstructs and restorer.restoration.detects):
-        return {}
-    chosen = restorer.source(settings)
-    return {source: replace(settings, score_from=source) for source in SOURCES if source not in (AUTO, chosen)}
+    def _collect(self, key: str, known: np.ndarray, job: Future) -> None:
+        entry, score = job.result()
+        self.entries.append(entry)
+        healthy = not self.run.labels_are_lesions or key in self.unlabelled
+        self.choice.add(key, score, known >= 0, None if healthy else known > 0)
 
 
 def _evaluate(run: ValidationRun, folder: Path, cases: list[str]) -> dict[str, Any]:

@@ -9,6 +9,27 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class ReconstructedCase:
+    """A case on the preprocessed grid after the networks, before the score.
+
+    Attributes:
+        identifier: Identifier of the case.
+        image: Preprocessed image (C, z, y, x), z-score units where the plan normalises so.
+        reconstruction: Pseudo-healthy image (C, z, y, x), ``None`` of a model that detects without reconstructing.
+        foreground: Boolean mask (z, y, x) of what is not background.
+        properties: Mapping that nnU-Net stored when it preprocessed the case.
+        detection: Score of the networks themselves (z, y, x), ``None`` of a model that only reconstructs.
+    """
+
+    identifier: str
+    image: np.ndarray
+    reconstruction: np.ndarray | None
+    foreground: np.ndarray
+    properties: dict[str, Any]
+    detection: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class ScoredCase:
     """A case on the preprocessed grid, with what a model made of it.
 

@@ -1,4 +1,4 @@
-"""Raw images → what is written of them in their own geometry; preprocessing and writing in the background."""
+"""Raw images → what is written of them in their own geometry; all but the networks runs in the background."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
-from nnunet_uad.inference.case import ScoredCase
+from nnunet_uad.inference.case import ReconstructedCase, ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
+from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
 
 #: Image (C, z, y, x), foreground (z, y, x), properties.
@@ -102,6 +103,20 @@ def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
     return image, np.asarray(seg)[0] >= 0, properties
 
 
+def reconstruct_prepared(restorer: Restorer, identifier: str, prepared: Prepared) -> ReconstructedCase:
+    """Reconstruct a preprocessed case and let the model judge it, whichever it can: what needs the device.
+
+    Args:
+        restorer: Trained model.
+        identifier: Identifier of the case.
+        prepared: Case after nnU-Net's preprocessing.
+    """
+    image, foreground, properties = prepared
+    reconstruction = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
+    detection = restorer.detect(image) if restorer.restoration.detects else None
+    return ReconstructedCase(identifier, image, reconstruction, foreground, properties, detection)
+
+
 def score_prepared(restorer: Restorer, identifier: str, prepared: Prepared, settings: ScoreSettings) -> ScoredCase:
     """Reconstruct a preprocessed case, let the model judge it, whichever it can, and score it.
 
@@ -111,12 +126,18 @@ def score_prepared(restorer: Restorer, identifier: str, prepared: Prepared, sett
         prepared: Case after nnU-Net's preprocessing.
         settings: Settings of the score.
     """
-    image, foreground, properties = prepared
-    reconstruction = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
-    detection = restorer.detect(image) if restorer.restoration.detects else None
-    score = restorer.anomaly_score(image, reconstruction, foreground, properties, settings, detection)
-    spacing = restorer.model.spacing_of(properties)
-    return ScoredCase(identifier, image, reconstruction, foreground, score, spacing, properties, detection)
+    return restorer.scorer.scored(reconstruct_prepared(restorer, identifier, prepared), settings)
+
+
+def score_and_write(scorer: Scorer, writer: CaseWriter, case: ReconstructedCase) -> None:
+    """What is left of a case once the networks are done; needs no device.
+
+    Args:
+        scorer: Way of scoring.
+        writer: Writer of the case.
+        case: Case on the preprocessed grid.
+    """
+    writer.write(scorer.scored(case, writer.settings))
 
 
 def score_files(restorer: Restorer, files: Sequence[str | Path], settings: ScoreSettings | None = None) -> ScoredCase:
@@ -161,25 +182,26 @@ def predict_cases(
         exporter: Writer of the cases.
         cases: Files of every case, in the order of the channels.
         preprocessing_processes: Number of processes that preprocess; with 0 this one does it.
-        export_processes: Number of processes that write; with 0 this one does it.
+        export_processes: Number of processes that score and write; with 0 this one does it.
 
     Returns:
         Case → why it failed.
     """
     failed: dict[str, str] = {}
+    scorer = restorer.scorer
     with ExitStack() as stack:
-        preparing = stack.enter_context(_pool(preprocessing_processes))
-        writing = stack.enter_context(_pool(export_processes))
+        preparing = stack.enter_context(worker_pool(preprocessing_processes))
+        writing = stack.enter_context(worker_pool(export_processes))
         outstanding: deque[tuple[str, Future[None]]] = deque()
         jobs = _ahead(preparing, cases, restorer.model, preprocessing_processes + 1)
         for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
             try:
-                case = score_prepared(restorer, identifier, job.result(), exporter.settings)
+                case = reconstruct_prepared(restorer, identifier, job.result())
             except Exception as error:
                 # Whatever is wrong with one case, the others are finished; the caller lists it.
                 failed[identifier] = _in_words(error)
                 continue
-            outstanding.append((identifier, writing.submit(exporter.write, case)))
+            outstanding.append((identifier, writing.submit(score_and_write, scorer, exporter, case)))
             # Volumes wait in memory until they are written; not too many of them.
             while len(outstanding) > export_processes + 1:
                 _collect(outstanding.popleft(), failed)
@@ -210,7 +232,12 @@ def _in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
 
 
-def _pool(processes: int) -> Executor:
+def worker_pool(processes: int) -> Executor:
+    """Processes for work beside the networks.
+
+    Args:
+        processes: Number of processes; with 0 jobs run where they are submitted.
+    """
     if processes <= 0:
         return SameProcess()
     # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.

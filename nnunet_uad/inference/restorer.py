@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from nnunet_uad.common.channels import AUTO
+from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.inference.sliding_window import Window, reconstruct_volume
 from nnunet_uad.restoration.base import Restoration
-from nnunet_uad.scoring.score import anomaly_map, detection_map
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
 
@@ -69,14 +69,12 @@ class Restorer:
         Raises:
             ValueError: The model does not offer what the settings ask for.
         """
-        possible = {"detection": self.restoration.detects, "residual": self.restoration.reconstructs}
-        offered = [source for source, given in possible.items() if given]
-        if len(offered) == 2:
-            offered.append("product")
-        wanted = offered[0] if settings.score_from == AUTO else settings.score_from
-        if wanted not in offered:
-            raise ValueError(f"score_from={wanted} is not possible with this model, which offers {', '.join(offered)}.")
-        return wanted
+        return self.scorer.source(settings)
+
+    @property
+    def scorer(self) -> Scorer:
+        """How the model's cases are scored; needs no network and no device."""
+        return Scorer(self.model, self.restoration.reconstructs, self.restoration.detects)
 
     def _mean_over_networks(
         self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int
@@ -106,11 +104,5 @@ class Restorer:
             settings: Settings of the score.
             detection: Score (z, y, x) of a model that detects.
         """
-        source, spacing = self.source(settings), self.model.spacing_of(properties)
-        maps = []
-        if source != "residual" and detection is not None:
-            maps.append(detection_map(detection, foreground, spacing, settings))
-        if source != "detection" and reconstruction is not None:
-            names, axes = self.model.channel_names, self.model.axes
-            maps.append(anomaly_map(image, reconstruction, foreground, spacing, names, settings, axes))
-        return np.multiply(*maps) if source == "product" else maps[0]
+        case = ReconstructedCase("", image, reconstruction, foreground, properties, detection)
+        return self.scorer.scored(case, settings).score

@@ -47,7 +47,7 @@ def test_cases_without_locations_are_left_out_and_others_offer_only_theirs():
 
 def test_healthy_slices_are_those_without_labels_and_with_enough_foreground():
     rows = healthy_patches(_Volume(), (10, 10), (8, 8), least_foreground=56)["c"]
-    assert len(rows) == 5 * 56 and set(rows[:, 1]) == {1, 2, 3, 4, 5}
+    assert rows.dtype == np.int32 and len(rows) == 5 * 56 and set(rows[:, 1]) == {1, 2, 3, 4, 5}
     assert healthy_patches(_Volume(), (10, 10), (8, 8), least_foreground=57) == {}
 
 

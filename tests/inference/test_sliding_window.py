@@ -39,6 +39,14 @@ def test_a_pointwise_restorer_is_reproduced_at_any_size(plans, dataset_json, con
     assert capsys.readouterr().out == ""
 
 
+def test_mirrored_copies_of_a_network_in_half_precision_are_summed_in_single(plans, dataset_json):
+    """Eight copies of a number keep its last digit; nnU-Net adds up in the precision that the network returns."""
+    window = Window(ModelPlan(plans, plans.get_configuration("3d_tiny"), dataset_json), (0, 1, 2), torch.device("cpu"))
+    image = np.full((2, 8, 32, 32), 1 + 1 / 1024, np.float32)
+    out = reconstruct_volume(image, None, lambda x, _: (5 * x).half(), window)
+    assert np.abs(out - np.float32(np.float16(5 * image[0, 0, 0, 0]))).max() < 1e-5
+
+
 @pytest.mark.parametrize("configuration", ["2d_tiny", "3d_tiny"])
 def test_equal_to_nnunets_own_predictor(plans, dataset_json, configuration):
     """The same network, tiles and mirroring; nnU-Net sums in half precision."""

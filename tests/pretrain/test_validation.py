@@ -13,6 +13,7 @@ from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
 
 from nnunet_uad.data.cohort import UNLABELLED_FILE
 from nnunet_uad.inference.model import load_restorer
+from nnunet_uad.pretrain import validation
 from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
 
 
@@ -79,6 +80,7 @@ def run(dae_fold, tmp_path):
         labels_are_lesions=True,
         save_reconstruction=False,
         label_manager=SimpleNamespace(ignore_label=None, all_labels=[0, 1, 2]),
+        least_cases=1,
         rank=0,
         ranks=1,
         log=said.append,
@@ -145,6 +147,41 @@ def test_maps_that_cannot_be_evaluated_are_kept_and_the_reason_is_said(run, tmp_
     assert summary["anomaly"] == {} and summary["mean"]["MAE_foreground"] > 0
     assert len(said) == 1 and said[0].startswith("WARNING: the anomaly maps were not evaluated: ")
     assert (run.folder / "validation" / f"{tiny.LESION[2]}_map.nii.gz").exists()
+
+
+@pytest.mark.slow
+def test_processes_beside_the_gpu_write_the_same_to_the_last_bit(run, monkeypatch):
+    """Any other device than the CPU gets a pool: ``meta`` stands for it, the network stays where it is."""
+    cases = [tiny.LESION[2], tiny.LESION[3]]
+    dataset = type(run.dataset)(run.dataset.source_folder, cases)
+    alone = dataclasses.replace(run, dataset=dataset, least_cases=2)
+    pooled = dataclasses.replace(alone, folder=run.folder.with_name("pooled"))
+    monkeypatch.setattr("nnunet_uad.pretrain.validation.default_num_processes", 2)
+    expected = write_validation_report(alone)
+    restorer = SimpleNamespace(
+        **{name: getattr(run.restorer, name) for name in ("reconstruct", "restoration", "scorer", "model", "settings")},
+        device=torch.device("meta"),
+    )
+    assert write_validation_report(dataclasses.replace(pooled, restorer=restorer)) == expected
+    files = sorted(p.relative_to(run.folder) for p in run.folder.rglob("*") if p.is_file())
+    for file in files:
+        if file.name.endswith((".nii.gz", ".png")) or file.name == "anomaly_thresholds.json":
+            assert (pooled.folder / file).read_bytes() == (run.folder / file).read_bytes(), file
+    assert len(files) >= 6
+
+
+@pytest.mark.parametrize(("least", "barriers"), [(41, 2), (40, 1), (20, 0)])
+def test_ranks_wait_for_each_other_now_and_then(run, monkeypatch, least, barriers):
+    """After every 20 cases, but for the last one that all ranks have: as nnU-Net."""
+    reached = []
+    report = validation._Report(dataclasses.replace(run, ranks=2, least_cases=least))
+    monkeypatch.setattr(validation.dist, "barrier", lambda: reached.append(None))
+    monkeypatch.setattr(report.run.dataset, "identifiers", [str(k) for k in range(41)])
+    monkeypatch.setattr(report, "_reconstruct", lambda key: (None, None))
+    monkeypatch.setattr(report, "finishing", lambda case, known: ({}, None))
+    monkeypatch.setattr(report, "_collect", lambda *job: None)
+    report.validate_all()
+    assert len(reached) == barriers
 
 
 def test_a_rank_that_does_not_lead_writes_its_maps_and_no_summary(run, monkeypatch):

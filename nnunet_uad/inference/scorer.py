@@ -1,0 +1,107 @@
+"""What the networks said of a case → its anomaly score; travels to worker processes, without the networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from nnunet_uad.common.channels import AUTO
+from nnunet_uad.inference.case import ReconstructedCase, ScoredCase
+from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.scoring.score import anomaly_map, detection_map
+from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """How a model's cases are scored.
+
+    Attributes:
+        model: Plan of the model.
+        reconstructs: Whether the model reconstructs images.
+        detects: Whether the networks score images themselves.
+    """
+
+    model: ModelPlan
+    reconstructs: bool
+    detects: bool
+
+    def source(self, settings: ScoreSettings) -> str:
+        """What the score is made of: ``residual``, ``detection`` or ``product``.
+
+        Args:
+            settings: Settings of the score.
+
+        Raises:
+            ValueError: The model does not offer what the settings ask for.
+        """
+        possible = {"detection": self.detects, "residual": self.reconstructs}
+        offered = [source for source, given in possible.items() if given]
+        if len(offered) == 2:
+            offered.append("product")
+        wanted = offered[0] if settings.score_from == AUTO else settings.score_from
+        if wanted not in offered:
+            raise ValueError(f"score_from={wanted} is not possible with this model, which offers {', '.join(offered)}.")
+        return wanted
+
+    def further(self, settings: ScoreSettings) -> dict[str, ScoreSettings]:
+        """What else a model that reconstructs and detects can score with, by source.
+
+        Args:
+            settings: Settings of the main score.
+        """
+        if not (self.reconstructs and self.detects):
+            return {}
+        chosen = self.source(settings)
+        return {source: replace(settings, score_from=source) for source in SOURCES if source not in (AUTO, chosen)}
+
+    def scores(self, case: ReconstructedCase, settings: ScoreSettings, sources: Sequence[str]) -> dict[str, np.ndarray]:
+        """Maps (z, y, x) by source, at least 0, higher is more anomalous; what several need is filtered once.
+
+        Args:
+            case: Case on the preprocessed grid.
+            settings: Settings of the score; its source does not count.
+            sources: Names out of ``residual``, ``detection``, ``product``.
+        """
+        spacing = self.model.spacing_of(case.properties)
+        maps: dict[str, np.ndarray] = {}
+        if case.detection is not None and {"detection", "product"} & set(sources):
+            maps["detection"] = detection_map(case.detection, case.foreground, spacing, settings)
+        if case.reconstruction is not None and {"residual", "product"} & set(sources):
+            names, axes = self.model.channel_names, self.model.axes
+            maps["residual"] = anomaly_map(
+                case.image, case.reconstruction, case.foreground, spacing, names, settings, axes
+            )
+        if "product" in sources:
+            maps["product"] = np.multiply(maps["detection"], maps["residual"])
+        return {source: maps[source] for source in sources}
+
+    def scored(self, case: ReconstructedCase, settings: ScoreSettings) -> ScoredCase:
+        """The case with its score.
+
+        Args:
+            case: Case on the preprocessed grid.
+            settings: Settings of the score.
+        """
+        source = self.source(settings)
+        return self.with_score(case, self.scores(case, settings, [source])[source])
+
+    def with_score(self, case: ReconstructedCase, score: np.ndarray) -> ScoredCase:
+        """The case with a score that is known.
+
+        Args:
+            case: Case on the preprocessed grid.
+            score: Anomaly score (z, y, x).
+        """
+        return ScoredCase(
+            case.identifier,
+            case.image,
+            case.reconstruction,
+            case.foreground,
+            score,
+            self.model.spacing_of(case.properties),
+            case.properties,
+            case.detection,
+        )
