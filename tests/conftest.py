@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def tiny_dataset() -> Path:
     """The preprocessed tiny dataset (2d_tiny, 3d_tiny); returns its folder in nnUNet_preprocessed."""
     tiny.write_raw(Path(os.environ["nnUNet_raw"]))
-    tiny.plan_and_preprocess(991, tiny.DATASET)
+    tiny.plan_and_preprocess(991, tiny.DATASET, wanted=("2d_tiny", "3d_tiny"))
     return Path(os.environ["nnUNet_preprocessed"]) / tiny.DATASET
 
 

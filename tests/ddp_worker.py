@@ -1,9 +1,11 @@
-"""One rank of a two-process training on the CPU: ``python ddp_worker.py RANK STORE TRAINER``.
+"""One rank of two-process trainings on the CPU, one after the other: ``python ddp_worker.py RANK STORE TRAINER …``.
 
 nnU-Net's DDP is CUDA only; gloo and a DDP wrapper without device numbers stand in for NCCL, all else is the real path.
 """
 
+import json
 import sys
+from pathlib import Path
 
 import tiny
 import torch
@@ -12,19 +14,27 @@ from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as module
 from torch.nn.parallel import DistributedDataParallel
 
 
-def main(rank: int, store: str, name: str) -> None:
+def main(rank: int, store: str, *names: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
     module.DDP = lambda network, device_ids: DistributedDataParallel(network)
     torch.nn.SyncBatchNorm.convert_sync_batchnorm = staticmethod(lambda network: network)
+    found = {name: train(name) for name in names}
+    Path(f"{store}_{rank}.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+def train(name: str) -> dict[str, float]:
+    """Train; returns how many parameters are frozen, and the number that the rank draws after the training."""
     trainer = tiny.make_trainer(name)
     trainer.device, trainer.grad_scaler = torch.device("cpu"), None
     trainer.initialize()
     frozen = {n: p.detach().clone() for n, p in trainer.bare_network.named_parameters() if n.startswith("restorer.")}
     trainer.run_training()
+    # Before the validation, which draws the same on all ranks.
+    noise = torch.rand(1).item()
     after = dict(trainer.bare_network.named_parameters())
     if not all(torch.equal(value, after[name]) for name, value in frozen.items()):
         raise RuntimeError("the frozen restorer has changed")
-    print("frozen", len(frozen))
     flat = torch.cat([p.detach().flatten() for p in trainer.bare_network.parameters()])
     both = [torch.zeros_like(flat) for _ in range(2)]
     dist.all_gather(both, flat)
@@ -32,8 +42,7 @@ def main(rank: int, store: str, name: str) -> None:
         raise RuntimeError("the ranks ended with different weights")
     if "Pretrainer" in name:
         trainer.perform_actual_validation()
-    print("noise", torch.rand(1).item())
-    dist.destroy_process_group()
+    return {"frozen": len(frozen), "noise": noise}
 
 
 if __name__ == "__main__":

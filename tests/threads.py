@@ -34,6 +34,10 @@ class _Multiprocessing:
 
 def use_threads() -> None:
     """Replace the pools in the modules of nnU-Net that the stock commands pass through."""
+    lists = importlib.import_module("nnunetv2.utilities.utils")
+    assert lists.Pool == multiprocessing.Pool
+    # Twelve copies of this process, in every validation, to join names of files.
+    lists.Pool = ThreadPool
     for name in MODULES:
         module = importlib.import_module(name)
         assert module.multiprocessing is multiprocessing

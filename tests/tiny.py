@@ -66,7 +66,9 @@ def write_raw(root: Path, name: str = DATASET, labels: dict | None = None) -> Pa
     return folder
 
 
-def plan_and_preprocess(number: int, name: str, planner: str = "ExperimentPlanner") -> str:
+def plan_and_preprocess(
+    number: int, name: str, planner: str = "ExperimentPlanner", wanted: tuple[str, ...] = ("2d_tiny",)
+) -> str:
     """nnU-Net's planning, small configurations of ours, nnU-Net's preprocessing. Returns the plans' name."""
     from nnunetv2.experiment_planning.plan_and_preprocess_api import (
         extract_fingerprints,
@@ -88,7 +90,7 @@ def plan_and_preprocess(number: int, name: str, planner: str = "ExperimentPlanne
     for configuration, flags in small.items():
         arguments = ["small-plan", "-d", str(number), "-p", plans, *flags.split(), "--name", configuration]
         assert main(arguments) == 0
-    preprocess([number], plans, list(small), num_processes=[1, 1])
+    preprocess([number], plans, list(wanted), num_processes=[1] * len(wanted))
     splits = [
         {"train": [*HEALTHY, *LESION[:1]], "val": LESION[2:]},
         {"train": LESION[:2], "val": LESION[2:]},

@@ -102,9 +102,9 @@ class nnUNetTrainerResidual(FineTuneTrainer):
         Raises:
             ValueError: The configuration is one; says what to pretrain and to train instead.
         """
+        super().check_configuration(plans, configuration, fold)
         why = "its network reads a segmentation besides the image, which no restorer has learned"
         refuse_second_stage(plans, configuration, fold, why, [cls.restorer_pretrainer, cls.__name__])
-        super().check_configuration(plans, configuration, fold)
 
     # --- network --------------------------------------------------------------------------------
 

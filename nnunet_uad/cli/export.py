@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from shlex import quote
 
 from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_name, required_folder
 
@@ -54,5 +55,5 @@ def run(arguments: argparse.Namespace) -> int:
         raise FileNotFoundError(f"There is no model {model}. Models of {name}: {present}.")
     arguments.o.parent.mkdir(parents=True, exist_ok=True)
     write_stock_model(model, arguments.f, arguments.chk, arguments.o)
-    print(f"{arguments.o}: install it with nnUNetv2_install_pretrained_model_from_zip {arguments.o}")
+    print(f"{arguments.o}: install it with nnUNetv2_install_pretrained_model_from_zip {quote(str(arguments.o))}")
     return 0

@@ -80,17 +80,24 @@ class Workspace:
         name = self.trainer_name(trainer)
         return ModelFolder(self.results, self.dataset, name, self.plans, self.configuration).fold(fold)
 
+    @property
+    def plot_style(self) -> Path:
+        """Matplotlib's file of settings for the commands."""
+        return self.root / "logs" / "matplotlibrc"
+
     def environment(self) -> dict[str, str]:
         """Environment of the commands."""
-        processes = str(min(4, os.cpu_count() or 1))
+        cores = min(4, os.cpu_count() or 1)
         folders = {
             "nnUNet_raw": str(self.raw),
             "nnUNet_preprocessed": str(self.preprocessed),
             "nnUNet_results": str(self.results),
         }
         return {
-            "nnUNet_n_proc_DA": processes,
-            "nnUNet_def_n_proc": processes,
+            "nnUNet_n_proc_DA": str(cores),
+            # Each takes longer to import PyTorch than to write the few small cases.
+            "nnUNet_def_n_proc": str(max(1, cores // 2)),
+            "MATPLOTLIBRC": str(self.plot_style),
             **os.environ,
             # A folder of somebody else that cannot be imported must not stop the demo.
             **nnunet_environment(folders, shared_cores=True, keep_others=False),
@@ -118,6 +125,8 @@ def run_step(
     """
     logs = workspace.root / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    # nnU-Net draws progress.png, of 3000 x 5400 pixels, after every epoch; these epochs take seconds.
+    workspace.plot_style.write_text("figure.dpi: 40\n")
     log = logs / f"{title.replace(' ', '_').replace(',', '')}.log"
     shown = " ".join([*(f'{k}="{v}"' for k, v in (extra or {}).items()), Path(arguments[0]).name, *arguments[1:]])
     print(f"\n== {title}\n$ {shown}", flush=True)

@@ -14,6 +14,7 @@ from nnunet_uad.data.linked import link_preprocessed
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
 from nnunet_uad.demo.phantom import DATASET, write_dataset
 from nnunet_uad.demo.story import Workspace, run_step
+from nnunet_uad.training.cascade import first_stages, is_second_stage
 
 _SMALL_PLAN = [
     "-c",
@@ -24,10 +25,10 @@ _SMALL_PLAN = [
     "96",
     "96",
     "--features",
+    "8",
     "16",
     "32",
     "64",
-    "128",
     "--batch",
     "8",
     "--name",
@@ -96,6 +97,11 @@ def own_workspace(
         raise ValueError(
             f"{source / plans}.json has no configuration {configuration!r}; it has: {', '.join(available)} "
             "(nnunet_uad small-plan adds a small one)."
+        )
+    if is_second_stage(content, configuration):
+        raise ValueError(
+            f"{configuration} is the second stage of a cascade, which cannot be pretrained. Choose one of: "
+            f"{', '.join(first_stages(content, configuration))}."
         )
     identifier = resolved_configuration(content, configuration)["data_identifier"]
     cases = sorted(p.name[: -len(".pkl")] for p in (source / identifier).glob("*.pkl"))

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from nnunet_uad.common import nnunet
 from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Word, build, refuse_unknown
 from nnunet_uad.common.slugs import slug
+from nnunet_uad.training.cascade import first_stages, is_second_stage
 
 STAGES = ("preprocess", "pretrain", "train", "test")
 
@@ -270,10 +271,16 @@ def require_configuration(configurations: Mapping[str, Any], folder: Path, study
         study: Settings of the study.
 
     Raises:
-        ValueError: The configuration is none of them; names those that there are.
+        ValueError: The configuration is none of them, or the second stage of a cascade; names those that are possible.
     """
     hint = " Say in the study how to make it (small_plan), or choose one."
     nnunet.require_configuration(f"{study.plans} of {folder.name}", configurations, study.configuration, hint)
+    plans = {"configurations": configurations}
+    if is_second_stage(plans, study.configuration):
+        raise ValueError(
+            f"{study.configuration} is the second stage of a cascade: it reads what another configuration has "
+            f"predicted. A study trains one; choose one of: {', '.join(first_stages(plans, study.configuration))}."
+        )
 
 
 def output_folder(path: Path, study: Study) -> Path:

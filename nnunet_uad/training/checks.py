@@ -29,6 +29,12 @@ def check_results_folder(variable: str = "nnUNet_results") -> None:
             f"The environment variable {variable} is not set, so there is nowhere to write the training. "
             f"Set it: export {variable}=/path/to/{variable}  (nnunet_uad doctor checks all of them)"
         )
+    # Shells take off quotes and expand a tilde; where they do not, a folder of that very name would be made here.
+    if value[0] in "\"'~":
+        raise RuntimeError(
+            f"{variable}={value} begins with {value[0]}, which is no part of a path. Write the full path, without "
+            f"quotes in the value: export {variable}=/path/to/{variable}"
+        )
     folder = Path(value)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from nnunet_uad.common.bounds import Rate, SeedOrDrawn, ShareBelowOne, Weight
 from nnunet_uad.common.devices import device_in_words
 from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.nnunet import require_configuration
 from nnunet_uad.common.plan_settings import BLOCK, choose_settings
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, assignments, settings_to_json
 from nnunet_uad.data.splits import ensure_splits
@@ -97,7 +98,19 @@ class UADTrainer(nnUNetTrainer):
             plans: Content of the plans.
             configuration: Name of the configuration.
             fold: Fold that is to be trained.
+
+        Raises:
+            ValueError: The plans have no such configuration; names those that there are.
         """
+        where = f"{plans.get('plans_name', '')} of {plans.get('dataset_name', 'this dataset')}"
+        configurations = plans.get("configurations")
+        if not isinstance(configurations, dict):
+            raise ValueError(
+                f"The plans {where} hold no configurations, as those of nnU-Net v2 do. Plan again: "
+                "nnUNetv2_plan_and_preprocess -d DATASET"
+            )
+        hint = " Add a small one: nnunet_uad small-plan."
+        require_configuration(where, configurations, configuration, hint)
 
     # --- network and optimiser ------------------------------------------------------------------
 

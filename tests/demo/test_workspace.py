@@ -45,3 +45,17 @@ def test_phantoms_that_are_there_are_used(tmp_path, capsys):
 def test_unknown_configuration_is_refused(tiny_dataset, tmp_path, capsys):
     assert main(["demo", "--dataset", "991", "-c", "4d", "-o", str(tmp_path)]) == 1
     assert "has no configuration '4d'; it has: 2d" in capsys.readouterr().err
+
+
+def test_the_second_stage_of_a_cascade_is_refused_before_any_step(workplace, tmp_path, capsys):
+    path = workplace.source / "nnUNetPlans.json"
+    plans = json.loads(path.read_text())
+    plans["configurations"]["3d_cascade"] = {"inherits_from": "3d_tiny", "previous_stage": "3d_tiny"}
+    path.write_text(json.dumps(plans))
+    assert main(["demo", "--dataset", "991", "-c", "3d_cascade", "-o", str(tmp_path / "demo")]) == 1
+    assert (
+        "second stage of a cascade, which cannot be pretrained. Choose one of: 3d_tiny, 2d" in capsys.readouterr().err
+    )
+    study = workplace.write(configuration="3d_cascade")
+    assert main(["study", "plan", str(study)]) == 1
+    assert "3d_cascade is the second stage of a cascade" in capsys.readouterr().err

@@ -43,9 +43,10 @@ def test_pretrainers(tiny_dataset, results, method, configuration):
 
 
 def test_vae_encoder_and_residual(tiny_dataset, results, tmp_path, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_settings", "sampling=anywhere")
+    # Mirrored eight times in 3D; test_pretrainers has mirroring.
+    monkeypatch.setenv("nnUNet_uad_settings", "sampling=anywhere mirroring=false")
     pretrain("VAE", "3d_tiny")
-    monkeypatch.delenv("nnUNet_uad_settings")
+    monkeypatch.setenv("nnUNet_uad_settings", "mirroring=false")
     fold = fine_tune("nnUNetTrainerVAEPretrained", "3d_tiny", tmp_path / "a")
     share = json.loads((fold / "transfer.json").read_text())["share"]
     assert share["encoder"] == 1.0 and share["decoder"] == 0.0
@@ -53,7 +54,7 @@ def test_vae_encoder_and_residual(tiny_dataset, results, tmp_path, monkeypatch):
     assert json.loads((fold / "restorer.json").read_text())["trainer"] == f"nnUNetPretrainerVAE{LENGTH}"
 
 
-def test_patch_gan_and_its_score(tiny_dataset, results, tmp_path):
+def test_patch_gan_and_its_score(tiny_dataset, results, tmp_path, monkeypatch):
     from nnunet_uad.cli.main import main
 
     source = pretrain("PatchGAN", "2d_tiny")
@@ -66,6 +67,7 @@ def test_patch_gan_and_its_score(tiny_dataset, results, tmp_path):
         maps[score] = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / score / "test_map.nii.gz")))
     # Exact where nothing is resampled: the tiny slices have the plan's spacing.
     assert np.allclose(maps["product"], maps["detection"] * maps["residual"], atol=1e-3)
+    monkeypatch.setenv("nnUNet_uad_settings", "mirroring=false")
     fold = fine_tune("nnUNetTrainerPatchGANScore", "2d_tiny", tmp_path / "out")
     before = torch.load(source / "checkpoint_final.pth", weights_only=True)["network_weights"]
     after = torch.load(fold / "checkpoint_final.pth", weights_only=True)["network_weights"]
@@ -87,7 +89,8 @@ def test_tile_wise_pretraining_and_auxiliary_reconstruction(tiny_dataset, result
     export_and_predict_without_the_plugin(f"{name}{LENGTH}", tmp_path, monkeypatch)
 
 
-def test_auxiliary_reconstruction_from_scratch_in_3d(tiny_dataset, results, tmp_path):
+def test_auxiliary_reconstruction_from_scratch_in_3d(tiny_dataset, results, tmp_path, monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_settings", "mirroring=false")
     fine_tune("nnUNetTrainerAuxReconstruction", "3d_tiny", tmp_path / "out")
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,39 +16,56 @@ from nnunet_uad.weights.safe_file import read_pretrained
 WORKER = Path(__file__).parents[1] / "ddp_worker.py"
 
 
-@pytest.mark.parametrize(
-    "trainer",
-    [
-        "nnUNetPretrainerDAE_1epochs_2iters",
-        "nnUNetPretrainerDDPM_1epochs_2iters",
-        "nnUNetPretrainerAnoVAEGAN_1epochs_2iters",
-        "nnUNetTrainerAuxReconstruction_1epochs_2iters",
-        "nnUNetTrainerDAEPretrained_1epochs_2iters",
-        "nnUNetTrainerDiffusionResidual_1epochs_2iters",
-    ],
-)
-def test_two_processes(dae_fold, ddpm_fold, results, monkeypatch, tmp_path, trainer):
-    monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
-    monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
+TRAINERS = [
+    "nnUNetPretrainerDAE_1epochs_2iters",
+    "nnUNetPretrainerDDPM_1epochs_2iters",
+    "nnUNetPretrainerAnoVAEGAN_1epochs_2iters",
+    "nnUNetTrainerAuxReconstruction_1epochs_2iters",
+    "nnUNetTrainerDAEPretrained_1epochs_2iters",
+    "nnUNetTrainerDiffusionResidual_1epochs_2iters",
+]
+
+
+@pytest.fixture(scope="module")
+def two_processes(dae_fold, ddpm_fold, tmp_path_factory):
+    """One pair of processes, which take longer to start than to train, for all trainers.
+
+    Returns:
+        The results' folder; for each of the two, trainer → what it found.
+    """
+    folder = tmp_path_factory.mktemp("distributed")
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "nnUNet_results": str(folder / "results"),
+        "nnUNet_uad_pretrained": str(dae_fold / "pretrained.safetensors"),
+        "nnUNet_uad_restorer": str(ddpm_fold / "pretrained.safetensors"),
+    }
     ranks = [
         subprocess.Popen(
-            [sys.executable, WORKER, str(rank), tmp_path / "store", trainer],
+            [sys.executable, WORKER, str(rank), folder / "store", *TRAINERS],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env=environment,
         )
         for rank in range(2)
     ]
-    outputs = [process.communicate()[0] for process in ranks]
+    with ThreadPoolExecutor(2) as pool:
+        outputs = list(pool.map(lambda process: process.communicate()[0], ranks))
     assert [process.returncode for process in ranks] == [0, 0], "\n".join(outputs)
+    return folder / "results", [json.loads((folder / f"store_{rank}.json").read_text()) for rank in range(2)]
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_two_processes(two_processes, monkeypatch, trainer):
+    results, found = two_processes
+    monkeypatch.setenv("nnUNet_results", str(results))
     fold = tiny.fold_folder(trainer)
     assert (fold / "checkpoint_final.pth").exists()
     # The ranks must not corrupt their patches with the same noise.
-    drawn = [line for text in outputs for line in text.splitlines() if line.startswith("noise")]
-    assert len(set(drawn)) == 2
-    if "Residual" in trainer:
-        assert all("frozen 0" not in text and "frozen" in text for text in outputs)
+    assert found[0][trainer]["noise"] != found[1][trainer]["noise"]
+    assert all((rank[trainer]["frozen"] > 0) == ("Residual" in trainer) for rank in found)
     if "Pretrainer" in trainer:
         _, record = read_pretrained(fold / "pretrained.safetensors")
         assert record.epochs_trained == 1

@@ -58,13 +58,13 @@ def test_exported_alone_it_predicts_the_same_bit_for_bit(ddpm_fold, results, tmp
         num_processes=1,
         folds=(0,),
     )
-    before = [predict(name, tmp_path / run, probabilities=True, processes=1) for run in ("a", "b")]
+    before = [predict(name, tmp_path / run, probabilities=True) for run in ("a", "b")]
     export_pretrained_model(tiny.DATASET, str(tmp_path / "model.zip"), ("2d_tiny",), name, "nnUNetPlans", (0,))
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "elsewhere"))
     (tmp_path / "elsewhere").mkdir()
     install_model_from_zip_file(str(tmp_path / "model.zip"))
     assert not list((tmp_path / "elsewhere").rglob("*.safetensors"))
-    after = predict(name, tmp_path / "after", probabilities=True, processes=1)
+    after = predict(name, tmp_path / "after", probabilities=True)
     assert np.array_equal(before[0], before[1]) and np.array_equal(before[0], after)
     probabilities = [np.load(tmp_path / run / "test.npz")["probabilities"] for run in ("a", "b", "after")]
     assert np.array_equal(probabilities[0], probabilities[1]) and np.array_equal(probabilities[0], probabilities[2])

@@ -10,10 +10,13 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
+import studies
 import torch
 import yaml
 
 from nnunet_uad.cli.main import main
+from nnunet_uad.common.slugs import slug
 from nnunet_uad.study.layout import Layout
 
 COMMAND = [str(Path(sys.executable).with_name("nnunet_uad")), "study", "run"]
@@ -28,43 +31,54 @@ def wait_for(condition, process):
         time.sleep(0.05)
 
 
-def test_a_study_survives_a_power_cut(workplace, capsys):
-    trainers = {"DAE": "nnUNetTrainerDAEPretrained"}
+@pytest.fixture
+def awkward_workplace(tiny_dataset, tmp_path, monkeypatch):
+    """In a folder whose name means something to shells, to YAML and to Snakemake."""
+    return studies.make_workplace(tiny_dataset, tmp_path / "a {b} 'c' \"d\" %s: #é", monkeypatch)
+
+
+def test_a_study_survives_a_power_cut(awkward_workplace, capsys):
+    workplace, arm = awkward_workplace, "去噪 {自编码器}"
+    trainers = {arm: "nnUNetTrainerDAEPretrained"}
     length = {"epochs": 10, "iterations": 2}
     path = workplace.write(trainers=trainers, budgets=["2s"], draws=1, fine_tuning=length, resources=THREADS)
     log = (workplace.folder / "run.log").open("w")
     run = subprocess.Popen([*COMMAND, str(path), "--cores", "2"], stdout=log, stderr=log)
     folder = workplace.folder / "study"
-    models = folder / "models" / "DAE"
-    wait_for(lambda: list(models.rglob("checkpoint_latest.pth")), run)
-    (checkpoint,) = models.rglob("checkpoint_latest.pth")
+    models, cell = folder / "models" / slug(arm), f"{slug(arm)}/fold0_2s_draw0"
+    # Not one that is being written, in a hidden folder.
+    pattern = "*/*/fold_*/checkpoint_latest.pth"
+    wait_for(lambda: list(models.glob(pattern)), run)
+    (checkpoint,) = models.glob(pattern)
     everything = [psutil.Process(run.pid), *psutil.Process(run.pid).children(recursive=True)]
     for process in everything:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     run.wait()
     assert not checkpoint.with_name("checkpoint_final.pth").exists()
-    done = torch.load(checkpoint, weights_only=True)["current_epoch"]
+    latest = torch.load(checkpoint, weights_only=True)
+    done = latest["current_epoch"]
     finished = {p: p.stat().st_mtime_ns for p in (folder / "pretrained").glob("*.json")}
     again = subprocess.run([*COMMAND, str(path), "--cores", "2"], capture_output=True, text=True)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "train: 1 of 1 finished" in again.stdout and "Report: nnunet_uad report" in again.stdout
     layout = Layout(folder)
     assert len(finished) == 1 and {p: p.stat().st_mtime_ns for p in finished} == finished
-    log_text = layout.log("train", "DAE/fold0_2s_draw0").read_text()
+    log_text = layout.log("train", cell).read_text()
     assert log_text.count("$ nnUNet_raw") == 2 and log_text.count("--c\n") == 1
     final = torch.load(checkpoint.with_name("checkpoint_final.pth"), weights_only=True)
-    assert 0 < done < 10 == final["current_epoch"]
-    training = json.loads(layout.trained("DAE/fold0_2s_draw0").read_text())
+    assert 0 < done < 10 == final["current_epoch"] == len(final["logging"]["train_losses"])
+    assert final["logging"]["train_losses"][:done] == latest["logging"]["train_losses"]
+    training = json.loads(layout.trained(cell).read_text())
     assert training["reports"]["transfer"]["share"]["encoder"] == 1 and training["seconds"] > 0
-    rows = json.loads(layout.scores("DAE/fold0_2s_draw0", layout.plan["dataset"]).read_text())["rows"]
+    rows = json.loads(layout.scores(cell, layout.plan["dataset"]).read_text())["rows"]
     assert [r["case"] for r in rows] == layout.plan["folds"][0]["val"]
     # Nothing left to do: no job is started.
     once_more = subprocess.run([*COMMAND, str(path), "--cores", "2"], capture_output=True, text=True)
     assert once_more.returncode == 0 and "Nothing to be done" in once_more.stdout + once_more.stderr
     capsys.readouterr()
     assert main(["report", str(path), "-o", str(workplace.folder / "report")]) == 0
-    assert "DAE reaches a mean Dice of" in (workplace.folder / "report" / "index.html").read_text()
+    assert f"{arm} reaches a mean Dice of" in (workplace.folder / "report" / "index.html").read_text()
 
 
 SUBMIT = """#!{python}

@@ -115,8 +115,10 @@ def test_corruption_stays_inside_the_foreground_and_within_its_range(shape):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("configuration", ["2d_tiny", "3d_tiny"])
-def test_the_stock_commands(tiny_dataset, results, tmp_path, configuration):
-    """Train, continue, validate; fine-tune and append residuals from those weights; predict."""
+def test_the_stock_commands(tiny_dataset, results, tmp_path, monkeypatch, configuration):
+    """Train, continue, validate; fine-tune and append residuals from those weights; predict. In 2D with mirroring."""
+    if configuration == "3d_tiny":
+        monkeypatch.setenv("nnUNet_uad_settings", "mirroring=false")
     pretrained = tiny.run_training(f"nnUNetPretrainerGenesis{stock.LENGTH}", configuration)
     for flags in ({"continue_training": True}, {"only_run_validation": True}):
         shutil.rmtree(pretrained / "validation")

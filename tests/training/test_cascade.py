@@ -59,3 +59,18 @@ def test_named_weights_of_the_first_stage_start_the_second(cascade, tiny_dataset
     trainer.before_training()
     stem, own = (next(t.bare_network.parameters()).detach() for t in (trainer, pretrained))
     assert stem.shape[1] == own.shape[1] + 2 and torch.equal(stem[:, :2], own) and not stem[:, 2:].any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda plans: plans.pop("configurations"), "hold no configurations, as those of nnU-Net v2 do"),
+        (lambda plans: plans["configurations"].pop("2d_tiny"), "have no configuration '2d_tiny'; they have: 2d"),
+    ],
+)
+def test_plans_without_the_configuration_are_told_in_words(tiny_dataset, results, change, message):
+    plans = json.loads((tiny_dataset / "nnUNetPlans.json").read_text())
+    change(plans)
+    with pytest.raises(ValueError, match=message):
+        plugin.nnUNetTrainerFromScratch(plans, "2d_tiny", 0, {}, torch.device("cpu"))
+    assert not list(results.iterdir())

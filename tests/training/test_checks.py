@@ -32,6 +32,10 @@ def test_results_folder_must_be_set_and_writable(tmp_path, monkeypatch):
     monkeypatch.setenv("nnUNet_results", str(tmp_path / "file"))
     with pytest.raises(RuntimeError, match="cannot be written"):
         check_results_folder()
+    for value in (f'"{tmp_path}"', "~/results"):
+        monkeypatch.setenv("nnUNet_results", value)
+        with pytest.raises(RuntimeError, match="is no part of a path"):
+            check_results_folder()
     monkeypatch.delenv("nnUNet_results")
     with pytest.raises(RuntimeError, match="nnUNet_results is not set.*export nnUNet_results"):
         check_results_folder()
