@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +83,29 @@ class FineTuneTrainer(UADTrainer):
         )
         path, why = locate_pretrained(query)
         return read_weights(path), why
+
+    def check_pretrained_weights_flag(self, named: str) -> None:
+        """A trainer that finds its own weights refuses nnU-Net's flag, whose file would be loaded and overwritten.
+
+        Args:
+            named: File that the flag names.
+
+        Raises:
+            ValueError: This trainer starts from a pretrainer's weights; names the variable to use instead.
+        """
+        if getattr(self, "pretrainer", None):
+            raise ValueError(
+                f"{type(self).__name__} starts from the weights of {self.pretrainer}, which would replace those of "
+                f"-pretrained_weights {named}. To start from that file: {WEIGHTS_VARIABLE}={shlex.quote(named)} "
+                "nnUNetv2_train … without -pretrained_weights."
+            )
+        if getattr(self, "restorer_pretrainer", None):
+            raise ValueError(
+                f"{type(self).__name__} holds a frozen network beside the one that segments, so nnU-Net's "
+                f"-pretrained_weights {named} fits neither. For pretrained weights and a restorer use a trainer "
+                "…Pretrained…Residual."
+            )
+        super().check_pretrained_weights_flag(named)
 
     def warnings_about(self, record: PretrainRecord, what: str) -> list[str]:
         """What makes scores of this training too good, or its start too bad.

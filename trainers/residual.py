@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 import numpy as np
-import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import nn
@@ -25,6 +24,7 @@ from nnunet_uad.restoration.frozen import weights_hash
 from nnunet_uad.restoration.residual_channels import build_residual_network
 from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer, trainers_from_rows
 from nnunet_uad.training.cascade import refuse_second_stage
+from nnunet_uad.weights.checkpoint import Checkpoint
 from nnunet_uad.weights.names import RESTORER_VARIABLE
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
@@ -163,12 +163,18 @@ class nnUNetTrainerResidual(FineTuneTrainer):
             # The restorer's drawings stay out of the compiled network, and with them its network.
             self.bare_network.restorer.network.compile()
 
-    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
-        """As nnU-Net; the checkpoint says which restorer its network holds."""
-        if not self.was_initialized:
-            stored = torch.load(filename_or_checkpoint, map_location="cpu", weights_only=True)
-            self._describe(stored["init_args"]["plans"][BLOCK]["restorer"])
-        super().load_checkpoint(filename_or_checkpoint)
+    def prepare_for(self, stored: Checkpoint) -> None:
+        """The checkpoint says which restorer its network holds.
+
+        Raises:
+            ValueError: It does not say so; names the file.
+        """
+        description = stored.run.get("restorer")
+        if not isinstance(description, dict):
+            raise ValueError(
+                f"{stored.path} does not say which restorer its network holds: written by another trainer."
+            )
+        self._describe(description)
 
     def _run_information(self) -> dict[str, Any]:
         return {**super()._run_information(), "restorer": _described(self.plans_manager.plans)}

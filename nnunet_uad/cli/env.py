@@ -11,12 +11,20 @@ from __future__ import annotations
 import argparse
 import os
 
-from nnunet_uad.common.trainer_folders import VARIABLE, plugin_first
+from nnunet_uad.common.trainer_folders import VARIABLE, defined_elsewhere, plugin_first, plugin_last
+from nnunet_uad.methods import PRETRAINERS, TRAINERS
 
 _LINES = {
     "bash": 'export {name}="{value}"',
     "fish": 'set -gx {name} "{value}"',
     "powershell": '$Env:{name} = "{value}"',
+}
+#: Per shell, what a character becomes between double quotes, so that it means itself there. PowerShell takes
+#: typographic quotes for quotes, and reads what it is piped line by line.
+_ESCAPES = {
+    "bash": str.maketrans({c: f"\\{c}" for c in '\\"$`'}),
+    "fish": str.maketrans({c: f"\\{c}" for c in '\\"$'}),
+    "powershell": str.maketrans({c: f"`{c}" for c in '`"$“”„'} | {"\n": "`n", "\r": "`r"}),
 }
 
 
@@ -26,8 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def export_line(shell: str, current: str) -> str:
-    """The assignment for ``shell``, keeping the folders in ``current`` (the variable's value) behind the plugin's."""
-    return _LINES[shell].format(name=VARIABLE, value=plugin_first(current))
+    """The assignment, quoted so that the shell takes every character as it is.
+
+    Args:
+        shell: Name of the shell: ``bash``, ``fish`` or ``powershell``.
+        current: Value of the variable, whose folders are kept.
+    """
+    # Behind the others, as one adds to a path; before them where one would take the place of our trainers.
+    join = plugin_first if defined_elsewhere(*PRETRAINERS, *TRAINERS) else plugin_last
+    return _LINES[shell].format(name=VARIABLE, value=join(current).translate(_ESCAPES[shell]))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ SUBCOMMANDS = {
     "small-plan": "small_plan",
     "preprocess": "preprocess",
     "transfer": "transfer",
+    "check-checkpoint": "check_checkpoint",
     "predict": "predict",
     "append-residuals": "append_residuals",
     "evaluate": "evaluate",
@@ -42,6 +43,7 @@ _HELP = {
     "report": "write the page and tables of a study",
     "export": "write a fine-tuned model as a plain nnU-Net that needs no plugin",
     "transfer": "show what a weight file would give to a network",
+    "check-checkpoint": "say whether weight files are safe to read, without running anything in them",
     "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",
 }
 

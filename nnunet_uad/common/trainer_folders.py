@@ -24,20 +24,34 @@ def plugin_first(current: str) -> str:
     return os.pathsep.join([str(PLUGIN_FOLDER), *_others(current)])
 
 
+def plugin_last(current: str) -> str:
+    """The value of ``nnUNet_extTrainer`` with this plugin's folder behind others; a value that has it stays as it is.
+
+    Args:
+        current: Present value of the variable.
+
+    Example:
+        >>> plugin_last("/mine") == os.pathsep.join(["/mine", str(PLUGIN_FOLDER)])
+        True
+    """
+    folders = [folder for folder in current.split(os.pathsep) if folder.strip()]
+    return os.pathsep.join(folders if any(map(_is_plugin, folders)) else [*folders, str(PLUGIN_FOLDER)])
+
+
 def other_folders() -> list[str]:
     """The folders in the variable that are not this plugin's."""
     return _others(os.environ.get(VARIABLE, ""))
 
 
-def defined_elsewhere(name: str) -> Path | None:
-    """The first file in another folder of the variable that defines a class of that name, by its text.
+def defined_elsewhere(*names: str) -> Path | None:
+    """The first file in another folder of the variable that defines a class of one of the names, by its text.
 
     Nothing is imported: a file of others may fail to.
 
     Args:
-        name: Full name of a trainer.
+        names: Full names of trainers.
     """
-    line = re.compile(rf"^\s*class\s+{re.escape(name)}\b", re.MULTILINE)
+    line = re.compile(rf"^\s*class\s+(?:{'|'.join(map(re.escape, names))})\b", re.MULTILINE)
     for folder in map(Path, other_folders()):
         for path in sorted(folder.rglob("*.py")) if folder.is_dir() else []:
             if line.search(path.read_text(encoding="utf-8", errors="replace")):

@@ -9,6 +9,7 @@ import SimpleITK
 
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.nnunet_files import load_dataset_json
+from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.demo.story import FINE_TUNED, PRETRAINER, SCRATCH, Workspace
 from nnunet_uad.metrics.bootstrap import mean_interval
 from nnunet_uad.metrics.curves import Curve, average_precision
@@ -117,7 +118,7 @@ def outcome_picture(workspace: Workspace, path: Path) -> str:
             axis.contour(mask[rows, columns] > 0, levels=[0.5], colors=["#ff5a3c"], linewidths=1.5)
         axis.set_title(title, fontsize=11)
         axis.axis("off")
-    figure.suptitle(f"{case}, slice {z}", fontsize=9, color="0.4", y=0.03)
+    figure.suptitle(f"{plain_text(case)}, slice {z}", fontsize=9, color="0.4", y=0.03)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +12,8 @@ import numpy as np
 import SimpleITK
 from tqdm import tqdm
 
-from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.csv_files import write_csv_file
+from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.data.image_files import channels_in, images_in, maps_in, read_image, read_on_grid
 from nnunet_uad.data.probability_files import lesion_probability, probabilities_in
@@ -157,12 +157,8 @@ def write_evaluation(summary: dict[str, Any], path: Path) -> Path:
                 group = {name: value} if not isinstance(value, dict) else value
                 kind = name.removeprefix("masks/") if isinstance(value, dict) else ""
                 rows += [(score, case["identifier"], kind, k, v, None, None) for k, v in group.items()]
-    table = path.with_suffix(".csv")
-    with atomic_path(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(["score", "case", "mask", "metric", "value", "low_95", "high_95"])
-        writer.writerows(["" if v is None else v for v in row] for row in rows)
-    return table
+    columns = ("score", "case", "mask", "metric", "value", "low_95", "high_95")
+    return write_csv_file(path.with_suffix(".csv"), columns, rows)
 
 
 def _rows(score: str, case: str, mask: str, group: dict[str, dict[str, Any]]) -> list[tuple]:

@@ -16,13 +16,13 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet import CHECKPOINT, PLUGIN_FOLDER, ModelFolder
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
-from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.common.schema import build
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.methods import PRETRAINER_PREFIX, PRETRAINERS, trainer_class
 from nnunet_uad.training import variants
+from nnunet_uad.weights.checkpoint import MODEL, Checkpoint, read_checkpoint
 from nnunet_uad.weights.names import FILE_NAME
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import read_record
@@ -175,7 +175,7 @@ def load_restorer(
 
     Raises:
         ValueError: The model is no pretrainer, one that neither reconstructs nor scores images, or was trained by a
-            newer version of this package.
+            newer version of this package; or a checkpoint would run code, is damaged or does not fit.
         FileNotFoundError: There is no such model, or a fold lacks the checkpoint; names what there is.
         RuntimeError: The device is not there.
 
@@ -191,10 +191,10 @@ def load_restorer(
     require_device(str(device))
     dataset_json = load_dataset_json(folder / "dataset.json", RESTORE)
     plans = PlansManager(load_plans(folder / "plans.json", RESTORE))
-    loaded = [torch.load(f / checkpoint, map_location="cpu", weights_only=True) for f in chosen]
-    configuration = plans.get_configuration(loaded[0]["init_args"]["configuration"])
-    run = loaded[0]["init_args"]["plans"][BLOCK]
-    settings = stored_settings(pretrainer.settings_class, run["settings"])
+    loaded = [_read_fold(f / checkpoint) for f in chosen]
+    configuration = plans.get_configuration(loaded[0].arguments["configuration"])
+    run = loaded[0].run
+    settings = stored_settings(pretrainer.settings_class, dict(run["settings"]))
     configuration = pretrainer.adapt_configuration(settings, configuration)
     restoration = pretrainer.make_task(settings, configuration).restoration
     if restoration is None:
@@ -204,19 +204,32 @@ def load_restorer(
         )
     plan = ModelPlan(plans, configuration, dataset_json)
     networks = []
-    for content in loaded:
+    for stored in loaded:
         network = pretrainer.make_network(settings, configuration, len(plan.channel_names))
-        network.load_state_dict(content["network_weights"])
+        stored.refuse_other_network(network)
+        network.load_state_dict(stored.weights)
         networks.append(pretrainer.restoring(network).to(device).eval())
     return Restorer(
         networks=networks,
         restoration=restoration,
         model=plan,
-        mirror_axes=loaded[0].get("inference_allowed_mirroring_axes") if mirroring else None,
+        mirror_axes=loaded[0].content.get("inference_allowed_mirroring_axes") if mirroring else None,
         device=torch.device(device),
         seed=run["seed"] if seed is None else seed,
         settings=settings,
     )
+
+
+def _read_fold(path: Path) -> Checkpoint:
+    stored = read_checkpoint(path, MODEL)
+    lacking = [key for key in ("settings", "seed") if key not in stored.run]
+    if lacking:
+        raise ValueError(
+            f"{path} says nothing of the {' and '.join(lacking)} of its training, which every pretrainer of this "
+            "package stores: it was written by another trainer or altered."
+        )
+    stored.refuse_other_configuration(ModelFolder.from_path(path.parents[1]).configuration)
+    return stored
 
 
 def training_records(folds: Sequence[Path]) -> list[PretrainRecord]:

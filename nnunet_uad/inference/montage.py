@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.plain_text import plain_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,7 +70,8 @@ def _figure(case: ScoredCase, channel: int, name: str, threshold: float | None) 
     for axis in axes.flat:
         axis.set_axis_off()
     outline = "" if threshold is None else f"   cyan: score at least {threshold:.3g}"
-    figure.suptitle(f"{case.identifier}   {name}   map 0 to {top:.3g}{outline}", color="white", fontsize=10, y=0.995)
+    names = plain_text(f"{case.identifier}   {name}")
+    figure.suptitle(f"{names}   map 0 to {top:.3g}{outline}", color="white", fontsize=10, y=0.995)
     figure.tight_layout(pad=0.3, rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
     return figure
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from contextlib import redirect_stdout
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import torch
 
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.data.image_files import ENDINGS
+from nnunet_uad.weights.checkpoint import MODEL, no_code, read_checkpoint
 
 
 def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, device: str) -> Any:
@@ -29,16 +31,36 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
 
     Raises:
         RuntimeError: The device is not there.
+        FileNotFoundError: The fold lacks the checkpoint.
+        ValueError: The checkpoint would run code, is damaged or does not fit the model's plans; names the file.
     """
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     require_device(device)
     load_plans(model / "plans.json", RESTORE)
     load_dataset_json(model / "dataset.json", RESTORE)
-    with redirect_stdout(io.StringIO()):
-        predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
+    # nnU-Net would unpickle whatever the file holds: it is checked before, and read without code again.
+    stored = read_checkpoint(model / f"fold_{fold}" / checkpoint, MODEL)
+    stored.refuse_other_configuration(ModelFolder.from_path(model).configuration)
+    predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
+    with redirect_stdout(io.StringIO()), no_code(), _told(stored.path):
         predictor.initialize_from_trained_model_folder(str(model), (fold,), checkpoint)
     return predictor
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Weights that do not fit are told with the file's name, without PyTorch's list of every tensor."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "loading state_dict" not in str(error):
+            raise
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise ValueError(
+            f"{path} does not hold the weights of its model's network: {' '.join(lines[1:2])[:300]} It was altered, or "
+            "written with other plans; repeat the training."
+        ) from error
 
 
 def segment(predictor: Any, images: Sequence[Path], output: Path) -> np.ndarray:

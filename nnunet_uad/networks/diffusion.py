@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 from torch.nn import functional
 
+from nnunet_uad.networks.from_plans import network_from_plans
 from nnunet_uad.networks.recipe import PlanRecipe
 
 #: Channels per level as multiples of the width (Behrendt et al., MIDL 2024: 1, 2, 2).
@@ -257,9 +257,7 @@ class ConditionEncoder(nn.Module):
     def __init__(self, architecture: tuple[str, dict[str, Any], tuple[str, ...]], channels: int, width: int) -> None:
         super().__init__()
         name, arguments, requires_import = architecture
-        network = get_network_from_plans(
-            name, arguments, requires_import, channels, channels, allow_init=True, deep_supervision=False
-        )
+        network = network_from_plans(name, arguments, requires_import, channels, channels, deep_supervision=False)
         self.encoder = network.encoder
         self.project = nn.Linear(self.encoder.output_channels[-1], width)
 

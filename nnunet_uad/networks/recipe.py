@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
+
+from nnunet_uad.networks.from_plans import network_from_plans
 
 
 class Recipe(Protocol):
@@ -64,13 +65,12 @@ class PlanRecipe:
 
     def build(self) -> nn.Module:
         """The network: (B, channels, *spatial) → (B, outputs, *spatial)."""
-        network = get_network_from_plans(
+        network = network_from_plans(
             self.name,
             self.arguments,
             self.requires_import,
             self.channels,
             self.outputs or self.channels,
-            allow_init=True,
             deep_supervision=False,
         )
         return without_unused_heads(network)

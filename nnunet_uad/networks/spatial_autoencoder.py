@@ -12,10 +12,11 @@ import torch
 from dynamic_network_architectures.building_blocks.helper import get_matching_convtransp
 from dynamic_network_architectures.building_blocks.simple_conv_blocks import StackedConvBlocks
 from dynamic_network_architectures.initialization.weight_init import InitWeights_He
-from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 from torch.nn import functional
+
+from nnunet_uad.networks.from_plans import network_from_plans
 
 #: Positions per axis of the code (Baur et al.: 16 x 16), at most this share of the image's.
 CODE_SIZE, LARGEST_SHARE = 16, 0.25
@@ -118,9 +119,7 @@ class SpatialAutoencoder(nn.Module):
     def __init__(self, recipe: AutoencoderRecipe) -> None:
         super().__init__()
         self.recipe = recipe
-        plan = get_network_from_plans(
-            recipe.name, recipe.arguments, recipe.requires_import, recipe.channels, 1, allow_init=True
-        )
+        plan = network_from_plans(recipe.name, recipe.arguments, recipe.requires_import, recipe.channels, 1)
         self.encoder = plan.encoder
         convolution = self.encoder.conv_op
         outputs = recipe.code_channels * (2 if recipe.variational else 1)

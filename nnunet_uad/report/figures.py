@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from typing import TYPE_CHECKING, Any
 
+from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis
@@ -45,7 +47,7 @@ def efficiency_figure(results: Results, analysis: Analysis, dataset: str) -> str
         y = [c.score for c in rows]
         low = [max(0.0, c.score - c.interval.low) if c.interval else 0.0 for c in rows]
         high = [max(0.0, c.interval.high - c.score) if c.interval else 0.0 for c in rows]
-        axis.errorbar(x, y, [low, high], label=arm, capsize=2, elinewidth=0.9, **style(index))
+        axis.errorbar(x, y, [low, high], label=plain_text(arm), capsize=2, elinewidth=0.9, **style(index))
     axis.set_xscale("log")
     axis.set_xticks([results.amount(b.text) for b in results.budgets], [b.words for b in results.budgets], fontsize=9)
     axis.minorticks_off()
@@ -70,7 +72,8 @@ def reliability_figure(results: Results, dataset: str) -> str:
             group = results.groups.get((dataset, budget.text, arm))
             if group is not None and "reliability" in group.counts:
                 predicted, observed, _ = reliability_curve(group.counts["reliability"])
-                axis.plot(predicted, observed, label=arm, **{**style(index), "markersize": 3.5, "linewidth": 1.2})
+                look = {**style(index), "markersize": 3.5, "linewidth": 1.2}
+                axis.plot(predicted, observed, label=plain_text(arm), **look)
         axis.set_title(budget.words, fontsize=10, color=_INK)
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1)
@@ -130,4 +133,4 @@ def _svg(figure: Figure, label: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = text.replace(_INK, "currentColor")
     text = re.sub(r'\swidth="[\d.]+pt"\s', " ", re.sub(r'\sheight="[\d.]+pt"\s', " ", text, count=1), count=1)
-    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
+    return text.replace("<svg ", f'<svg role="img" aria-label="{html.escape(label)}" ', 1)

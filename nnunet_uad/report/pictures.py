@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.data.image_files import ending_of, read_image
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis
@@ -142,7 +143,7 @@ def _png(image: np.ndarray, truth: np.ndarray, masks: dict[str, np.ndarray]) -> 
         if mask is not None and mask[index][window].any():
             colour = TRUTH if title == "ground truth" else PREDICTION
             axis.contour(mask[index][window], [0.5], colors=colour, linewidths=1.2)
-        axis.set_title(title, color="white", fontsize=9)
+        axis.set_title(plain_text(title), color="white", fontsize=9)
         axis.set_axis_off()
     figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.05 / height))
     buffer = io.BytesIO()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.csv_files import write_csv_file
 from nnunet_uad.metrics import segmentation
 from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import FALSE_POSITIVES, LESION_RECALL, PRIMARY
@@ -220,14 +218,13 @@ def _ends(interval: Interval | None) -> tuple[Any, Any]:
 
 
 def write_csv(table: Table, folder: Path) -> Path:
-    """Write the CSV of a table; gaps are empty cells, an amount beyond the curve is ``inf``."""
-    path = folder / f"{table.name}.csv"
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.writer(handle)
-        writer.writerow(table.raw_columns)
-        writer.writerows([_raw(v) for v in row] for row in table.raw_rows)
-    return path
+    """Write the CSV of a table; gaps are empty cells, an amount beyond the curve is ``inf``.
 
+    Args:
+        table: Table to write.
+        folder: Folder to write into.
 
-def _raw(value: Any) -> Any:
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+    Returns:
+        The file.
+    """
+    return write_csv_file(folder / f"{table.name}.csv", table.raw_columns, table.raw_rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.csv_files import write_csv_file
 from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.metrics import segmentation
 from nnunet_uad.metrics.bootstrap import intervals
 from nnunet_uad.metrics.metric import ReportedMetric
@@ -113,13 +114,7 @@ def _numbers(means: Mapping[str, float | None], metrics: Sequence[ReportedMetric
 def write_summary(summary: dict[str, Any], rows: Sequence[dict[str, Any]], folder: Path) -> None:
     """``robustness.csv`` (a line per prediction), ``robustness.json``, ``robustness.md``, ``robustness.png``."""
     columns = (*NAMES, *(metric.key for metric in segmentation.CASE_METRICS))
-    with (
-        atomic_path(folder / "robustness.csv") as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as handle,
-    ):
-        writer = csv.DictWriter(handle, columns, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv_file(folder / "robustness.csv", columns, ([row.get(name) for name in columns] for row in rows))
     write_json(folder / "robustness.json", summary)
     with atomic_path(folder / "robustness.md") as temporary:
         temporary.write_text(table(summary) + "\n", encoding="utf-8")
@@ -151,7 +146,7 @@ def plot(rows: Sequence[dict[str, Any]], trainers: Sequence[str], path: Path) ->
                 styles[index % len(styles)],
                 marker="o",
                 markersize=3,
-                label=trainer.removeprefix("nnUNetTrainer"),
+                label=plain_text(trainer.removeprefix("nnUNetTrainer")),
             )
         panel.set_title(artefact, fontsize=10)
         panel.grid(alpha=0.3)

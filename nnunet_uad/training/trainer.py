@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,10 @@ from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, assignments,
 from nnunet_uad.data.splits import ensure_splits
 from nnunet_uad.training.carried_names import refuse_unknown_names
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
+from nnunet_uad.training.nnunet_flags import pretrained_weights_flag
 from nnunet_uad.training.schedule import WarmupPolySchedule
+from nnunet_uad.weights.checkpoint import TRAINING, Checkpoint, no_code, read_checkpoint
+from nnunet_uad.weights.tensors import is_finite
 
 
 @dataclass(frozen=True)
@@ -126,10 +130,26 @@ class UADTrainer(nnUNetTrainer):
 
         Raises:
             RuntimeError: The device is not there.
+            ValueError: nnU-Net's ``-pretrained_weights`` names a file that would run code or is damaged, or the trainer
+                has weights of its own.
         """
+        named = pretrained_weights_flag()
+        if named is not None:
+            self.check_pretrained_weights_flag(named)
         torch.manual_seed(self.seed)
         with device_in_words(self.device.type):
             super().initialize()
+
+    def check_pretrained_weights_flag(self, named: str) -> None:
+        """Check the file of nnU-Net's ``-pretrained_weights`` before nnU-Net unpickles it.
+
+        Args:
+            named: File that the flag names.
+
+        Raises:
+            ValueError: The file would run code, is damaged or holds no weights.
+        """
+        read_checkpoint(named)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Optimiser groups, each with its ``peak_lr``; one group unless a stage overrides this."""
@@ -236,13 +256,43 @@ class UADTrainer(nnUNetTrainer):
         self.lr_scheduler.step(self.current_epoch + self._iteration / self.num_iterations_per_epoch)
         self._iteration += 1
 
+    def on_train_epoch_end(self, train_outputs: list[dict]) -> None:
+        """As nnU-Net; an epoch without a single finite loss ends the training.
+
+        Raises:
+            RuntimeError: The training has diverged; names the checkpoint to go back to.
+        """
+        losses = [np.asarray(out["loss"]) for out in train_outputs]
+        if losses and not np.isfinite(losses).any():
+            raise RuntimeError(
+                self._diverged(f"all {len(losses)} losses of epoch {self.current_epoch} are NaN or infinite")
+            )
+        super().on_train_epoch_end(train_outputs)
+
+    def _diverged(self, found: str) -> str:
+        kept = [p for p in sorted(Path(self.output_folder).glob("checkpoint_*.pth")) if p.is_file()]
+        return (
+            f"The training has diverged: {found}. Nothing was written since the last checkpoint "
+            + (f"({', '.join(p.name for p in kept)} in {self.output_folder})" if kept else "(there is none yet)")
+            + f". Start anew with a lower learning_rate (now {self.initial_lr:g}): "
+            f'{SETTINGS_VARIABLE}="learning_rate={self.initial_lr / 10:g}" nnUNetv2_train …; if it diverges again, '
+            "look for extreme values in the images."
+        )
+
     # --- checkpoints ----------------------------------------------------------------------------
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint, written atomically and free of NumPy scalars.
 
         Without them ``torch.load(weights_only=True)`` accepts the file: nobody has to unpickle our weights.
+
+        Raises:
+            RuntimeError: A weight is NaN or infinite; what was written before is kept.
         """
+        if self.local_rank == 0 and not self.disable_checkpointing:
+            spoilt = [n for n, p in self.bare_network.named_parameters() if not is_finite(p.detach())]
+            if spoilt:
+                raise RuntimeError(self._diverged(f"{spoilt[0]} holds NaN or infinite numbers"))
         logging = self.logger.local_logger.my_fantastic_logging
         for key, values in logging.items():
             logging[key] = _to_python(values)
@@ -257,11 +307,47 @@ class UADTrainer(nnUNetTrainer):
             super().save_checkpoint(str(temporary))
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
-        """As nnU-Net; remembers the settings and the seed that the run was started with."""
-        super().load_checkpoint(filename_or_checkpoint)
-        stored = self.my_init_kwargs["plans"].get(BLOCK, {})
-        self._stored_settings = stored.get("settings")
-        self.seed = stored.get("seed", self.seed)
+        """As nnU-Net, but the file is checked first and runs no code; remembers the run's settings and seed.
+
+        Raises:
+            ValueError: The file is no whole checkpoint of this trainer's network and fold; names it and what is wrong.
+        """
+        stored = read_checkpoint(filename_or_checkpoint, TRAINING)
+        self._refuse_other_training(stored)
+        if not self.was_initialized:
+            self.prepare_for(stored)
+            self.initialize()
+        stored.refuse_other_network(self.bare_network)
+        with stored.unfit_is_told(), no_code():
+            super().load_checkpoint(filename_or_checkpoint)
+        self._stored_settings = stored.run.get("settings")
+        self.seed = stored.run.get("seed", self.seed)
+
+    def prepare_for(self, stored: Checkpoint) -> None:
+        """What a trainer must know of a checkpoint before it builds its network; nothing unless a trainer says so.
+
+        Args:
+            stored: Checkpoint that is about to be loaded.
+        """
+
+    def _refuse_other_training(self, stored: Checkpoint) -> None:
+        epoch = stored.content["current_epoch"]
+        if stored.fold not in ("", str(self.fold)):
+            raise ValueError(
+                f"{stored.path} was trained on fold {stored.fold}, but this is fold {self.fold}: its validation cases "
+                "are not those of this fold. Continue or validate the fold that it belongs to."
+            )
+        if not 0 <= epoch <= self.num_epochs:
+            raise ValueError(
+                f"{stored.path}: current_epoch expects 0 to {self.num_epochs}, the length of {type(self).__name__}, "
+                f"found {epoch}."
+            )
+        if epoch < self.num_epochs:
+            stored.refuse_spoilt_optimizer()
+        if stored.trainer != type(self).__name__:
+            self.print_to_log_file(
+                f"WARNING: {stored.path} was written by {stored.trainer}, not {type(self).__name__}."
+            )
 
     def _run_information(self) -> dict[str, Any]:
         return {"settings": settings_to_json(self.settings), "seed": self.seed}

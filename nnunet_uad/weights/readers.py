@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.nnunet import channel_names, resolved_configuration
+from nnunet_uad.common.schema import Word, build
+from nnunet_uad.weights.checkpoint import Checkpoint, read_checkpoint
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import read_pretrained
-
-# The function that rebuilds a NumPy scalar; NumPy 1 and 2 keep it in differently named modules.
-_NUMPY_SCALAR = np.float64(0).__reduce__()[0]
-# nnU-Net's checkpoints hold logged NumPy scalars; rebuilding those runs no foreign code.
-_SAFE_GLOBALS = [
-    (_NUMPY_SCALAR, "numpy._core.multiarray.scalar"),
-    (_NUMPY_SCALAR, "numpy.core.multiarray.scalar"),
-    np.dtype,
-    *(type(np.dtype(t)) for t in (np.float16, np.float32, np.float64, np.int32, np.int64, np.bool_)),
-]
 
 
 @dataclass(frozen=True)
@@ -37,6 +27,13 @@ class SourceWeights:
         record: Record of the pretraining, ``None`` for files that others wrote.
         channel_names: Names of the input channels in their order, empty if unknown.
         configuration: nnU-Net configuration that the weights belong to, empty if unknown.
+        normalization: Normalisation scheme of nnU-Net, per channel; empty if unknown.
+        spacing: Edge length of a voxel, mm, per axis of the patch; empty if unknown.
+        trainer: Full name of the trainer that wrote the file, empty if unknown.
+        dataset: Full name of the dataset that was trained on, empty if unknown.
+        fold: Number of the fold that was trained, or ``all``; empty if unknown.
+        plans: Name of the plans, empty if unknown.
+        epoch: Length of the training when the file was written, epochs; ``None`` if unknown.
     """
 
     path: Path
@@ -45,6 +42,41 @@ class SourceWeights:
     record: PretrainRecord | None = None
     channel_names: tuple[str, ...] = ()
     configuration: str = ""
+    normalization: tuple[str, ...] = ()
+    spacing: tuple[float, ...] = ()
+    trainer: str = ""
+    dataset: str = ""
+    fold: str = ""
+    plans: str = ""
+    epoch: int | None = None
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """What a configuration of plans, nnU-Net's or nnssl's, says of the images that a network saw."""
+
+    spacing: tuple[float, ...] | None = ()
+    normalization_schemes: tuple[str, ...] | None = ()
+
+    def __post_init__(self) -> None:
+        if any(not s > 0 for s in self.spacing or ()):
+            raise ValueError(f"spacing expects lengths > 0 in mm, found {list(self.spacing or ())}.")
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    """What a ``dataset.json`` says of the channels."""
+
+    channel_names: dict[str, Word] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _AdaptationPlan:
+    """Where nnssl's networks keep encoder and stem, and what they were pretrained with."""
+
+    key_to_encoder: str | None = None
+    key_to_stem: str | None = None
+    pretrain_plan: dict[str, Any] = field(default_factory=dict)
 
 
 def read_weights(path: str | Path) -> SourceWeights:
@@ -55,7 +87,8 @@ def read_weights(path: str | Path) -> SourceWeights:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is truncated, of an unknown kind, or a pickle that would have to run code.
+        ValueError: The file is empty, truncated, of an unknown kind, or a pickle that would have to run code; its
+            tensors are no weights, or not finite; what it says of itself is of a wrong type. Names the file.
 
     Example:
         >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
@@ -76,50 +109,104 @@ def read_weights(path: str | Path) -> SourceWeights:
         return _read_torch(path)
     if header:
         tensors, record = read_pretrained(path)
-        if record is None:
-            return SourceWeights(path, "safetensors", tensors)
-        return SourceWeights(path, "nnunet_uad", tensors, record, record.channel_names, record.configuration)
+        return SourceWeights(path, "safetensors", tensors) if record is None else _of_record(path, tensors, record)
     raise ValueError(
         f"{path} is neither a safetensors file nor a PyTorch checkpoint (it starts with {magic!r}). Expected "
         "pretrained.safetensors of a pretrainer, a checkpoint_*.pth of nnU-Net or a checkpoint of nnssl."
     )
 
 
+def _of_record(path: Path, tensors: dict[str, torch.Tensor], record: PretrainRecord) -> SourceWeights:
+    return SourceWeights(
+        path,
+        "nnunet_uad",
+        tensors,
+        record,
+        record.channel_names,
+        record.configuration,
+        record.normalization,
+        record.spacing,
+        record.trainer,
+        record.dataset,
+        record.fold,
+        record.plans,
+        record.epochs_trained,
+    )
+
+
 def _read_torch(path: Path) -> SourceWeights:
-    try:
-        # An open file: given a path, torch.load would judge by the ending.
-        with torch.serialization.safe_globals(_SAFE_GLOBALS), path.open("rb") as handle:
-            content = torch.load(handle, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path} is a pickle that would have to run code to be read, which is refused: {_first_line(error)}. "
-            "Use the pretrained.safetensors beside it, or a checkpoint saved by nnU-Net or nnssl themselves."
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a PyTorch checkpoint; it may be truncated: {_first_line(error)}. Copy it "
-            "again or repeat the training that wrote it."
-        ) from error
-    if not isinstance(content, Mapping) or not isinstance(content.get("network_weights"), Mapping):
-        keys = ", ".join(map(str, content)) if isinstance(content, Mapping) else type(content).__name__
-        raise ValueError(f"{path} holds no 'network_weights' (found: {keys[:200]}): no nnU-Net checkpoint.")
-    weights = {_plain_name(name): tensor for name, tensor in content["network_weights"].items()}
-    if "nnssl_adaptation_plan" in content and "init_args" not in content:
-        return SourceWeights(path, "nnssl", _rename_nnssl(weights, content["nnssl_adaptation_plan"]))
-    arguments = content.get("init_args", {})
-    dataset_json = arguments.get("dataset_json", {})
+    checkpoint = read_checkpoint(path)
+    weights = {_plain_name(name): tensor for name, tensor in checkpoint.weights.items()}
+    # First: nnssl writes the arguments of its trainer, too, in a form of its own.
+    if "nnssl_adaptation_plan" in checkpoint.content:
+        return _of_nnssl(checkpoint, weights)
+    return _of_nnunet(checkpoint, weights)
+
+
+def _of_nnunet(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> SourceWeights:
+    path, arguments = checkpoint.path, checkpoint.arguments
+    dataset = build(_Dataset, _named(arguments.get("dataset_json", {})), f"{path}: dataset_json", ignore_unknown=True)
+    name = arguments.get("configuration", "")
     return SourceWeights(
         path,
         "nnunet",
         weights,
-        channel_names=channel_names(dataset_json) if "channel_names" in dataset_json else (),
-        configuration=str(arguments.get("configuration", "")),
+        None,
+        channel_names({"channel_names": dataset.channel_names}),
+        name,
+        *_seen(path, checkpoint.plans, name),
+        trainer=checkpoint.trainer,
+        dataset=str(checkpoint.plans.get("dataset_name", "")),
+        fold=checkpoint.fold,
+        plans=str(checkpoint.plans.get("plans_name", "")),
+        epoch=checkpoint.content.get("current_epoch"),
     )
 
 
-def _rename_nnssl(weights: Mapping[str, torch.Tensor], plan: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def _of_nnssl(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> SourceWeights:
+    path = checkpoint.path
+    where = f"{path}: nnssl_adaptation_plan"
+    plan = build(_AdaptationPlan, _named(checkpoint.content["nnssl_adaptation_plan"]), where, ignore_unknown=True)
+    configurations = plan.pretrain_plan.get("configurations")
+    # nnssl keeps the one configuration that it trained with.
+    name = next(iter(configurations)) if isinstance(configurations, dict) and len(configurations) == 1 else ""
+    return SourceWeights(
+        path,
+        "nnssl",
+        _rename_nnssl(weights, plan),
+        None,
+        (),
+        name,
+        *_seen(path, plan.pretrain_plan, name),
+        trainer=checkpoint.trainer,
+        dataset=str(plan.pretrain_plan.get("dataset_name", "")),
+        fold=checkpoint.fold,
+        plans=str(plan.pretrain_plan.get("plans_name", "")),
+        epoch=checkpoint.content.get("current_epoch"),
+    )
+
+
+def _seen(path: Path, plans: Mapping[str, Any], name: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Normalisation and spacing of a configuration of plans; empty where the plans do not hold it."""
+    configurations = plans.get("configurations")
+    if not isinstance(configurations, Mapping) or name not in configurations:
+        return (), ()
+    try:
+        content = resolved_configuration(plans, name)
+    except (KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"{path}: its plans have no usable configuration {name!r} ({error!r}).") from error
+    seen = build(_Configuration, content, f"{path}: plans: configuration {name}", ignore_unknown=True)
+    return seen.normalization_schemes or (), seen.spacing or ()
+
+
+def _named(content: Mapping[Any, Any]) -> dict[str, Any]:
+    """Keys as JSON has them: the file may hold numbers."""
+    return {str(key): value for key, value in content.items()}
+
+
+def _rename_nnssl(weights: Mapping[str, torch.Tensor], plan: _AdaptationPlan) -> dict[str, torch.Tensor]:
     """Nnssl says where encoder and stem lie in its weights; give them the names of nnU-Net's networks."""
-    targets = {plan.get("key_to_encoder"): "encoder.stages", plan.get("key_to_stem"): "encoder.stem"}
+    targets = {plan.key_to_encoder: "encoder.stages", plan.key_to_stem: "encoder.stem"}
     renamed = dict(weights)
     for prefix, target in targets.items():
         # PlainConvUNet's stem is its first stage: its key lies inside the encoder's and needs no name of its own.
@@ -136,7 +223,3 @@ def _plain_name(name: str) -> str:
     for prefix in ("module.", "_orig_mod."):
         name = name.removeprefix(prefix)
     return name
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,26 @@ class PretrainRecord:
     restorer: dict[str, Any] = field(default_factory=dict)
     format: int = RECORD_FORMAT
 
+    def __post_init__(self) -> None:
+        """Refuse what no training has.
+
+        Raises:
+            ValueError: Lists of different lengths, or numbers out of range; names the field.
+        """
+        channels, axes = len(self.channel_names), len(self.patch_size)
+        faults = {
+            "channel_names expects a name per channel, at least one": channels < 1 or not all(self.channel_names),
+            f"normalization expects {channels} entries, one per channel": len(self.normalization) != channels,
+            "patch_size expects 2 or 3 lengths >= 1": axes not in (2, 3) or min(self.patch_size) < 1,
+            f"spacing expects {axes} lengths > 0 in mm": len(self.spacing) != axes or not _all_positive(self.spacing),
+            "num_epochs expects >= 1": self.num_epochs < 1,
+            "epochs_trained expects >= 0": self.epochs_trained < 0,
+            "iterations_per_epoch expects >= 1": self.iterations_per_epoch < 1,
+        }
+        for fault, there in faults.items():
+            if there:
+                raise ValueError(f"{fault}, found {getattr(self, fault.split()[0])!r}.")
+
     @property
     def dimension(self) -> int:
         """Number of axes: 2 or 3."""
@@ -80,19 +101,37 @@ class PretrainRecord:
     def from_json(cls, text: str) -> PretrainRecord:
         """Read a record back.
 
+        Args:
+            text: JSON text.
+
         Raises:
-            ValueError: No JSON object, missing fields, values of a wrong type, or a record of a newer format.
+            ValueError: No JSON object, missing fields, values of a wrong type, length or range, or a record of a newer
+                format.
         """
         try:
-            content = json.loads(text)
-        except json.JSONDecodeError as error:
+            content = json.loads(text, parse_constant=_no_number)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"The pretraining record is not valid JSON: {error}.") from error
-        if not isinstance(content, dict) or content.get("format", 0) > RECORD_FORMAT:
+        found = content.get("format", 0) if isinstance(content, dict) else None
+        if type(found) is not int:
             raise ValueError(
-                f"The pretraining record has format {content.get('format') if isinstance(content, dict) else '?'}; "
-                f"this version reads up to {RECORD_FORMAT}. Update: pip install -U nnunet_uad"
+                f"The pretraining record expects keys with values and a format, found {str(content)[:80]}."
+            )
+        if found > RECORD_FORMAT:
+            raise ValueError(
+                f"The pretraining record has format {found}; this version reads up to {RECORD_FORMAT}. "
+                "Update: pip install -U nnunet_uad"
             )
         try:
             return build(cls, content, "record", ignore_unknown=True)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"The pretraining record is incomplete or damaged: {error}") from error
+
+
+def _all_positive(lengths: tuple[float, ...]) -> bool:
+    return all(0 < length < math.inf for length in lengths)
+
+
+def _no_number(name: str) -> None:
+    """Python's JSON knows NaN and Infinity; no field of a record may be one."""
+    raise ValueError(f"{name} is no number")

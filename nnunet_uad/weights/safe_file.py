@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 
 from nnunet_uad.common.files import atomic_path
 from nnunet_uad.weights.names import FILE_NAME
 from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.tensors import check_tensors
 
 __all__ = ["FILE_NAME", "canonical_tensors", "read_pretrained", "read_record", "write_pretrained"]
 
@@ -58,19 +61,14 @@ def read_pretrained(path: str | Path) -> tuple[dict[str, torch.Tensor], Pretrain
         Tensors of any shape by name, on the CPU, and the record, ``None`` for a safetensors file that is not ours.
 
     Raises:
-        ValueError: The file is truncated or no safetensors file, or its record cannot be read.
+        ValueError: The file is truncated or no safetensors file, its tensors are no weights or not finite, or its
+            record cannot be read; names the file.
     """
-    try:
-        with safe_open(path, framework="pt", device="cpu") as handle:
-            metadata = handle.metadata() or {}
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ValueError(
-            f"{path} is not a readable safetensors file ({error}). It may be truncated or renamed; copy it again "
-            "or repeat the pretraining that wrote it (--c finishes an interrupted one)."
-        ) from error
-    record = PretrainRecord.from_json(metadata[HEADER_KEY]) if HEADER_KEY in metadata else None
-    return tensors, record
+    with _opened(path) as handle:
+        metadata = handle.metadata() or {}
+        tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118
+    check_tensors(Path(path), tensors)
+    return tensors, _record(path, metadata) if HEADER_KEY in metadata else None
 
 
 def read_record(path: str | Path) -> PretrainRecord:
@@ -88,11 +86,31 @@ def read_record(path: str | Path) -> PretrainRecord:
         >>> record.method, record.channel_names, record.spacing
         ('DAE', ('FLAIR', 'T1'), (2.0, 2.0))
     """
-    try:
-        with safe_open(path, framework="pt", device="cpu") as handle:
-            metadata = handle.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(f"{path} is not a readable safetensors file ({error}).") from error
+    with _opened(path) as handle:
+        metadata = handle.metadata() or {}
     if HEADER_KEY not in metadata:
         raise ValueError(f"{path} carries no pretraining record, so nobody knows which cases it has seen.")
-    return PretrainRecord.from_json(metadata[HEADER_KEY])
+    return _record(path, metadata)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    """A safetensors file; what is wrong with it, in its header or its tensors, is told with its name."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as handle:
+            yield handle
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        # Of damaged headers the library raises anything: SafetensorError, KeyError, RuntimeError …
+        raise ValueError(
+            f"{path} is not a readable safetensors file ({error}). It may be truncated or renamed; copy it again "
+            "or repeat the pretraining that wrote it (--c finishes an interrupted one)."
+        ) from error
+
+
+def _record(path: str | Path, metadata: Mapping[str, str]) -> PretrainRecord:
+    try:
+        return PretrainRecord.from_json(metadata[HEADER_KEY])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error

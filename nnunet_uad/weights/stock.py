@@ -20,6 +20,7 @@ from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plan
 from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.methods import PRETRAINER_PREFIX, STOCK_TRAINER
 from nnunet_uad.networks.reconstruction_branch import stock_weights
+from nnunet_uad.weights.checkpoint import MODEL, read_checkpoint
 
 
 def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target: Path) -> Path:
@@ -36,7 +37,7 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
 
     Raises:
         FileNotFoundError: A fold lacks the checkpoint.
-        ValueError: The network is not the plan's own.
+        ValueError: The network is not the plan's own, or a checkpoint would run code or is damaged.
     """
     if model.name.startswith(PRETRAINER_PREFIX):
         raise ValueError(
@@ -52,7 +53,7 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
     inside = dataclasses.replace(ModelFolder.from_path(model), results=Path(), trainer=STOCK_TRAINER)
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for fold in folds:
-            content = torch.load(model / f"fold_{fold}" / checkpoint, map_location="cpu", weights_only=True)
+            content = read_checkpoint(model / f"fold_{fold}" / checkpoint, MODEL).content
             buffer = io.BytesIO()
             torch.save(_stock_checkpoint(content, plans, dataset_json, model.name), buffer)
             archive.writestr(str(inside.fold(fold) / CHECKPOINT), buffer.getvalue())

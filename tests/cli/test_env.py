@@ -10,7 +10,7 @@ from nnunet_uad.common.nnunet import PLUGIN_FOLDER
 
 def test_other_folders_are_kept_and_ours_is_named_once():
     assert export_line("bash", "") == f'export nnUNet_extTrainer="{PLUGIN_FOLDER}"'
-    both = os.pathsep.join([str(PLUGIN_FOLDER), "/mine"])
+    both = os.pathsep.join(["/mine", str(PLUGIN_FOLDER)])
     assert export_line("bash", "/mine") == f'export nnUNet_extTrainer="{both}"'
     assert export_line("bash", both) == f'export nnUNet_extTrainer="{both}"'
 
@@ -26,5 +26,5 @@ def test_eval_in_a_shell_sets_the_variable():
     line = f'eval "$({sys.executable} -m nnunet_uad env)"; printf %s "$nnUNet_extTrainer"'
     environment = {**os.environ, "nnUNet_extTrainer": "/mine"}
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == os.pathsep.join([str(PLUGIN_FOLDER), "/mine"])
+    assert done.stdout == os.pathsep.join(["/mine", str(PLUGIN_FOLDER)])
     assert done.stderr == ""
