@@ -88,7 +88,7 @@ def test_other_forms_train_and_are_rebuilt(restorer_file, monkeypatch, setting):
         ({"spacing": (5.0, 5.0)}, "spacing: expected about 2 x 2 mm, found 5 x 5 mm"),
         ({"normalization": ("CTNormalization",) * 2}, "normalisation: expected ZScoreNormalization"),
         ({"channel_names": ("T1", "FLAIR")}, "channels: expected FLAIR, T1 in this order, found T1, FLAIR"),
-        ({"patch_size": (8, 32, 32)}, "dimension: expected 2D, found 3D"),
+        ({"patch_size": (8, 32, 32), "spacing": (3.0, 2.0, 2.0)}, "dimension: expected 2D, found 3D"),
         ({"method": "DAE"}, "method: expected DDPM, found DAE"),
         ({"restorer": {}}, "without the description of a restorer, as earlier versions"),
     ],
