@@ -1,5 +1,7 @@
 """A pretraining record for tests."""
 
+import os
+
 from nnunet_uad.weights.record import PretrainRecord
 
 
@@ -28,3 +30,13 @@ def make_record(**changes):
         "versions": {"torch": "2"},
     }
     return PretrainRecord(**{**values, **changes})
+
+
+class Malicious:
+    """What makes a folder when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)

@@ -13,6 +13,7 @@ from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.methods import FINE_TUNED, PRETRAINER_PREFIX
 from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.transfer import places
 
 # Spacings further apart than this factor on any axis change what a filter sees.
 SPACING_TOLERANCE = 1.25
@@ -72,7 +73,9 @@ def check_suits(
     """
     fatal = _structural_mismatches(source, target)
     debatable = _debatable_mismatches(source, target, method)
-    errors = fatal if accept_mismatch else [*fatal, *debatable]
+    # nnssl's networks are made to be transferred to images of another kind.
+    judged = accept_mismatch or source.kind == "nnssl"
+    errors = fatal if judged else [*fatal, *debatable]
     if errors:
         override = (
             ""
@@ -84,7 +87,7 @@ def check_suits(
             f"{target.configuration}:\n  - " + "\n  - ".join(errors) + "\nPretrain with the plans that you fine-tune "
             f"with (same -d, -c and -p), or name another file in nnUNet_uad_pretrained.{override}"
         )
-    return debatable
+    return [*debatable, *_not_compared(source)]
 
 
 def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: str) -> PretrainRecord:
@@ -158,18 +161,37 @@ def _debatable_mismatches(source: SourceWeights, target: TransferTarget, method:
             f"channels: expected some of {', '.join(target.channel_names)}, found {', '.join(source.channel_names)}"
         )
     record = source.record
-    if record is None:
-        return mismatches
-    if method is not None and record.method != method:
+    if record is not None and method is not None and record.method != method:
         own = f" (use -tr nnUNetTrainer{record.method}Pretrained)" if record.method in FINE_TUNED else ""
         mismatches.append(f"method: expected {method}, found {record.method}{own}")
-    schemes = dict(zip(map(_fold, record.channel_names), record.normalization, strict=True))
-    for name, scheme in zip(target.channel_names, target.normalization, strict=True):
-        if schemes.get(_fold(name), scheme) != scheme:
-            mismatches.append(f"normalisation of {name}: expected {scheme}, found {schemes[_fold(name)]}")
-    if _spacings_differ(record.spacing, target.spacing):
-        mismatches.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
+    mismatches += _other_normalization(source, target)
+    if _spacings_differ(source.spacing, target.spacing):
+        mismatches.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(source.spacing)} mm")
     return mismatches
+
+
+def _other_normalization(source: SourceWeights, target: TransferTarget) -> list[str]:
+    """Channels that were normalised otherwise; of a source whose channels have no names, schemes that it never saw."""
+    if len(source.channel_names) != len(source.normalization):
+        unseen = [
+            s for s in dict.fromkeys(target.normalization) if source.normalization and s not in source.normalization
+        ]
+        found = ", ".join(dict.fromkeys(source.normalization))
+        return [f"normalisation: expected {', '.join(unseen)}, found {found}"] if unseen else []
+    mismatches = []
+    for name, scheme, place in zip(
+        target.channel_names, target.normalization, places(target.channel_names, source.channel_names), strict=True
+    ):
+        if place is not None and source.normalization[place] != scheme:
+            mismatches.append(f"normalisation of {name}: expected {scheme}, found {source.normalization[place]}")
+    return mismatches
+
+
+def _not_compared(source: SourceWeights) -> list[str]:
+    """What the file does not say, so that nobody can tell whether it suits."""
+    unknown = {"spacing": source.spacing, "normalisation": source.normalization}
+    missing = [name for name, known in unknown.items() if not known]
+    return [f"{source.path} does not say its {' and '.join(missing)}, which could not be compared"] if missing else []
 
 
 def _spacings_differ(source: Sequence[float], target: Sequence[float]) -> bool:

@@ -141,7 +141,8 @@ def transfer(
         What happened to each tensor.
 
     Raises:
-        ValueError: Less than half of the encoder would be transferred; nothing is written then.
+        ValueError: Less than half of the encoder would be transferred, or whole numbers instead of weights; nothing is
+            written then.
 
     Example:
         >>> from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -201,6 +202,11 @@ def _plan_tensor(
     given = source.tensors.get(name)
     if given is None:
         return outcome("random", "not in the source"), None
+    if given.is_floating_point() != tensor.is_floating_point():
+        raise ValueError(
+            f"{source.path} holds {name} as {given.dtype}, where the network has {tensor.dtype}: it was altered, or "
+            "rounded for another purpose. Nothing was transferred; use the file that the training wrote."
+        )
     if is_stem and given.shape[0] == tensor.shape[0] and given.shape[2:] == tensor.shape[2:]:
         value, how = adapt_input_channels(given, source.channel_names, channel_names)
         if further_channels:
@@ -236,19 +242,35 @@ def adapt_input_channels(
     """
     count = weight.shape[1]
     known = len(source_names) == count
-    position = {n.strip().casefold(): i for i, n in enumerate(source_names)} if known else {}
     if not known and count == len(target_names):
         return weight, ""
-    places = [position.get(n.strip().casefold()) for n in target_names]
-    if places == list(range(count)):
+    found = places(target_names, source_names if known else ())
+    if found == list(range(count)):
         return weight, ""
     mean = weight.mean(1) * (count / len(target_names))
-    adapted = torch.stack([mean if i is None else weight[:, i] for i in places], dim=1)
+    adapted = torch.stack([mean if i is None else weight[:, i] for i in found], dim=1)
     words = [
         f"{name} averaged from {count} channel(s)" if i is None else f"{name} from channel {i}"
-        for name, i in zip(target_names, places, strict=True)
+        for name, i in zip(target_names, found, strict=True)
     ]
     return adapted, "; ".join(words)
+
+
+def places(wanted: Sequence[str], names: Sequence[str]) -> list[int | None]:
+    """Where channels stand among others, by name, upper or lower case; the second of a name is the second of it there.
+
+    Args:
+        wanted: Names of the channels that are looked for.
+        names: Names of the channels that there are.
+
+    Example:
+        >>> places(["T1", "ct", "CT"], ["CT", "CT"])
+        [None, 0, 1]
+    """
+    left: dict[str, list[int]] = {}
+    for index, name in enumerate(names):
+        left.setdefault(name.strip().casefold(), []).append(index)
+    return [free.pop(0) if (free := left.get(name.strip().casefold())) else None for name in wanted]
 
 
 @torch.no_grad()

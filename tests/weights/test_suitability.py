@@ -18,16 +18,42 @@ TARGET = TransferTarget(
 )
 
 
-def source(record=None, rank=4, names=()):
-    tensors = {"encoder.w": torch.zeros([1] * rank)}
+def source(record=None, rank=4, names=(), kind="nnunet_uad", normalization=(), spacing=()):
     return SourceWeights(
-        Path("x.safetensors"), "nnunet_uad", tensors, record, names or (record.channel_names if record else ())
+        Path("x.safetensors"),
+        kind,
+        {"encoder.w": torch.zeros([1] * rank)},
+        record,
+        names or (record.channel_names if record else ()),
+        normalization=record.normalization if record else normalization,
+        spacing=record.spacing if record else spacing,
     )
 
 
 def test_suitable_weights_pass_without_a_word():
     assert check_suits(source(make_record()), TARGET, "DAE") == []
-    assert check_suits(source(), TARGET) == []
+
+
+def test_what_a_file_does_not_say_is_said():
+    (warning,) = check_suits(source(), TARGET)
+    assert warning == "x.safetensors does not say its spacing and normalisation, which could not be compared"
+
+
+def test_plans_in_checkpoints_of_others_are_compared():
+    """nnU-Net's own checkpoint says what it was trained on; nnssl's weights are meant for images of other kinds."""
+    other = {"normalization": ("CTNormalization",), "spacing": (1.0, 1.0)}
+    with pytest.raises(ValueError, match="of FLAIR: expected ZScore.*found CT.*\n.*spacing: expected about 2 x 2 mm"):
+        check_suits(source(kind="nnunet", names=("FLAIR",), **other), TARGET)
+    warnings = check_suits(source(kind="nnssl", **other), TARGET)
+    assert [w.split(":")[0] for w in warnings] == ["normalisation", "spacing"]
+
+
+def test_channels_of_one_name_are_compared_in_their_order():
+    schemes = ("CTNormalization", "ZScoreNormalization")
+    target = dataclasses.replace(TARGET, channel_names=("CT", "CT"), normalization=schemes)
+    assert check_suits(source(make_record(channel_names=("CT", "CT"), normalization=schemes)), target) == []
+    with pytest.raises(ValueError, match="normalisation of CT"):
+        check_suits(source(make_record(channel_names=("CT", "CT"), normalization=schemes[::-1])), target)
 
 
 @pytest.mark.parametrize(
