@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from nnunet_uad.common.devices import missing_device
@@ -85,7 +86,7 @@ def check_folders() -> Iterator[CheckResult]:
         if not value:
             yield CheckResult(variable, "failed", "not set", f"export {variable}=/path/to/{variable}")
         elif not Path(value).is_dir():
-            yield CheckResult(variable, "failed", f"{value} is no folder", f"mkdir -p {value}")
+            yield CheckResult(variable, "failed", f"{value} is no folder", f"mkdir -p {quote(value)}")
         else:
             yield CheckResult(variable, "ok", value)
     try:

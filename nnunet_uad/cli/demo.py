@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 #: Lengths for the phantom, in epochs and iterations.
-PHANTOM_LENGTHS = ("_10epochs_40iters", "_10epochs_30iters")
+PHANTOM_LENGTHS = ("_10epochs_40iters", "_10epochs_20iters")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -125,12 +125,24 @@ def dataset_name(root: Path, dataset: str) -> str:
     Raises:
         ValueError: No dataset has that number or name, or several have that number.
     """
-    pattern = f"Dataset{int(dataset):03d}_*" if dataset.isdigit() else dataset
-    names = sorted(p.name for p in root.glob(pattern) if p.is_dir())
+    names = dataset_names(root, dataset)
     if len(names) != 1:
         present = ", ".join(p.name for p in sorted(root.glob("Dataset*"))) or "none"
         raise ValueError(f"Expected one dataset {dataset!r} in {root}, found {len(names)}. Datasets there: {present}.")
     return names[0]
+
+
+def dataset_names(root: Path, dataset: str) -> list[str]:
+    """Full names of the datasets below ``root`` that a number or name means: one if all is well.
+
+    Args:
+        root: Folder of datasets, which need not exist.
+        dataset: Number or full name of the dataset.
+    """
+    # Compared, not matched as a pattern: a name may hold brackets, and an asterisk is none.
+    start = f"Dataset{int(dataset):03d}_" if dataset.isascii() and dataset.isdigit() else None
+    folders = (p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else ()
+    return sorted(name for name in folders if (name.startswith(start) if start else name == dataset))
 
 
 def channel_names(dataset_json: Mapping[str, Any]) -> tuple[str, ...]:

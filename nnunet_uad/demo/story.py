@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import time
 from collections.abc import Sequence
@@ -128,7 +129,8 @@ def run_step(
     # nnU-Net draws progress.png, of 3000 x 5400 pixels, after every epoch; these epochs take seconds.
     workspace.plot_style.write_text("figure.dpi: 40\n")
     log = logs / f"{title.replace(' ', '_').replace(',', '')}.log"
-    shown = " ".join([*(f'{k}="{v}"' for k, v in (extra or {}).items()), Path(arguments[0]).name, *arguments[1:]])
+    variables = "".join(f"{k}={shlex.quote(v)} " for k, v in (extra or {}).items())
+    shown = variables + shlex.join([Path(arguments[0]).name, *arguments[1:]])
     print(f"\n== {title}\n$ {shown}", flush=True)
     with log.open("w") as handle:
         process = subprocess.Popen(

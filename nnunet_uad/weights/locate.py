@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.trainer_names import base_name
@@ -107,7 +108,7 @@ def _not_found(query: WeightQuery, tried: list[Path]) -> str:
     ]
     if candidates:
         lines.append("or use weights of another dataset, plans or fold; there are:")
-        lines += [f"  export {query.variable}={path}" for path in candidates[:_MOST_CANDIDATES]]
+        lines += [f"  export {query.variable}={quote(str(path))}" for path in candidates[:_MOST_CANDIDATES]]
         if len(candidates) > _MOST_CANDIDATES:
             lines.append(f"  … and {len(candidates) - _MOST_CANDIDATES} more")
     return "\n".join(lines)

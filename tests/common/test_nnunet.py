@@ -17,8 +17,11 @@ def test_datasets_by_number_and_name(tmp_path, monkeypatch):
     monkeypatch.setenv("nnUNet_raw", str(tmp_path))
     (tmp_path / "Dataset007_Bond").mkdir()
     assert dataset_folder("nnUNet_raw", "7").name == dataset_folder("nnUNet_raw", "Dataset007_Bond").name
-    with pytest.raises(ValueError, match=r"found 0. Datasets there: Dataset007_Bond"):
-        dataset_folder("nnUNet_raw", "8")
+    for name in ("8", "Dataset*", "/etc", "../x", "²", "dataset007_bond"):
+        with pytest.raises(ValueError, match=r"found 0. Datasets there: Dataset007_Bond"):
+            dataset_folder("nnUNet_raw", name)
+    (tmp_path / "Dataset008_[a] {b}").mkdir()
+    assert dataset_folder("nnUNet_raw", "8") == dataset_folder("nnUNet_raw", "Dataset008_[a] {b}")
 
 
 def test_missing_things_name_what_makes_them(tmp_path, monkeypatch):

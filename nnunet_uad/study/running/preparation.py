@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.commands import executable
-from nnunet_uad.common.nnunet import resolved_configuration
+from nnunet_uad.common.nnunet import dataset_names, resolved_configuration
 from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Study, require_configuration
@@ -46,8 +46,7 @@ def preparation_commands(layout: Layout) -> list[list[str]]:
     """
     study = layout.study
     preprocessed = Path(layout.request["paths"]["nnUNet_preprocessed"])
-    pattern = f"Dataset{int(study.dataset):03d}_*" if study.dataset.isdigit() else study.dataset
-    folder = next(iter(sorted(preprocessed.glob(pattern))), preprocessed / "missing")
+    folder = preprocessed / next(iter(dataset_names(preprocessed, study.dataset)), "missing")
     if is_prepared(folder, study, layout.folder):
         return []
     path = folder / f"{study.plans}.json"
