@@ -35,7 +35,7 @@ def network_from_plans(
         ValueError: A name is no class of a network or layer.
     """
     for key, path in {"network": name, **{key: arguments.get(key) for key in requires_import}}.items():
-        if path is not None and not _is_layer(path):
+        if (path is not None or key == "network") and not _is_layer(path):
             raise ValueError(
                 f"The description of the network names {str(path)[:100]!r} as its {key}, which is no network or layer "
                 "of PyTorch (a subclass of torch.nn.Module); nothing of it was run. Use plans and weights that nnU-Net "

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.image import imread
@@ -26,6 +28,13 @@ def test_the_same_case_gives_the_same_file(tmp_path):
     for name in ("a.png", "b.png"):
         write_montage(case(), 0, "FLAIR", 1.0, tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_names_are_no_formulas(tmp_path):
+    """Of a name like this matplotlib would make mathematics, and fail."""
+    odd = dataclasses.replace(case((1, 24, 24)), identifier=r"a $\frac$")
+    write_montage(odd, 0, r"T1 $^$", 1.0, tmp_path / "m.png")
+    assert (tmp_path / "m.png").exists()
 
 
 def test_slices_are_the_most_anomalous_and_apart():

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import SimpleITK
 import tiny
+import torch
+from weights_helpers import Malicious
 
 from nnunet_uad.inference.segmenter import load_segmenter, segment
 
@@ -27,3 +29,21 @@ def test_as_nnunet_predicts(tiny_dataset, results, tmp_path):
     np.testing.assert_array_equal(probabilities.argmax(0), mine)
     with pytest.raises(ValueError, match="none of the endings"):
         segment(predictor, images, tmp_path / "case.jpg")
+
+
+def test_what_robustness_and_the_tests_of_a_study_load_runs_no_code(tiny_dataset, results, tmp_path):
+    path = tiny.save_untrained(TRAINER) / "checkpoint_final.pth"
+    model, content = path.parents[1], torch.load(path, weights_only=True)
+    assert load_segmenter(model, "0", path.name, True, "cpu").trainer_name == TRAINER
+    for changes, message in (
+        ({"x": Malicious(tmp_path / "ran")}, r"checkpoint_final\.pth is a pickle that would have to run code"),
+        ({"network_weights": {"w": torch.ones(1)}}, r"checkpoint_final\.pth does not hold the weights of its model"),
+        (
+            {"init_args": {**content["init_args"], "configuration": "3d_tiny"}},
+            r"checkpoint_final\.pth was trained with",
+        ),
+    ):
+        torch.save({**content, **changes}, path)
+        with pytest.raises(ValueError, match=message):
+            load_segmenter(model, "0", path.name, True, "cpu")
+    assert not (tmp_path / "ran").exists()

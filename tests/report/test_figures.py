@@ -7,7 +7,7 @@ import tiny
 
 from nnunet_uad.report.analysis import analyse
 from nnunet_uad.report.collect import collect
-from nnunet_uad.report.figures import COLOURS, efficiency_figure, reliability_figure, style
+from nnunet_uad.report.figures import COLOURS, _figure, _svg, efficiency_figure, reliability_figure, style
 
 
 @pytest.fixture
@@ -40,6 +40,12 @@ def test_figures_on_one_page_share_no_identifier(results):
     # What a figure refers to is in it.
     for svg, own in zip(figures, names, strict=True):
         assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', svg)) <= own
+
+
+def test_a_name_leaves_neither_its_label_nor_the_page():
+    name = 'a" onload="x" <script>&'
+    (svg,) = [ElementTree.fromstring(_svg(_figure(1, 2, 2)[0], name))]
+    assert svg.get("aria-label") == name and svg.get("onload") is None
 
 
 def test_arms_differ_in_more_than_their_colour():

@@ -1,10 +1,12 @@
-import os
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
+from weights_helpers import Malicious as _Malicious
 from weights_helpers import make_record
 
 from nnunet_uad.weights.readers import read_weights
@@ -59,12 +61,83 @@ def test_nnssl_checkpoint_is_renamed_by_its_own_plan(tmp_path):
     assert set(source.tensors) == {"encoder.stages.0.weight", "encoder.stem.conv.weight", "decoder.head.weight"}
 
 
-class _Malicious:
-    def __init__(self, path):
-        self.path = path
+def test_nnssl_writes_arguments_of_its_trainer_too(tmp_path):
+    """As nnssl's trainers save: init_args in a form of their own, the pretraining's plan in the adaptation plan."""
+    seen = {"spacing": [1, 1, 1], "normalization_schemes": ["ZScoreNormalization"], "patch_size": [160] * 3}
+    plan = {
+        "architecture_plans": {"arch_class_name": "ResEncL", "arch_kwargs": None},
+        "pretrain_plan": {"dataset_name": "Dataset745_OpenMind", "configurations": {"onemmiso": seen}},
+        "pretrain_num_input_channels": 1,
+        "key_to_encoder": "encoder.stages",
+        "key_to_stem": "encoder.stem",
+        "keys_to_in_proj": ("encoder.stem.convs.0.conv",),
+    }
+    content = _checkpoint(
+        network_weights={"encoder.stem.convs.0.conv.weight": torch.zeros(1)},
+        init_args={"plan": {}, "configuration_name": "onemmiso", "fold": "all", "pretrain_json": {}},
+        nnssl_adaptation_plan=plan,
+    )
+    torch.save(content, tmp_path / "n.pth")
+    source = read_weights(tmp_path / "n.pth")
+    assert (source.kind, source.spacing, source.normalization) == ("nnssl", (1, 1, 1), ("ZScoreNormalization",))
+    assert (source.configuration, source.fold, source.dataset) == ("onemmiso", "all", "Dataset745_OpenMind")
 
-    def __reduce__(self):
-        return os.mkdir, (self.path,)
+
+def test_stock_checkpoints_say_what_they_were_trained_on(tmp_path):
+    inner = {"spacing": [1.0, 1.0], "normalization_schemes": ["CTNormalization"]}
+    plans = {"dataset_name": "Dataset001_A", "configurations": {"2d": inner, "small": {"inherits_from": "2d"}}}
+    arguments = {"configuration": "small", "fold": "all", "plans": plans, "dataset_json": {"channel_names": {0: "CT"}}}
+    torch.save(_checkpoint(init_args=arguments), tmp_path / "c.pth")
+    source = read_weights(tmp_path / "c.pth")
+    assert (source.spacing, source.normalization, source.channel_names) == ((1.0, 1.0), ("CTNormalization",), ("CT",))
+    assert (source.dataset, source.fold, source.trainer) == ("Dataset001_A", "all", "nnUNetTrainer")
+
+
+_PLANS = {
+    "configurations": {"2d": {"spacing": [1.0, 1.0]}, "me": {"inherits_from": "me"}, "no": {"inherits_from": "x"}}
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"init_args": [1]},
+        {"init_args": {"dataset_json": None}},
+        {"init_args": {"dataset_json": {"channel_names": ["FLAIR"]}}},
+        {"init_args": {"dataset_json": {"channel_names": {"0": [1]}}}},
+        {"init_args": {"configuration": 5}},
+        {"init_args": {"configuration": "2d", "plans": {"configurations": {"2d": 5}}}},
+        {"init_args": {"configuration": "2d", "plans": {"configurations": {"2d": {"spacing": [0, 0]}}}}},
+        {"init_args": {"configuration": "2d", "plans": {"configurations": {"2d": {"spacing": "x"}}}}},
+        {"init_args": {"configuration": "2d", "plans": {"configurations": {"2d": {"normalization_schemes": [1]}}}}},
+        {"init_args": {"configuration": "me", "plans": _PLANS}},
+        {"init_args": {"configuration": "no", "plans": _PLANS}},
+        {"nnssl_adaptation_plan": "x"},
+        {"nnssl_adaptation_plan": 5},
+        {"nnssl_adaptation_plan": {"key_to_encoder": 5}},
+        {"nnssl_adaptation_plan": {"pretrain_plan": [1]}},
+        {"nnssl_adaptation_plan": {"pretrain_plan": {"configurations": {"a": {"spacing": ["b"]}}}}},
+    ],
+)
+def test_what_a_checkpoint_says_of_itself_in_a_wrong_form_is_refused_by_name(tmp_path, changes):
+    torch.save(_checkpoint(**changes), tmp_path / "odd.pth")
+    with pytest.raises(ValueError, match=r"odd\.pth"):
+        read_weights(tmp_path / "odd.pth")
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_damaged_files_of_ours_raise_nothing_but_words(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "fuzzed.safetensors"
+    write_pretrained(path, {"a": torch.ones(2, 2), "n": torch.tensor(3)}, make_record())
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 6))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
+    try:
+        read_weights(path)
+    except ValueError as error:
+        assert "fuzzed.safetensors" in str(error)
 
 
 @pytest.mark.parametrize("legacy", [False, True])

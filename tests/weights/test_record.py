@@ -1,7 +1,10 @@
 import dataclasses
 import json
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from weights_helpers import make_record
 
 from nnunet_uad.weights.record import PretrainRecord
@@ -23,6 +26,10 @@ def test_unknown_fields_of_the_same_format_are_ignored():
     [
         ("{", "not valid JSON"),
         ("[]", "format"),
+        ("", "not valid JSON"),
+        ("[" * 100_000 + "]" * 100_000, "not valid JSON"),
+        ('{"format": NaN}', "NaN is no number"),
+        ('{"format": "x"}', "a format"),
         (json.dumps({**dataclasses.asdict(make_record()), "format": 99}), "format 99"),
         ('{"method": "DAE", "format": 1}', "incomplete"),
     ],
@@ -30,6 +37,54 @@ def test_unknown_fields_of_the_same_format_are_ignored():
 def test_broken_records_are_refused(text, message):
     with pytest.raises(ValueError, match=message):
         PretrainRecord.from_json(text)
+
+
+WRONG: dict[str, list[Any]] = {
+    "method": [None, 5, ["DAE"]],
+    "cases": [None, "a", [1], {"a": 1}],
+    "channel_names": [None, [1, 2], [], [""] * 2, ["FLAIR"]],
+    "normalization": [7, ["a"], [None, None]],
+    "spacing": [["a", "b"], [0, 0], [-1.0, 1.0], [1e400, 1.0], [1.0], [[1.0], [1.0]], None],
+    "patch_size": [[0, 32], [32.5, 32], [32], [32] * 4, "32"],
+    "architecture": [5, None],
+    "architecture_kwargs": [None, [], "x"],
+    "architecture_requires_import": [[1], "conv_op"],
+    "num_epochs": [0, -1, 1.5, "2", True, None],
+    "epochs_trained": [-1, "2"],
+    "iterations_per_epoch": [0, None],
+    "seed": ["7", None, 1.5],
+    "settings": [None, []],
+    "versions": [None, {"torch": 2}],
+    "restorer": [None, [], "x"],
+    "format": [None, "x", 1.5, [1], True],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(f, v) for f, values in WRONG.items() for v in values])
+def test_no_field_takes_what_it_is_not(field, value):
+    content = {**json.loads(make_record().to_json()), field: value}
+    with pytest.raises(ValueError, match="pretraining record") as refusal:
+        PretrainRecord.from_json(json.dumps(content))
+    assert len(str(refusal.value)) < 600
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    field=st.sampled_from(sorted(WRONG)),
+    value=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=3),
+        max_leaves=8,
+    ),
+)
+def test_whatever_stands_in_a_field_ends_in_words_or_in_a_record(field, value):
+    content = {**json.loads(make_record().to_json()), field: value}
+    try:
+        record = PretrainRecord.from_json(json.dumps(content))
+    except ValueError as error:
+        assert "pretraining record" in str(error)
+    else:
+        assert PretrainRecord.from_json(record.to_json()) == record
 
 
 def test_values_of_a_wrong_type_are_refused():
