@@ -25,5 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
         if result.status != "ok":
             print(f"        {result.fix}")
         failed += result.status == "failed"
+    print(
+        "Checkpoints of others: nnU-Net's own commands (nnUNetv2_predict) run what such a file carries; look before, "
+        "with nnunet_uad check-checkpoint FILE."
+    )
     print("Everything needed is there." if not failed else f"{failed} check(s) failed; see FAIL above.")
     return 1 if failed else 0

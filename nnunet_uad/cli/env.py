@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from nnunet_uad.common.trainer_folders import VARIABLE, defined_elsewhere, plugin_first, plugin_last
-from nnunet_uad.methods import PRETRAINERS, TRAINERS
+from nnunet_uad.common.trainer_folders import VARIABLE, others_hold_modules, plugin_first, plugin_last
 
 _LINES = {
     "bash": 'export {name}="{value}"',
@@ -40,8 +39,8 @@ def export_line(shell: str, current: str) -> str:
         shell: Name of the shell: ``bash``, ``fish`` or ``powershell``.
         current: Value of the variable, whose folders are kept.
     """
-    # Behind the others, as one adds to a path; before them where one would take the place of our trainers.
-    join = plugin_first if defined_elsewhere(*PRETRAINERS, *TRAINERS) else plugin_last
+    # Behind the others, as one adds to a path; before modules that could fail or take the place of our trainers.
+    join = plugin_first if others_hold_modules() else plugin_last
     return _LINES[shell].format(name=VARIABLE, value=join(current).translate(_ESCAPES[shell]))
 
 

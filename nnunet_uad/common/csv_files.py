@@ -19,8 +19,8 @@ def write_csv_file(path: Path, columns: Sequence[str], rows: Iterable[Sequence[A
 
     Args:
         path: File to write.
-        columns: Headings.
-        rows: Cells; numbers are written as they are, texts by :func:`cell`.
+        columns: Headings of the columns.
+        rows: Cells of each row; numbers are written as they are, texts by :func:`cell`.
 
     Returns:
         The file.

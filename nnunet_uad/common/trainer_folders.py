@@ -43,15 +43,20 @@ def other_folders() -> list[str]:
     return _others(os.environ.get(VARIABLE, ""))
 
 
-def defined_elsewhere(*names: str) -> Path | None:
-    """The first file in another folder of the variable that defines a class of one of the names, by its text.
+def others_hold_modules() -> bool:
+    """Whether nnU-Net finds any file to import in another folder of the variable."""
+    return any(next(Path(folder).rglob("*.py"), None) is not None for folder in other_folders())
+
+
+def defined_elsewhere(name: str) -> Path | None:
+    """The first file in another folder of the variable that defines a class of that name, by its text.
 
     Nothing is imported: a file of others may fail to.
 
     Args:
-        names: Full names of trainers.
+        name: Full name of a trainer.
     """
-    line = re.compile(rf"^\s*class\s+(?:{'|'.join(map(re.escape, names))})\b", re.MULTILINE)
+    line = re.compile(rf"^\s*class\s+{re.escape(name)}\b", re.MULTILINE)
     for folder in map(Path, other_folders()):
         for path in sorted(folder.rglob("*.py")) if folder.is_dir() else []:
             if line.search(path.read_text(encoding="utf-8", errors="replace")):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,7 +191,7 @@ def load_restorer(
     require_device(str(device))
     dataset_json = load_dataset_json(folder / "dataset.json", RESTORE)
     plans = PlansManager(load_plans(folder / "plans.json", RESTORE))
-    loaded = [_read_fold(f / checkpoint) for f in chosen]
+    loaded = [_read_fold(f / checkpoint, plans.plans) for f in chosen]
     configuration = plans.get_configuration(loaded[0].arguments["configuration"])
     run = loaded[0].run
     settings = stored_settings(pretrainer.settings_class, dict(run["settings"]))
@@ -220,15 +220,15 @@ def load_restorer(
     )
 
 
-def _read_fold(path: Path) -> Checkpoint:
+def _read_fold(path: Path, plans: Mapping[str, Any]) -> Checkpoint:
     stored = read_checkpoint(path, MODEL)
+    stored.refuse_other_plans(plans)
     lacking = [key for key in ("settings", "seed") if key not in stored.run]
     if lacking:
         raise ValueError(
             f"{path} says nothing of the {' and '.join(lacking)} of its training, which every pretrainer of this "
             "package stores: it was written by another trainer or altered."
         )
-    stored.refuse_other_configuration(ModelFolder.from_path(path.parents[1]).configuration)
     return stored
 
 

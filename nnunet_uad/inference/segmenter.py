@@ -13,7 +13,6 @@ import torch
 
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.files import atomic_path
-from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.data.image_files import ENDINGS
 from nnunet_uad.weights.checkpoint import MODEL, no_code, read_checkpoint
@@ -37,11 +36,11 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     require_device(device)
-    load_plans(model / "plans.json", RESTORE)
+    plans = load_plans(model / "plans.json", RESTORE)
     load_dataset_json(model / "dataset.json", RESTORE)
     # nnU-Net would unpickle whatever the file holds: it is checked before, and read without code again.
     stored = read_checkpoint(model / f"fold_{fold}" / checkpoint, MODEL)
-    stored.refuse_other_configuration(ModelFolder.from_path(model).configuration)
+    stored.refuse_other_plans(plans)
     predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
     with redirect_stdout(io.StringIO()), no_code(), _told(stored.path):
         predictor.initialize_from_trained_model_folder(str(model), (fold,), checkpoint)

@@ -136,20 +136,20 @@ class Checkpoint:
                 "written it."
             )
 
-    def refuse_other_configuration(self, configuration: str) -> None:
-        """Compare the configuration with the one that the model's folder is named after.
+    def refuse_other_plans(self, plans: Mapping[str, Any]) -> None:
+        """Compare the configuration with the plans that the model is to be rebuilt from.
 
         Args:
-            configuration: Name of the configuration.
+            plans: Content of the model's ``plans.json``.
 
         Raises:
-            ValueError: The file was trained with another one; names the file.
+            ValueError: The plans do not hold it; names the file.
         """
-        found = self.arguments.get("configuration", configuration)
-        if found != configuration:
+        name = self.arguments["configuration"]
+        if name not in plans["configurations"]:
             raise ValueError(
-                f"{self.path} was trained with configuration {found!r}, but its folder is named after "
-                f"{configuration!r}: it was copied from another model."
+                f"{self.path} was trained with configuration {name!r}; the plans of its model have: "
+                f"{', '.join(map(str, plans['configurations']))}. It was copied from another model, or altered."
             )
 
     def refuse_spoilt_optimizer(self) -> None:

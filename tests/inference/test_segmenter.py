@@ -39,7 +39,7 @@ def test_what_robustness_and_the_tests_of_a_study_load_runs_no_code(tiny_dataset
         ({"x": Malicious(tmp_path / "ran")}, r"checkpoint_final\.pth is a pickle that would have to run code"),
         ({"network_weights": {"w": torch.ones(1)}}, r"checkpoint_final\.pth does not hold the weights of its model"),
         (
-            {"init_args": {**content["init_args"], "configuration": "3d_tiny"}},
+            {"init_args": {**content["init_args"], "configuration": "4d"}},
             r"checkpoint_final\.pth was trained with",
         ),
     ):

@@ -143,8 +143,9 @@ def test_other_networks_folders_and_optimisers_are_named(tmp_path):
     stored = read_checkpoint(saved(tmp_path / "c.pth"), MODEL)
     with pytest.raises(ValueError, match=r"c\.pth does not hold .* weight is missing; bias is missing; w has no place"):
         stored.refuse_other_network(torch.nn.Linear(2, 2))
-    with pytest.raises(ValueError, match=r"c\.pth was trained with configuration '2d'.*'3d'"):
-        stored.refuse_other_configuration("3d")
+    stored.refuse_other_plans({"configurations": {"2d": {}}})
+    with pytest.raises(ValueError, match=r"c\.pth was trained with configuration '2d'; the plans .* have: 3d"):
+        stored.refuse_other_plans({"configurations": {"3d": {}}})
     stored.refuse_spoilt_optimizer()
     state = {"state": {0: {"exp_avg": WEIGHT * float("nan")}}}
     with pytest.raises(ValueError, match=r"spoilt\.pth: optimizer_state holds NaN"):
