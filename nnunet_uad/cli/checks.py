@@ -15,7 +15,7 @@ from shlex import quote
 from typing import Literal
 
 from nnunet_uad.common.devices import missing_device
-from nnunet_uad.common.trainer_folders import VARIABLE, defined_elsewhere, other_folders
+from nnunet_uad.common.trainer_folders import VARIABLE, defined_elsewhere, other_folders, plugin_first
 from nnunet_uad.training.checks import check_results_folder
 
 #: Command that lets nnU-Net find the trainers.
@@ -115,9 +115,9 @@ def _check_trainer(name: str, expected: type) -> CheckResult:
         with contextlib.redirect_stdout(io.StringIO()):
             found = recursive_find_trainer_class_by_name(name)
     except Exception as error:  # whatever a foreign module raises on import ends nnU-Net's search
-        others = ", ".join(other_folders())
         fix = (
-            f"{ENV} puts this plugin first, so that it is found. What fails to import is in {others}: remove it there."
+            f"What fails to import lies in {', '.join(other_folders())}. Remove it there, or let nnU-Net look here "
+            f"first: export {VARIABLE}={quote(plugin_first(os.environ[VARIABLE]))}"
         )
         return CheckResult(name, "failed", f"lookup failed ({type(error).__name__}: {error})", fix)
     other = defined_elsewhere(name)
