@@ -17,6 +17,7 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,9 @@ def _plan(arguments: argparse.Namespace) -> int:
     for fold in plan["folds"]:
         cases = ", ".join(fold["train"][:3]) + (f" and {len(fold['train']) - 3} more" if len(fold["train"]) > 3 else "")
         print(f"  fold {fold['index']} of {fold['dataset']}: {fold['id']}: {cases}")
-    print(f"Run it: nnunet_uad study run {arguments.study}; or a cell by hand, with any trainer: nnUNetv2_train")
+    print(
+        f"Run it: nnunet_uad study run {shlex.quote(str(arguments.study))}; or a cell by hand, with any trainer: nnUNetv2_train"
+    )
     return 0
 
 
@@ -122,7 +125,7 @@ def _run(arguments: argparse.Namespace) -> int:
     text, complete = summary(Layout(layout.folder))
     print(text)
     if complete:
-        print(f"Report: nnunet_uad report {arguments.study} -o report")
+        print(f"Report: nnunet_uad report {shlex.quote(str(arguments.study))} -o report")
     return 0 if complete and not status else 1
 
 

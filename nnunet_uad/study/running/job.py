@@ -122,9 +122,11 @@ def _record(file: Path) -> Any:
 
 def _train_and_validate(command: Command) -> float:
     """Train, or continue; returns the seconds of this and earlier attempts."""
-    checkpoints = {name: (command.folder / f"checkpoint_{name}.pth").is_file() for name in ("final", "latest", "best")}
+    there = [p for name in ("final", "latest", "best") if (p := command.folder / f"checkpoint_{name}.pth").is_file()]
     # With a final checkpoint only the validation is left to do, or to do again.
-    flag = ["--val"] if checkpoints["final"] else ["--c"] if any(checkpoints.values()) else []
+    flag = [] if not there else ["--val"] if "final" in there[0].name else ["--c"]
+    if there:
+        _refuse_unsafe(there[0])
     started = time.time()
     timing = command.folder.parent / f".{command.folder.name}_seconds"
     timing.parent.mkdir(parents=True, exist_ok=True)
@@ -134,6 +136,13 @@ def _train_and_validate(command: Command) -> float:
     finally:
         write_text(timing, str(earlier + time.time() - started))
     return earlier + time.time() - started
+
+
+def _refuse_unsafe(checkpoint: Path) -> None:
+    """Check what nnU-Net is about to unpickle: trainers of others do not."""
+    from nnunet_uad.weights.checkpoint import TRAINING, read_checkpoint
+
+    read_checkpoint(checkpoint, TRAINING)
 
 
 def _run(command: Command) -> None:

@@ -6,10 +6,12 @@ import time
 import pytest
 import studies
 import tiny
+import torch
+from weights_helpers import Malicious
 
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.running.commands import pretrained_file
-from nnunet_uad.study.running.job import _only_one, _refuse_leakage, run_job
+from nnunet_uad.study.running.commands import Command, pretrained_file
+from nnunet_uad.study.running.job import _only_one, _refuse_leakage, _train_and_validate, run_job
 
 
 def test_finished_work_is_not_repeated(workplace):
@@ -37,6 +39,16 @@ def test_weights_that_have_seen_test_cases_stop_the_cell(workplace, dae_fold):
     layout.plan["tests"].append({"dataset": "D", "labels": {tiny.LESION[0]: "x"}})
     with pytest.raises(RuntimeError, match=tiny.LESION[0]):
         _refuse_leakage(layout, cell)
+
+
+@pytest.mark.parametrize("name", ["final", "latest", "best"])
+def test_a_checkpoint_with_code_stops_the_job_before_nnunet_reads_it(tmp_path, name):
+    """An arm may be a trainer of nnU-Net's own, which unpickles whatever it continues."""
+    path = tmp_path / f"checkpoint_{name}.pth"
+    torch.save({"network_weights": {"a": torch.ones(1)}, "x": Malicious(tmp_path / "ran")}, path)
+    with pytest.raises(ValueError, match=f"checkpoint_{name}.pth is a pickle that would have to run code"):
+        _train_and_validate(Command(("nnUNetv2_train",), {}, tmp_path))
+    assert not (tmp_path / "ran").exists()
 
 
 def hold(folder, seconds, started):
