@@ -56,9 +56,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     for fold in plan["folds"]:
         cases = ", ".join(fold["train"][:3]) + (f" and {len(fold['train']) - 3} more" if len(fold["train"]) > 3 else "")
         print(f"  fold {fold['index']} of {fold['dataset']}: {fold['id']}: {cases}")
-    print(
-        f"Run it: nnunet_uad study run {shlex.quote(str(arguments.study))}; or a cell by hand, with any trainer: nnUNetv2_train"
-    )
+    run_it = f"nnunet_uad study run {shlex.quote(str(arguments.study))}"
+    print(f"Run it: {run_it}; or a cell by hand, with any trainer: nnUNetv2_train")
     return 0
 
 
