@@ -15,7 +15,9 @@ import hippocampus as study
 import numpy as np
 from cells import run_cells
 
-#: Where a variant does not say otherwise; later assignments win.
+from nnunet_uad.common.settings import joined
+
+#: Where a variant does not say otherwise.
 BASE = "learning_rate=0.001 freeze_encoder_epochs=0"
 FIRST = "std 0.5-1, cell 8-20 mm, 1500 steps"
 STRONG = "std 1-2, cell 16-32 mm"
@@ -83,7 +85,7 @@ def main() -> None:
     variants = {name: ("DAE", "", path) for name, path in weights.items()}
     variants |= {name: (arm, text, weights[source]) for name, (arm, text, source) in FINE_TUNINGS.items()}
     cells = [
-        study.fine_tuning(root, folds, arm, budget, draw, arguments.steps, path, f"{BASE} {settings}", _slug(name))
+        study.fine_tuning(root, folds, arm, budget, draw, arguments.steps, path, joined(BASE, settings), _slug(name))
         for budget in arguments.budgets
         for draw in study.ABLATION_DRAWS
         for name, (arm, settings, path) in variants.items()

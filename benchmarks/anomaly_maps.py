@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnunet_uad.common.files import write_json
+from nnunet_uad.common.settings import joined
 from nnunet_uad.metrics.baseline import equalised_intensity
 from nnunet_uad.metrics.curves import Curve, average_precision
 from nnunet_uad.metrics.histogram import ScoreHistogram
@@ -95,7 +96,7 @@ def _train(root: Path, name: str, fold: int) -> None:
         os.dup2(handle.fileno(), 2)
         os.environ.update(
             nnUNet_results=str(root / name),
-            nnUNet_uad_settings=f"seed={fold} {variant.settings}",
+            nnUNet_uad_settings=joined(f"seed={fold}", variant.settings),
             nnUNet_n_proc_DA="0",
             nnUNet_def_n_proc="1",
         )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cells import Cell
 
+from nnunet_uad.common.settings import joined
 from nnunet_uad.data.linked import link_preprocessed
 
 DATASET, CONFIGURATION = "Dataset904_Hippocampus", "3d_small"
@@ -68,7 +69,7 @@ def pretraining(root: str, method: str, steps: int, settings: str = "", name: st
         CONFIGURATION,
         0,
         steps,
-        f"sampling=anywhere seed=1 {settings}".strip(),
+        joined("sampling=anywhere seed=1", settings),
     )
 
 
@@ -92,7 +93,7 @@ def fine_tuning(
         CONFIGURATION,
         folds[budget, draw],
         steps,
-        f"seed={draw} {settings}".strip(),
+        joined(f"seed={draw}", settings),
         weights,
         {"arm": tag or arm, "budget": budget, "draw": draw},
     )

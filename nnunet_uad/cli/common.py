@@ -2,14 +2,68 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from nnunet_uad.common.bounds import Bounds
+from nnunet_uad.common.schema import shown
+
+T = TypeVar("T", int, float)
+
+#: Processes of a command, seeds of what it draws, labels.
+PROCESSES, SEED, LABEL = Bounds(0, 1000), Bounds(0, 2**32 - 1), Bounds(-1, 2**16)
+#: Letters of a number that are read; Python refuses to read thousands.
+_LONGEST = 400
+_PROCESSES_VARIABLE = "nnUNet_def_n_proc"
 
 
 def default_processes() -> int:
-    """nnU-Net's number of background processes, ``nnUNet_def_n_proc``, at most 8."""
-    return min(8, int(os.environ.get("nnUNet_def_n_proc", os.cpu_count() or 1)))
+    """nnU-Net's number of background processes, ``nnUNet_def_n_proc``, at most 8.
+
+    Raises:
+        ValueError: The variable holds no number.
+    """
+    given = os.environ.get(_PROCESSES_VARIABLE, "")
+    if given and not re.fullmatch("[0-9]{1,4}", given.strip()):
+        raise ValueError(
+            f"The environment variable {_PROCESSES_VARIABLE} expects a number of processes, found {shown(given)}. Set "
+            f"it: export {_PROCESSES_VARIABLE}=8"
+        )
+    return min(8, int(given or os.cpu_count() or 1))
+
+
+def number(kind: type[T], bounds: Bounds) -> Callable[[str], T]:
+    """What makes a number of a command-line argument (``type=`` of an argument), refusing others in words.
+
+    Args:
+        kind: Whole numbers or real ones.
+        bounds: Values that it may have.
+
+    Example:
+        >>> number(int, Bounds(0, 9))("3")
+        3
+    """
+
+    def read(text: str) -> T:
+        """The number.
+
+        Raises:
+            ArgumentTypeError: The text is no number, or one out of the bounds.
+        """
+        try:
+            value = kind(text[:_LONGEST])
+        except ValueError as error:
+            noun = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"expects {noun} in {bounds.interval}, found {shown(text)}") from error
+        if value not in bounds:
+            raise argparse.ArgumentTypeError(f"expects {bounds}, found {shown(text)}")
+        return value
+
+    return read
 
 
 def report_failures(done: str, failed: Mapping[str, str]) -> int:

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.cli.common import report_failures
+from nnunet_uad.cli.common import LABEL, number, report_failures
+from nnunet_uad.common.bounds import ANY_FINITE
 from nnunet_uad.common.nnunet_files import load_dataset_json
 
 
@@ -29,9 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-i", type=Path, metavar="FOLDER", help="raw images, for --baseline")
     add("--baseline", nargs="+", default=[], metavar="intensity:CHANNEL", help="channel by name or number")
     add("--masks", type=Path, metavar="FOLDER", help="foregrounds; scores outside count as 0, they are not removed")
-    add("--labels", nargs="+", type=int, default=[], metavar="N", help="label values that count as lesion")
-    add("--ignore-label", type=int, metavar="N", help="label value whose voxels do not count")
-    add("--threshold", type=float, help="also score the masks of this threshold, fixed beforehand")
+    add(
+        "--labels",
+        nargs="+",
+        type=number(int, LABEL),
+        default=[],
+        metavar="N",
+        help="label values that count as lesion",
+    )
+    add("--ignore-label", type=number(int, LABEL), metavar="N", help="label value whose voxels do not count")
+    add("--threshold", type=number(float, ANY_FINITE), help="also score the masks of this threshold, fixed beforehand")
     add(
         "--probabilities",
         action="store_true",

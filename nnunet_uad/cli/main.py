@@ -60,24 +60,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="SUBCOMMAND")
     arguments = list(sys.argv[1:] if argv is None else argv)
-    for name, module_name in SUBCOMMANDS.items():
-        sub = commands.add_parser(name, help=_HELP[name])
-        # Only the module that is asked for is imported: env must answer without importing torch.
-        if name in arguments[:1]:
-            module = importlib.import_module(f"nnunet_uad.cli.{module_name}")
-            sub.description = module.__doc__
-            sub.formatter_class = argparse.RawDescriptionHelpFormatter
-            module.add_arguments(sub)
-            sub.set_defaults(run=module.run)
-    parsed = parser.parse_args(arguments)
     try:
+        for name, module_name in SUBCOMMANDS.items():
+            sub = commands.add_parser(name, help=_HELP[name])
+            # Only the module that is asked for is imported: env must answer without importing torch.
+            if name in arguments[:1]:
+                module = importlib.import_module(f"nnunet_uad.cli.{module_name}")
+                sub.description = module.__doc__
+                sub.formatter_class = argparse.RawDescriptionHelpFormatter
+                module.add_arguments(sub)
+                sub.set_defaults(run=module.run)
+        parsed = parser.parse_args(arguments)
         status = parsed.run(parsed)
         sys.stdout.flush()
         return status
     except (ValueError, RuntimeError, OSError) as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             return 141
-        print(f"nnunet_uad {parsed.command}: {error}", file=sys.stderr)
+        print(f"nnunet_uad {arguments[0]}: {error}", file=sys.stderr)
         return 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from nnunet_uad.cli.common import default_processes
+from nnunet_uad.cli.common import PROCESSES, SEED, default_processes, number
 from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_name, required_folder
 
 
@@ -23,10 +23,22 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
     add("-f", nargs="+", default=[], metavar="FOLD", help="folds, averaged (default: all that are trained)")
     add("-chk", default=CHECKPOINT, metavar="FILE", help=f"checkpoint (default: {CHECKPOINT})")
-    add("--seed", type=int, help="of what is drawn (default: the training's)")
+    add("--seed", type=number(int, SEED), help="of what is drawn (default: the training's)")
     add("--disable_tta", action="store_true", help="no mirroring: faster")
-    add("-npp", type=int, default=processes, metavar="N", help=f"processes for preprocessing (default: {processes})")
-    add("-nps", type=int, default=processes, metavar="N", help=f"processes for writing (default: {processes})")
+    add(
+        "-npp",
+        type=number(int, PROCESSES),
+        default=processes,
+        metavar="N",
+        help=f"processes for preprocessing (default: {processes})",
+    )
+    add(
+        "-nps",
+        type=number(int, PROCESSES),
+        default=processes,
+        metavar="N",
+        help=f"processes for writing (default: {processes})",
+    )
     add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
 
 

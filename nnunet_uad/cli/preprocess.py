@@ -13,10 +13,12 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
-from nnunet_uad.cli.common import default_processes, report_failures
+from nnunet_uad.cli.common import PROCESSES, default_processes, number, report_failures
 from nnunet_uad.common.nnunet import dataset_folder, required_folder
+from nnunet_uad.common.schema import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", nargs="+", required=True, metavar="CONFIGURATION", help="configuration(s)")
     parser.add_argument("--channels", nargs="+", default=[], metavar="NAME", help="use only these channels, by name")
     parser.add_argument("-o", metavar="DATASET", help="name of the result, DatasetXXX_Name (needed for several -d)")
-    parser.add_argument("-np", type=int, default=default_processes(), metavar="N", help="cases at a time")
+    parser.add_argument(
+        "-np", type=number(int, PROCESSES), default=default_processes(), metavar="N", help="cases at a time"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,10 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _check_name(name: str, root: Path) -> None:
     """nnU-Net finds datasets by ``DatasetXXX_Name``, the number being theirs alone."""
-    parts = name.split("_", 1)
-    number = parts[0][len("Dataset") :]
-    if not name.startswith("Dataset") or len(parts) < 2 or not (len(number) == 3 and number.isdigit()):
-        raise ValueError(f"A dataset is named DatasetXXX_Name with three digits, found {name!r}.")
-    others = [p.name for p in root.glob(f"Dataset{number}_*") if p.name != name]
+    match = re.fullmatch(r"Dataset([0-9]{3})_[^/\\*?\x00-\x1f]{0,200}[^/\\*?\s]", name)
+    if match is None:
+        raise ValueError(f"A dataset is named DatasetXXX_Name with three digits, found {shown(name)}.")
+    others = [p.name for p in root.glob(f"Dataset{match[1]}_*") if p.name != name]
     if others:
-        raise ValueError(f"The number {number} is taken by {others[0]}; choose another for -o.")
+        raise ValueError(f"The number {match[1]} is taken by {others[0]}; choose another for -o.")

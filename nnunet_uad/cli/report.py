@@ -25,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     from nnunet_uad.study.layout import Layout
     from nnunet_uad.study.study_file import output_folder, read_study
 
+    if arguments.o.exists() and not arguments.o.is_dir():
+        raise ValueError(f"-o expects a folder to write into, found the file {arguments.o}.")
     layout = Layout(output_folder(arguments.study, read_study(arguments.study)))
     page = write_report(layout, arguments.study.read_text(encoding="utf-8"), arguments.o)
     print(f"Written: {page}")

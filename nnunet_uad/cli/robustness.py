@@ -14,6 +14,7 @@ import argparse
 import importlib.util
 from pathlib import Path
 
+from nnunet_uad.cli.common import SEED, number
 from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_folder, dataset_name, required_folder
 from nnunet_uad.common.nnunet_files import load_splits
 from nnunet_uad.robustness.artefacts import ARTEFACTS, SEVERITIES
@@ -29,8 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
     add("-o", type=Path, required=True, metavar="DIR", help="folder to write into")
     add("--artefacts", nargs="+", default=list(ARTEFACTS), metavar="NAME", help=", ".join(ARTEFACTS))
-    add("--severities", nargs="+", type=int, default=list(SEVERITIES), metavar="N", help="1 to 5")
-    add("--seed", type=int, default=0, help="seed of the artefacts (default: 0)")
+    add(
+        "--severities",
+        nargs="+",
+        type=int,
+        default=list(SEVERITIES),
+        metavar="N",
+        help="1 to 5",
+    )
+    add("--seed", type=number(int, SEED), default=0, help="seed of the artefacts (default: 0)")
     add("-chk", default=CHECKPOINT, metavar="FILE", help=f"checkpoint (default: {CHECKPOINT})")
     add("--disable_tta", action="store_true", help="no mirroring: faster")
     add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")

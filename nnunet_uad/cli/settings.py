@@ -100,7 +100,8 @@ def _listing(trainer: str | None) -> str:
 
     def shown(row: Setting) -> str:
         """A setting with its default and what it means."""
-        unit = f"  ({row.unit})" if row.unit else ""
+        unit = f"  in {row.range}" if row.range else ""
+        unit += f"  ({row.unit})" if row.unit else ""
         meaning = textwrap.fill(row.meaning.replace("`", ""), width, initial_indent=" " * 4, subsequent_indent=" " * 4)
         return f"{row.name}={row.default}{unit}\n{meaning}"
 

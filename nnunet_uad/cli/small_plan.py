@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 
+from nnunet_uad.cli.common import number
+from nnunet_uad.common.bounds import BATCH_SIZE, PATCH_SIZE, VOXEL_SIZE, WIDTH
 from nnunet_uad.common.nnunet import dataset_folder
 from nnunet_uad.common.nnunet_files import load_plans
 
@@ -23,10 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", required=True, metavar="DATASET", help="dataset number or name")
     parser.add_argument("-c", required=True, metavar="CONFIGURATION", help="configuration to inherit from")
     parser.add_argument("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
-    parser.add_argument("--spacing", type=float, nargs="+", required=True, help="mm: one value, or one per axis")
-    parser.add_argument("--patch", type=int, nargs="+", required=True, help="voxels per axis")
-    parser.add_argument("--features", type=int, nargs="+", required=True, help="channels per stage")
-    parser.add_argument("--batch", type=int, required=True, help="patches per step")
+    spacing, patch, width = number(float, VOXEL_SIZE), number(int, PATCH_SIZE), number(int, WIDTH)
+    parser.add_argument("--spacing", type=spacing, nargs="+", required=True, help="mm: one value, or one per axis")
+    parser.add_argument("--patch", type=patch, nargs="+", required=True, help="voxels per axis")
+    parser.add_argument("--features", type=width, nargs="+", required=True, help="channels per stage")
+    parser.add_argument("--batch", type=number(int, BATCH_SIZE), required=True, help="patches per step")
     parser.add_argument("--name", required=True, help="name of the new configuration, e.g. 2d_small")
     parser.add_argument("--overwrite", action="store_true", help="replace a different configuration of that name")
 

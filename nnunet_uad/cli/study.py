@@ -4,6 +4,7 @@
   run      preprocess, pretrain, train and test everything that is not finished yet (Snakemake)
   status   what is finished, what failed, where the logs are
   example  print a small study to start from
+  schema   print the JSON Schema of such a file, by which editors check it while it is written
 
 What follows --snakemake is handed to it. Extra: pip install 'nnunet_uad[study]'
 
@@ -17,10 +18,13 @@ Examples:
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.cli.common import number
+from nnunet_uad.common.bounds import Bounds
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet import dataset_folder, required_folder
 from nnunet_uad.study.layout import Layout
@@ -32,9 +36,9 @@ EXAMPLE = Path(__file__).resolve().parent.parent / "study" / "example.yaml"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("action", choices=("plan", "run", "status", "example"))
+    add("action", choices=("plan", "run", "status", "example", "schema"))
     add("study", type=Path, nargs="?", metavar="STUDY.yaml")
-    add("--cores", type=int, metavar="N", help="run: cores of this machine (default: all)")
+    add("--cores", type=number(int, Bounds(1, 10**5)), metavar="N", help="run: cores of this machine (default: all)")
     add("--profile", metavar="NAME", help="run: slurm, lsf, kubernetes, or a profile of Snakemake's")
     add("--dry-run", action="store_true", help="run: list the jobs, do nothing")
     add("--snakemake", nargs=argparse.REMAINDER, default=[], metavar="ARGUMENT", help="run: the rest is Snakemake's")
@@ -44,6 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Dispatch; exit status 1 if a study is not finished."""
     if arguments.action == "example":
         print(EXAMPLE.read_text(encoding="utf-8"), end="")
+        return 0
+    if arguments.action == "schema":
+        from nnunet_uad.common.schema import json_schema
+
+        print(json.dumps(json_schema(Study), indent=2))
         return 0
     if arguments.study is None:
         raise ValueError(f"Name the study's file: nnunet_uad study {arguments.action} STUDY.yaml")

@@ -9,6 +9,7 @@ Example:
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -79,6 +80,24 @@ class _Ascending:
 
 ASCENDING = _Ascending()
 
+
+def bounds_of(hint: Any) -> Bounds | None:
+    """The bounds of a number, or of the numbers in a list; ``None`` where none are declared.
+
+    Args:
+        hint: Annotation of a field, with its extras.
+
+    Example:
+        >>> str(bounds_of(SizeRange))
+        'a number in (0, 2000]'
+    """
+    kind, *notes = typing.get_args(hint) if typing.get_origin(hint) is Annotated else (hint,)
+    found = next((note for note in notes if isinstance(note, Bounds)), None)
+    if found is None and typing.get_origin(kind) is tuple:
+        return bounds_of(typing.get_args(kind)[0])
+    return found
+
+
 #: Shares and probabilities.
 Share = Annotated[float, Bounds(0, 1)]
 PositiveShare = Annotated[float, Bounds(0, 1, without_low=True)]
@@ -86,8 +105,9 @@ ShareBelowOne = Annotated[float, Bounds(0, 1, without_high=True)]
 ShareRange = Annotated[tuple[PositiveShare, PositiveShare], ASCENDING]
 #: Peak learning rates, and multiples of them.
 Rate = Annotated[float, Bounds(0, 10, without_low=True)]
-Factor = Annotated[float, Bounds(0, 1000)]
-#: Weights of losses beside each other, weight decay.
+Factor = Annotated[float, Bounds(0, 100)]
+Decay = Annotated[float, Bounds(0, 10)]
+#: Weights of losses beside each other.
 Weight = Annotated[float, Bounds(0, 1000)]
 #: Sizes of filters, cells, patches, mm; a body is about 2000.
 Size = Annotated[float, Bounds(0, 2000)]
@@ -101,8 +121,14 @@ Intensity = Annotated[float, Bounds(0, 100)]
 PositiveIntensity = Annotated[float, Bounds(0, 100, without_low=True)]
 IntensityRange = Annotated[tuple[PositiveIntensity, PositiveIntensity], ASCENDING]
 #: Channels of a layer; 0 where a default is taken from elsewhere.
-Width = Annotated[int, Bounds(1, 4096)]
+WIDTH = Bounds(1, 4096)
+Width = Annotated[int, WIDTH]
 WidthOrAuto = Annotated[int, Bounds(0, 4096)]
+#: Edge of a voxel, mm; of a patch, voxels; patches per step.
+VOXEL_SIZE, PATCH_SIZE, BATCH_SIZE = Bounds(1e-4, 1000), Bounds(1, 4096), Bounds(1, 4096)
+VoxelSize = Annotated[float, VOXEL_SIZE]
+PatchSize = Annotated[int, PATCH_SIZE]
+BatchSize = Annotated[int, BATCH_SIZE]
 #: What numpy and torch both take as a seed.
 Seed = Annotated[int, Bounds(0, 2**32 - 1)]
 SeedOrDrawn = Annotated[int, Bounds(-1, 2**32 - 1)]

@@ -8,13 +8,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.bounds import BatchSize, PatchSize, VoxelSize
 from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.schema import build, shown
 
 #: What ``nnUNet_extTrainer`` must name, so that nnU-Net finds the trainers.
 PLUGIN_FOLDER = Path(__file__).resolve().parent.parent / "plugin"
 
+#: What a dataset is named by, number or name, as a regular expression.
+DATASET = r"[0-9]{1,9}|[^\W\d][^/\\*?\x00-\x1f]{0,200}"
+
+#: What names of plans and configurations, which become parts of the names of folders and files, must match.
+FOLDER_NAME = r"(?![.\s])(?!.*__)[^/\\*?\[\]\x00-\x1f]{1,100}(?<!\s)"
+
 #: Checkpoint of a finished training.
 CHECKPOINT = "checkpoint_final.pth"
+
+
+@dataclass(frozen=True)
+class ConfigurationForm:
+    """What a configuration must hold, with what it inherits.
+
+    Attributes:
+        data_identifier: Name of the folder of its preprocessed data.
+        spacing: Edge length of a voxel, mm per axis.
+        patch_size: Patch size, voxels per axis.
+        batch_size: Number of patches per step.
+    """
+
+    data_identifier: str
+    spacing: list[VoxelSize]
+    patch_size: list[PatchSize]
+    batch_size: BatchSize
+
+    def __post_init__(self) -> None:
+        if not len(self.spacing) == len(self.patch_size) in (2, 3):
+            raise ValueError(f"spacing and patch_size expect 2 or 3 axes, found {self.spacing} and {self.patch_size}.")
 
 
 @dataclass(frozen=True)
@@ -128,7 +157,9 @@ def dataset_name(root: Path, dataset: str) -> str:
     names = dataset_names(root, dataset)
     if len(names) != 1:
         present = ", ".join(p.name for p in sorted(root.glob("Dataset*"))) or "none"
-        raise ValueError(f"Expected one dataset {dataset!r} in {root}, found {len(names)}. Datasets there: {present}.")
+        raise ValueError(
+            f"Expected one dataset {shown(dataset)} in {root}, found {len(names)}. Datasets there: {present}."
+        )
     return names[0]
 
 
@@ -140,7 +171,7 @@ def dataset_names(root: Path, dataset: str) -> list[str]:
         dataset: Number or full name of the dataset.
     """
     # Compared, not matched as a pattern: a name may hold brackets, and an asterisk is none.
-    start = f"Dataset{int(dataset):03d}_" if dataset.isascii() and dataset.isdigit() else None
+    start = f"Dataset{dataset.lstrip('0').zfill(3)}_" if dataset.isascii() and dataset.isdigit() else None
     folders = (p.name for p in root.iterdir() if p.is_dir()) if root.is_dir() else ()
     return sorted(name for name in folders if (name.startswith(start) if start else name == dataset))
 
@@ -182,10 +213,53 @@ def resolved_configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any
     Args:
         plans: Content of the plans.
         name: Name of one of their configurations.
+
+    Raises:
+        ValueError: The configuration inherits from itself, or from one that there is not.
     """
-    own = plans["configurations"][name]
-    parent = own.get("inherits_from")
-    return {**(resolved_configuration(plans, parent) if parent else {}), **own}
+    resolved: dict[str, Any] = {}
+    for ancestor in reversed(ancestors(plans, name)):
+        resolved |= plans["configurations"][ancestor]
+    return resolved
+
+
+def usable_configuration(plans: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A configuration with what it inherits, which has all that data are found and sized by.
+
+    Args:
+        plans: Content of the plans.
+        name: Name of one of their configurations.
+
+    Raises:
+        ValueError: The configuration is broken; names the plans, the key, what is expected and what was found.
+    """
+    resolved = resolved_configuration(plans, name)
+    build(ConfigurationForm, resolved, f"The plans {plans.get('plans_name')}: {name}", ignore_unknown=True)
+    return resolved
+
+
+def ancestors(plans: Mapping[str, Any], name: str) -> list[str]:
+    """A configuration and those that it inherits from, the nearest first.
+
+    Args:
+        plans: Content of the plans.
+        name: Name of one of their configurations.
+
+    Raises:
+        ValueError: The configuration inherits from itself, or from one that there is not.
+    """
+    chain: list[str] = []
+    parent: Any = name
+    while parent:
+        if parent in chain or parent not in plans["configurations"]:
+            reason = "itself" if parent in chain else f"{shown(parent)}, which they do not have"
+            raise ValueError(
+                f"The plans {plans.get('plans_name')} are broken: {' → '.join(map(str, chain))} inherits from "
+                f"{reason}. Remove the configuration {chain[-1] if chain else name} from them."
+            )
+        chain.append(parent)
+        parent = plans["configurations"][parent].get("inherits_from")
+    return chain
 
 
 def load_json(path: Path, command: str) -> dict[str, Any]:

@@ -10,12 +10,14 @@ A key holds for every trainer that has it; below a trainer's name stand keys of 
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from nnunet_uad import __version__
-from nnunet_uad.common.schema import build, nearest
+from nnunet_uad.common.nnunet import FOLDER_NAME
+from nnunet_uad.common.schema import build, nearest, shown
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, read_settings, settings_from, typed
 from nnunet_uad.common.trainer_names import base_name
 
@@ -200,9 +202,9 @@ def plans_variant(
         ValueError: A name that model folders cannot carry, no such trainer, or settings that :func:`check_carried`
             refuses.
     """
-    if not name or "__" in name or "/" in name or name.endswith(".json"):
+    if not re.fullmatch(FOLDER_NAME, name) or name.endswith(".json"):
         raise ValueError(
-            f"--name expects a name for plans like nnUNetPlans_strong, without '__' or '/', found {name!r}."
+            f"--name expects a name for plans like nnUNetPlans_strong, without '__' or '/', found {shown(name)}."
         )
     if trainer is not None and base_name(trainer) not in classes:
         raise no_such_trainer(trainer, classes)

@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import functools
 import json
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -72,8 +73,32 @@ class Before:
 
         return core_schema.no_info_before_validator_function(written, core_schema.json_schema(handler(source)))
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Callable[[Any], Any]) -> Any:
-        return handler(schema["schema"]["schema"])
+
+class Matching:
+    """Annotation of text: what it must look like.
+
+    Args:
+        pattern: Regular expression of all of it.
+        words: Noun phrase for what is expected, for errors.
+    """
+
+    def __init__(self, pattern: str, words: str) -> None:
+        self.pattern, self.words = pattern, words
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def matched(value: str) -> str:
+            """The text itself.
+
+            Raises:
+                PydanticCustomError: The text does not match.
+            """
+            if not re.fullmatch(self.pattern, value):
+                raise PydanticCustomError("no_match", "{words}", {"words": self.words})
+            return value
+
+        return core_schema.no_info_after_validator_function(matched, handler(source))
 
 
 #: Text that may be written as a number: the dataset 901, the fold 0.
@@ -139,7 +164,21 @@ def json_schema(cls: type) -> dict[str, Any]:
     Args:
         cls: Dataclass that the file becomes.
     """
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_adapter(cls).json_schema()}
+    from pydantic.json_schema import GenerateJsonSchema
+
+    class AsWritten(GenerateJsonSchema):
+        """What a :class:`Before` lets pass beside the type itself."""
+
+        def json_schema(self, schema: Any) -> dict[str, Any]:
+            """Text that may be a number, a list that may be its only value, a mapping that may be one word."""
+            inner = self.generate_inner(schema["schema"])
+            if inner.get("type") == "string":
+                return {**inner, "type": ["string", "integer"]}
+            also = inner["items"] if inner.get("type") == "array" else {"type": ["string", "null"]}
+            return {"anyOf": [inner, also]}
+
+    generated = _adapter(cls).json_schema(schema_generator=AsWritten)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **generated}
 
 
 def shown(value: Any) -> str:

@@ -99,6 +99,30 @@ def assignments(values: Mapping[str, Any]) -> str:
     return " ".join(f"'{word}'" if " " in word else word for word in words)
 
 
+def joined(*texts: str) -> str:
+    """Assignments one after the other; where a key stands in several, the last says what it is.
+
+    Args:
+        texts: Texts of assignments, each of which says a key once.
+
+    Raises:
+        ValueError: One of them is no list of assignments.
+
+    Example:
+        >>> joined("seed=1 mirroring=true", "", "seed=2")
+        'seed=2 mirroring=true'
+        >>> joined("warmup=0.10", "seed=2")
+        'warmup=0.10 seed=2'
+    """
+    parts = [parse_assignments(text) for text in texts]
+    together: dict[str, Any] = {}
+    for part in parts:
+        together |= part
+    if len(together) == sum(map(len, parts)):
+        return " ".join(text.strip() for text in texts if text.strip())
+    return assignments(together)
+
+
 def typed(value: Any) -> str:
     """A value as it is typed: JSON without spaces; a string bare, unless it would be read as something else."""
     written = json.dumps(value, separators=(",", ":"), ensure_ascii=False)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nnunet_uad.common.bounds import Bounds, bounds_of
 from nnunet_uad.common.settings import typed
 
 _INTRODUCTION = """# Settings
@@ -35,12 +37,14 @@ class Setting:
         default: Value as it is typed, without spaces.
         meaning: Text of the docstring, in Markdown.
         unit: Unit, as far as name or text tell; else empty.
+        range: Interval of the values that it takes, ``(0, 1]``; empty for words.
     """
 
     name: str
     default: str
     meaning: str
     unit: str
+    range: str = ""
 
 
 def settings_rows(cls: type, own_only: bool = False) -> list[Setting]:
@@ -53,14 +57,16 @@ def settings_rows(cls: type, own_only: bool = False) -> list[Setting]:
     defaults, own = cls(), inspect.get_annotations(cls)
     names = [f.name for f in dataclasses.fields(cls) if not own_only or f.name in own]
     meanings = _meanings(cls)
-    return [_setting(name, getattr(defaults, name), meanings[name]) for name in names]
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return [_setting(name, getattr(defaults, name), meanings[name], bounds_of(hints[name])) for name in names]
 
 
-def _setting(name: str, default: Any, meaning: str) -> Setting:
+def _setting(name: str, default: Any, meaning: str, bounds: Bounds | None) -> Setting:
     suffix = next((unit for end, unit in _UNIT_OF_NAME.items() if name.endswith(end)), "")
     is_number = not isinstance(default, (str, bool))
     words = _UNITS.search(meaning) if is_number else None
-    return Setting(name, typed(default), meaning, suffix or (words[1] if words else ""))
+    unit = suffix or (words[1] if words else "")
+    return Setting(name, typed(default), meaning, unit, bounds.interval if bounds else "")
 
 
 def _meanings(cls: type) -> dict[str, str]:
@@ -119,10 +125,10 @@ def settings_sections(classes: Mapping[str, type]) -> Iterator[tuple[str, list[s
 
 def markdown_table(rows: Sequence[Setting]) -> str:
     """Rows as a Markdown table."""
-    lines = ["| key | default | meaning |", "|---|---|---|"]
+    lines = ["| key | default | range | meaning |", "|---|---|---|---|"]
     for row in rows:
         meaning = row.meaning.replace("|", "\\|")
-        lines.append(f"| `{row.name}` | {row.default} | {meaning} |")
+        lines.append(f"| `{row.name}` | {row.default} | {row.range} | {meaning} |")
     return "\n".join(lines)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,18 @@ import numpy as np
 from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_uad.common.bounds import BATCH_SIZE, PATCH_SIZE, VOXEL_SIZE, WIDTH
 from nnunet_uad.common.files import write_json
-from nnunet_uad.common.nnunet import require_configuration
+from nnunet_uad.common.nnunet import FOLDER_NAME, ancestors, require_configuration
 from nnunet_uad.common.nnunet_files import load_plans
+from nnunet_uad.common.schema import shown
 
 _PER_STAGE = ("n_conv_per_stage", "n_blocks_per_stage")
 _PER_DECODER_STAGE = ("n_conv_per_stage_decoder",)
 # nnU-Net's planner stops pooling where a feature map would be smaller than this.
 _MIN_FEATURE_MAP = 4
+#: Voxels per step that no device holds, far above what one does.
+_MOST_VOXELS = 2**31
 
 
 def small_configuration(
@@ -48,14 +54,14 @@ def small_configuration(
         ValueError: The base is unknown, the number of axes wrong, or the patch too small for so many stages.
     """
     require_configuration(plans["plans_name"], plans["configurations"], base)
+    check_new_name(plans, base, name)
     manager = PlansManager(copy.deepcopy(plans)).get_configuration(base)
     axes = len(manager.patch_size)
     spacing = [float(spacing[0])] * axes if len(spacing) == 1 else [float(s) for s in spacing]
     for what, values in {"--spacing": spacing, "--patch": patch_size}.items():
-        if len(values) != axes or min(values) <= 0:
+        if len(values) != axes:
             raise ValueError(f"{what} expects {axes} positive values for {base!r}, found {' '.join(map(str, values))}.")
-    if min(features) < 1 or batch_size < 1:
-        raise ValueError("--features and --batch expect positive numbers.")
+    _check_sizes(spacing, patch_size, features, batch_size)
     _, strides, kernels, fitted, divisor = get_pool_and_conv_props(
         spacing, list(patch_size), _MIN_FEATURE_MAP, len(features) - 1
     )
@@ -78,6 +84,45 @@ def small_configuration(
         "median_image_size_in_voxels": _scaled_size(manager, spacing),
         "architecture": _resized_architecture(manager.configuration["architecture"], features, strides, kernels),
     }
+
+
+def check_new_name(plans: Mapping[str, Any], base: str, name: str) -> None:
+    """Refuse a name that folders cannot carry, or of a configuration that the new one would inherit from.
+
+    Args:
+        plans: Content of a plans file.
+        base: Configuration to inherit from.
+        name: Name of the new configuration.
+
+    Raises:
+        ValueError: Another name is needed; says why.
+    """
+    if not re.fullmatch(FOLDER_NAME, name):
+        raise ValueError(
+            f"--name expects a name like 2d_small, of at most 100 letters, without '__' or '/', found {shown(name)}."
+        )
+    parents = ancestors(plans, base)
+    if name in parents:
+        raise ValueError(f"--name {name} is what the new configuration would inherit from; choose another.")
+
+
+def _check_sizes(spacing: Sequence[float], patch_size: Sequence[int], features: Sequence[int], batch_size: int) -> None:
+    """Refuse numbers that no network can be made of, or no memory holds."""
+    wanted = {
+        "--spacing": (VOXEL_SIZE, spacing),
+        "--patch": (PATCH_SIZE, patch_size),
+        "--features": (WIDTH, features),
+        "--batch": (BATCH_SIZE, [batch_size]),
+    }
+    for flag, (bounds, values) in wanted.items():
+        wrong = [v for v in values if v not in bounds]
+        if wrong or not values:
+            raise ValueError(f"{flag} expects {bounds}, found {wrong[0] if wrong else 'nothing'}.")
+    if batch_size * math.prod(patch_size) > _MOST_VOXELS:
+        raise ValueError(
+            f"--batch {batch_size} patches of {'x'.join(map(str, patch_size))} voxels are more than {_MOST_VOXELS} "
+            "voxels per step, which no device holds. Use a smaller patch or batch."
+        )
 
 
 def add_configuration(path: Path, name: str, entry: dict[str, Any], overwrite: bool = False) -> None:

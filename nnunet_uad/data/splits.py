@@ -30,9 +30,13 @@ def ensure_splits(folder: str | Path, identifiers: Sequence[str]) -> int | None:
         The number of folds written, ``None`` if nothing was to do.
 
     Raises:
-        ValueError: The dataset has a single case, which can only be trained on with fold ``all``.
+        ValueError: The dataset has a single case, which can only be trained on with fold ``all``, or splits that are
+            damaged.
     """
     path = Path(folder) / SPLITS_FILE
+    # nnU-Net reads it next, and would not say which file is damaged.
+    if path.exists():
+        splits_of(folder)
     if path.exists() or len(identifiers) >= NUM_FOLDS:
         return None
     if len(identifiers) < 2:

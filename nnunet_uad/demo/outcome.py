@@ -137,7 +137,7 @@ def _validation(workspace: Workspace, trainer: str) -> Path:
 
 def _ending(workspace: Workspace) -> str:
     path = workspace.preprocessed / workspace.dataset / "dataset.json"
-    return load_dataset_json(path)["file_ending"]
+    return load_dataset_json(path, labelled=False)["file_ending"]
 
 
 def _label(workspace: Workspace, case: str) -> Path:

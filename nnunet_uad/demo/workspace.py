@@ -8,7 +8,7 @@ from nnunetv2.utilities.crossval_split import generate_crossval_split
 
 from nnunet_uad.common.commands import executable
 from nnunet_uad.common.files import write_json
-from nnunet_uad.common.nnunet import dataset_folder, required_folder, resolved_configuration
+from nnunet_uad.common.nnunet import dataset_folder, required_folder, usable_configuration
 from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.data.linked import link_preprocessed
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
@@ -103,7 +103,7 @@ def own_workspace(
             f"{configuration} is the second stage of a cascade, which cannot be pretrained. Choose one of: "
             f"{', '.join(first_stages(content, configuration))}."
         )
-    identifier = resolved_configuration(content, configuration)["data_identifier"]
+    identifier = usable_configuration(content, configuration)["data_identifier"]
     cases = sorted(p.name[: -len(".pkl")] for p in (source / identifier).glob("*.pkl"))
     if len(cases) < 2:
         raise ValueError(

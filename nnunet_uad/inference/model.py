@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet import CHECKPOINT, PLUGIN_FOLDER, ModelFolder
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
-from nnunet_uad.common.schema import build
+from nnunet_uad.common.schema import build, shown
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
@@ -117,6 +118,7 @@ def find_folds(folder: Path, checkpoint: str, wanted: Sequence[int | str] = ()) 
 
     Raises:
         FileNotFoundError: There is no model, or a fold lacks the checkpoint; names what there is.
+        ValueError: What is given is no fold, or no name of a file.
     """
     if not folder.is_dir():
         # Of a folder that does not exist, the pattern finds nothing.
@@ -125,6 +127,11 @@ def find_folds(folder: Path, checkpoint: str, wanted: Sequence[int | str] = ()) 
             f"There is no model {folder}. Pretrainers trained on {folder.parent.name}: {', '.join(others) or 'none'}. "
             "Names are TRAINER__PLANS__CONFIGURATION; give the trainer's full name, _<N>epochs included, to -tr."
         )
+    wrong = [str(f) for f in wanted if not re.fullmatch("[0-9]{1,6}|all", str(f))]
+    if wrong:
+        raise ValueError(f"-f expects numbers of folds, or all, found {shown(', '.join(wrong))}.")
+    if Path(checkpoint).name != checkpoint or re.search(r"[*?\[]", checkpoint):
+        raise ValueError(f"-chk expects the name of a file like {CHECKPOINT}, found {shown(checkpoint)}.")
     trained = sorted(p.parent for p in folder.glob(f"fold_*/{checkpoint}"))
     chosen = [folder / f"fold_{f}" for f in wanted] or [p for p in trained if p.name != "fold_all"] or trained
     missing = [p.name for p in chosen if p not in trained]

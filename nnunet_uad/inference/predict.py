@@ -15,7 +15,7 @@ from nnunet_uad.inference.names import DEFAULT_THRESHOLD, MAPS_RECORD
 from nnunet_uad.inference.pipeline import list_cases, predict_cases
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
-from nnunet_uad.scoring.thresholds import resolve_threshold, stored_thresholds
+from nnunet_uad.scoring.thresholds import refuse_infinite, resolve_threshold, stored_thresholds
 from nnunet_uad.weights.leakage import Overlap
 
 #: Tells the user something while it happens.
@@ -108,6 +108,7 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
     stored = stored_thresholds(folds, settings_to_json(settings))
     # A mask needs a threshold; a montage outlines it where the model has it.
     wanted = "mask" in request.save or ("png" in request.save and request.threshold in stored)
+    refuse_infinite(str(request.threshold))
     threshold = resolve_threshold(str(request.threshold), stored) if wanted else None
     cases, failed = list_cases(Path(request.images), restorer.model.dataset)
     overlap = overlap_with_training(folds, cases, request.names.trainer, say)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from nnunet_uad.common.bounds import Bounds, Count, Seconds
+from nnunet_uad.common.bounds import Bounds, Count, Finite, Seconds, Share
 from nnunet_uad.common.json_files import read_mapping
-from nnunet_uad.common.schema import refuse_unknown, shown
+from nnunet_uad.common.schema import build, refuse_unknown, shown
 from nnunet_uad.metrics import segmentation
 from nnunet_uad.metrics.lesions import LesionCounts
 from nnunet_uad.metrics.reliability import RELIABILITY_EDGES
@@ -19,7 +18,62 @@ from nnunet_uad.metrics.segmentation import PRIMARY
 
 _FIX = "Delete it, and the study makes it anew: nnunet_uad study run STUDY.yaml"
 _RELIABILITY = ("voxels", "probability", "positives")
+_ERRORS = Bounds(0, 1e12)
 _Voxels = Annotated[float, Bounds(0, 1e15)]
+
+
+@dataclass(frozen=True)
+class SharesForm:
+    """Shares of the parameters that start from pretrained weights.
+
+    Attributes:
+        encoder: Share of the encoder's.
+        decoder: Share of the decoder's.
+        all_but_heads: Share of all but the heads'.
+    """
+
+    encoder: Share
+    decoder: Share
+    all_but_heads: Share
+
+
+@dataclass(frozen=True)
+class TransferForm:
+    """What became of the weights that a training started from.
+
+    Attributes:
+        share: Shares of the parameters.
+        warnings: Sentences about weights that may not suit.
+    """
+
+    share: SharesForm
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RestorerForm:
+    """The frozen restorer of a training.
+
+    Attributes:
+        trainer: Name of its pretrainer.
+        warnings: Sentences about a restorer that may not suit.
+    """
+
+    trainer: str
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ReportsForm:
+    """Reports of a training.
+
+    Attributes:
+        transfer: Report of the weights that it started from, if there were any.
+        restorer: Report of the frozen restorer, if there is one.
+    """
+
+    transfer: TransferForm | None = None
+    restorer: RestorerForm | None = None
 
 
 @dataclass(frozen=True)
@@ -31,7 +85,7 @@ class TrainingForm:
         device: Name of the device.
         versions: Package → version.
         arm: Name of the arm; empty for a pretraining.
-        reports: Name of a report → its content: from which weights, with which restorer.
+        reports: Reports of the weights and of the restorer.
         citation: Publication of the method; empty for a training.
     """
 
@@ -39,7 +93,7 @@ class TrainingForm:
     device: str
     versions: dict[str, str]
     arm: str = ""
-    reports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reports: ReportsForm = ReportsForm()
     citation: str = ""
 
 
@@ -75,18 +129,16 @@ class RowForm:
 
 
 @dataclass(frozen=True)
-class RobustnessForm:
-    """What ``robustness.json`` must hold.
+class ScoresForm:
+    """What ``scores_DATASET.json`` must hold, besides the metrics of its rows.
 
     Attributes:
-        reference: Trainer that the others are compared with.
-        cases: Number of cases.
-        trainers: Name of a trainer → its results.
+        rows: Tested cases.
+        seconds: Computing time, s.
     """
 
-    reference: str
-    cases: Count
-    trainers: dict[str, RobustTrainerForm]
+    rows: list[RowForm]
+    seconds: Seconds
 
 
 @dataclass(frozen=True)
@@ -99,11 +151,33 @@ class RobustTrainerForm:
     """
 
     clean: dict[str, Annotated[float, Bounds(0, 1)] | None]
-    interval_95: tuple[float, float] | None
+    interval_95: tuple[Finite, Finite] | None
 
     def __post_init__(self) -> None:
         if PRIMARY.key not in self.clean:
             raise ValueError(f"clean lacks {PRIMARY.key}.")
+
+
+@dataclass(frozen=True)
+class RobustnessForm:
+    """What ``robustness.json`` must hold.
+
+    Attributes:
+        reference: Trainer that the others are compared with.
+        cases: Number of cases.
+        trainers: Name of a trainer → its results.
+    """
+
+    reference: str
+    cases: Count
+    trainers: dict[str, dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        for name, entry in self.trainers.items():
+            build(RobustTrainerForm, entry, f"trainers: {name}", ignore_unknown=True)
+            error = entry.get("mean corruption error")
+            if not _fits(error, _ERRORS):
+                raise ValueError(f"trainers: {name}: mean corruption error expects {_ERRORS}, found {shown(error)}.")
 
 
 def read_training(path: Path) -> dict[str, Any]:
@@ -129,7 +203,12 @@ def read_scores(path: Path, tested: Collection[str]) -> dict[str, Any]:
         ValueError: The file is damaged, holds values that no metric has, a case twice, or a case that is none of those
             tested; names the file, the key, what is expected and what was found.
     """
-    content = read_mapping(path, _FIX, _scores_form(segmentation.CASE_METRICS))
+    content = read_mapping(path, _FIX, ScoresForm)
+    for row in content["rows"]:
+        try:
+            _check_metrics(row)
+        except ValueError as error:
+            raise ValueError(f"{path}: {row['case']}: {error} {_FIX}") from error
     cases = [row["case"] for row in content["rows"]]
     twice = sorted({case for case in cases if cases.count(case) > 1})
     if twice:
@@ -155,10 +234,15 @@ def read_robustness(path: Path) -> dict[str, Any]:
     return read_mapping(path, "Make it anew: nnunet_uad robustness, with the same -o.", RobustnessForm)
 
 
-@functools.cache
-def _scores_form(metrics: tuple[Any, ...]) -> type:
-    """What ``scores_DATASET.json`` must hold: rows with these metrics; all but the primary one may be missing."""
-    values = [(m.key, Annotated[float, m.bounds] | None) for m in metrics]
-    fields = [(key, kind) if key == PRIMARY.key else (key, kind, field(default=None)) for key, kind in values]
-    row: Any = dataclasses.make_dataclass("Row", fields, bases=(RowForm,), frozen=True, kw_only=True)
-    return dataclasses.make_dataclass("Scores", [("rows", list[row]), ("seconds", Seconds)], frozen=True)
+def _check_metrics(row: dict[str, Any]) -> None:
+    """Values of the metrics of a case; all but the primary one may be missing, each may be undefined."""
+    if PRIMARY.key not in row:
+        raise ValueError(f"lacks {PRIMARY.key}.")
+    for metric in segmentation.CASE_METRICS:
+        value = row.get(metric.key)
+        if value is not None and not _fits(value, metric.bounds):
+            raise ValueError(f"{metric.key} expects {metric.bounds}, found {shown(value)}.")
+
+
+def _fits(value: Any, bounds: Bounds) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value in bounds

@@ -7,11 +7,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from nnunet_uad.common.bounds import FilterSize, Share, Volume
+from nnunet_uad.common.bounds import Bounds, FilterSize, Share, Volume
 from nnunet_uad.common.channels import AUTO, bright_channels
+from nnunet_uad.common.schema import shown
 from nnunet_uad.common.settings import Settings, check_choices
 
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
+_WEIGHTS = Bounds(-1000, 1000)
 SOURCES = (AUTO, "residual", "detection", "product")
 
 
@@ -85,15 +87,22 @@ def channel_weights(text: str, channel_names: Sequence[str]) -> np.ndarray:
         for entry in text.split(","):
             name, _, value = entry.rpartition(":")
             try:
-                weights[names.index(name.strip().casefold())] = float(value)
+                weights[names.index(name.strip().casefold())] = _weight(value)
             except ValueError as error:
                 raise ValueError(
                     f"channel_weights expects NAME:WEIGHT,NAME:WEIGHT with names out of "
-                    f"{', '.join(channel_names)}, found {entry!r}."
+                    f"{', '.join(channel_names)} and {_WEIGHTS} as weight, found {shown(entry)}."
                 ) from error
     if not weights.any():
         raise ValueError("channel_weights are all 0.")
     return weights / np.abs(weights).sum()
+
+
+def _weight(text: str) -> float:
+    value = float(text)
+    if value not in _WEIGHTS:
+        raise ValueError(f"a weight expects {_WEIGHTS}, found {text}.")
+    return value
 
 
 def main_channel(text: str, channel_names: Sequence[str]) -> int:

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.bounds import ANY_FINITE
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.schema import shown
 from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.metrics.curves import Curve, best_dice, threshold_at_fpr
 from nnunet_uad.metrics.histogram import ScoreHistogram
@@ -162,6 +164,23 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
     }
 
 
+def refuse_infinite(wanted: str) -> None:
+    """Refuse a threshold that is a number, but none that a score can reach.
+
+    Args:
+        wanted: Number, or name of a stored threshold.
+
+    Raises:
+        ValueError: It is not finite.
+    """
+    try:
+        value = float(wanted)
+    except ValueError:
+        return
+    if value not in ANY_FINITE:
+        raise ValueError(f"--threshold expects {ANY_FINITE}, or the name of a stored one, found {shown(wanted)}.")
+
+
 def resolve_threshold(wanted: str, stored: dict[str, dict[str, Any]]) -> float:
     """The threshold that a user asks for.
 
@@ -170,10 +189,11 @@ def resolve_threshold(wanted: str, stored: dict[str, dict[str, Any]]) -> float:
         stored: Thresholds by name (:func:`stored_thresholds`).
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is neither, or not finite.
     """
     if wanted in stored:
         return float(stored[wanted]["value"])
+    refuse_infinite(wanted)
     try:
         return float(wanted)
     except ValueError as error:

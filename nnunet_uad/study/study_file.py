@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nnunet_uad.common import nnunet
-from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Word, build, refuse_unknown
+from nnunet_uad.common.bounds import BatchSize, Bounds, PatchSize, VoxelSize, Width
+from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Matching, Word, build, refuse_unknown, shown
 from nnunet_uad.common.slugs import slug
+from nnunet_uad.common.yaml_files import read_yaml
 from nnunet_uad.training.cascade import first_stages, is_second_stage
+
+#: Names that become parts of paths, or of patterns of paths.
+DatasetName = Annotated[Word, Matching(nnunet.DATASET, "the number or name of a dataset")]
+FileName = Annotated[Word, Matching(nnunet.FOLDER_NAME, "a name of at most 100 letters without / or __")]
+_LONGEST_NAME = 100
 
 STAGES = ("preprocess", "pretrain", "train", "test")
 
@@ -28,8 +35,8 @@ class Budget:
     text: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[1-9]\d*s?|all", self.text):
-            raise ValueError(f"A budget is a number of cases (3), of slices (16s) or all, found {self.text!r}.")
+        if not re.fullmatch(r"[1-9][0-9]{0,6}s?|all", self.text):
+            raise ValueError(f"A budget is a number of cases (3), of slices (16s) or all, found {shown(self.text)}.")
 
     @property
     def in_slices(self) -> bool:
@@ -58,15 +65,13 @@ class Length:
         settings: Assignments of ``nnUNet_uad_settings`` for the training.
     """
 
-    epochs: int | None = None
-    iterations: int | None = None
+    epochs: Annotated[int, Bounds(1, 10**6)] | None = None
+    iterations: Annotated[int, Bounds(1, 10**6)] | None = None
     settings: Word = ""
 
     def __post_init__(self) -> None:
         if self.iterations is not None and self.epochs is None:
             raise ValueError("iterations are those of an epoch: say how many epochs, too.")
-        if any(n is not None and n < 1 for n in (self.epochs, self.iterations)):
-            raise ValueError(f"epochs and iterations expect positive numbers, found {self.epochs}, {self.iterations}.")
 
     @property
     def suffix(self) -> str:
@@ -87,7 +92,7 @@ class Pretraining(Length):
     """
 
     settings: Word = "sampling=anywhere"
-    dataset: Word | None = None
+    dataset: DatasetName | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class Arm:
         pretraining: Keys that differ from the study's ``pretraining``.
     """
 
-    trainer: Word
+    trainer: Annotated[Word, Matching(r"\w{1,200}", "the name of a trainer")]
     settings: Word = ""
     pretraining: dict[str, Any] = field(default_factory=dict)
 
@@ -122,11 +127,11 @@ class SmallPlan:
         batch: Patches per step.
     """
 
-    base: Word
-    spacing: Annotated[tuple[float, ...], ONE_OR_MORE]
-    patch: Annotated[tuple[int, ...], ONE_OR_MORE]
-    features: Annotated[tuple[int, ...], ONE_OR_MORE]
-    batch: int
+    base: FileName
+    spacing: Annotated[tuple[VoxelSize, ...], ONE_OR_MORE]
+    patch: Annotated[tuple[PatchSize, ...], ONE_OR_MORE]
+    features: Annotated[tuple[Width, ...], ONE_OR_MORE]
+    batch: BatchSize
 
 
 @dataclass(frozen=True)
@@ -140,10 +145,10 @@ class Resources:
         gpu: Number of GPUs; 0 where the device is not cuda.
     """
 
-    threads: int = 8
-    mem_mb: int = 32000
-    runtime: int = 1440
-    gpu: int = 1
+    threads: Annotated[int, Bounds(1, 10**4)] = 8
+    mem_mb: Annotated[int, Bounds(1, 10**8)] = 32000
+    runtime: Annotated[int, Bounds(1, 10**6)] = 1440
+    gpu: Annotated[int, Bounds(0, 1024)] = 1
 
 
 @dataclass(frozen=True)
@@ -173,23 +178,23 @@ class Study:
         output: Folder; beside the YAML and named like it if not given.
     """
 
-    dataset: Word
-    configuration: Word
+    dataset: DatasetName
+    configuration: FileName
     budgets: Annotated[tuple[Word, ...], ONE_OR_MORE]
     trainers: dict[str, Annotated[Arm, Before(_word_as_trainer)]]
-    plans: Word = "nnUNetPlans"
+    plans: FileName = "nnUNetPlans"
     folds: Annotated[tuple[Word, ...], ONE_OR_MORE] = ("all",)
-    draws: int = 3
-    seed: int = 0
-    slice_cases: int = 1
-    test: Annotated[tuple[Word, ...], ONE_OR_MORE] = ()
+    draws: Annotated[int, Bounds(1, 1000)] = 3
+    seed: Annotated[int, Bounds(0, 2**31 - 1)] = 0
+    slice_cases: Annotated[int, Bounds(1, 10**6)] = 1
+    test: Annotated[tuple[DatasetName, ...], ONE_OR_MORE] = ()
     pretraining: Annotated[Pretraining, EMPTY_IS_DEFAULT] = Pretraining()
     fine_tuning: Annotated[Length, EMPTY_IS_DEFAULT] = Length()
     small_plan: SmallPlan | None = None
     device: Word = "cuda"
     mirroring: bool = True
-    processes: int | None = None
-    retries: int = 0
+    processes: Annotated[int, Bounds(0, 1000)] | None = None
+    retries: Annotated[int, Bounds(0, 100)] = 0
     resources: dict[str, Annotated[Resources, EMPTY_IS_DEFAULT]] = field(default_factory=dict)
     title: Word = ""
     output: Word = ""
@@ -203,14 +208,15 @@ class Study:
                 raise ValueError(f"{name} lists {', '.join(twice)} twice.")
         if not self.budgets or not self.trainers:
             raise ValueError("budgets and trainers expect at least one entry each.")
-        if self.draws < 1 or self.slice_cases < 1:
-            raise ValueError("draws and slice_cases expect positive numbers.")
         if self.device not in ("cuda", "cpu", "mps"):
             raise ValueError(f"device expects cuda, cpu or mps, found {self.device!r}.")
         refuse_unknown(self.resources, STAGES, "resources")
-        wrong = [f for f in self.folds if f != "all" and not f.isdigit()]
+        wrong = [f for f in self.folds if not re.fullmatch("all|[0-9]{1,6}", f)]
         if wrong:
             raise ValueError(f"folds expects numbers or all, found {', '.join(wrong)}.")
+        for name in self.trainers:
+            if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
+                raise ValueError(f"trainers expects names of 1 to {_LONGEST_NAME} letters, found {shown(name)}.")
         # Some file systems know no difference between large and small letters.
         slugs = [slug(name).casefold() for name in self.trainers]
         twice = sorted({s for s in slugs if slugs.count(s) > 1})
@@ -245,14 +251,9 @@ def read_study(path: Path) -> Study:
         FileNotFoundError: no such file.
         ValueError: no YAML, unknown or missing keys, wrong values.
     """
-    import yaml
-
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. Write one: nnunet_uad study example > {path}")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
+    content = read_yaml(path)
     try:
         study = build(Study, content, path.name)
         for arm in study.arms.values():

@@ -17,7 +17,7 @@ from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
 
-from nnunet_uad.common.bounds import Rate, SeedOrDrawn, ShareBelowOne, Weight
+from nnunet_uad.common.bounds import Decay, Rate, SeedOrDrawn, ShareBelowOne
 from nnunet_uad.common.devices import device_in_words
 from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.nnunet import require_configuration
@@ -39,7 +39,7 @@ class TrainSettings(Settings):
     Attributes:
         optimizer: ``adamw`` or ``sgd`` (Nesterov momentum 0.99, as nnU-Net).
         learning_rate: Peak rate.
-        weight_decay: Weight decay of the optimiser.
+        weight_decay: Decay decay of the optimiser.
         warmup: Share of the training for the linear warm-up.
         seed: Seed of weights and corruption; drawn and recorded when it is −1. The order in which patches are drawn
             repeats only without background workers (``nnUNet_n_proc_DA=0``).
@@ -49,7 +49,7 @@ class TrainSettings(Settings):
 
     optimizer: str = "adamw"
     learning_rate: Rate = 1e-3
-    weight_decay: Weight = 1e-2
+    weight_decay: Decay = 1e-2
     warmup: ShareBelowOne = 0.1
     seed: SeedOrDrawn = -1
     mirroring: bool = True

@@ -193,7 +193,7 @@ def _seen(path: Path, plans: Mapping[str, Any], name: str) -> tuple[tuple[str, .
         return (), ()
     try:
         content = resolved_configuration(plans, name)
-    except (AttributeError, KeyError, TypeError, RecursionError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: its plans have no usable configuration {name!r} ({error!r}).") from error
     seen = build(_Configuration, content, f"{path}: plans: configuration {name}", ignore_unknown=True)
     return seen.normalization_schemes or (), seen.spacing or ()

@@ -130,7 +130,7 @@ def test_the_table_of_a_trainer_is_found_under_its_name_with_a_length(capsys):
 def test_the_list_shows_default_unit_and_meaning(capsys):
     assert main(["settings", "--list", "-tr", "nnUNetPretrainerDAE_5epochs"]) == 0
     told = capsys.readouterr().out
-    assert "noise_std=[1.0,2.0]  (z-score units)\n    " in told and "optimizer=adamw\n    " in told
+    assert "noise_std=[1.0,2.0]  in (0, 100]  (z-score units)\n    " in told and "optimizer=adamw\n    " in told
     assert "mask_ratio" not in told
     assert main(["settings", "--list"]) == 0
     told = capsys.readouterr().out

@@ -6,29 +6,28 @@ import typing
 
 import pytest
 
-from nnunet_uad.common.bounds import Bounds
+from nnunet_uad.common.bounds import Bounds, bounds_of
 from nnunet_uad.common.settings import read_settings, typed
 from nnunet_uad.methods import settings_classes
 
 
 def numbers(cls):
-    """Key, annotation and bounds of every number, and how its value is written."""
+    """Key, type and bounds of every number, and how many of it stand in a list; 0: none does."""
     for name, hint in typing.get_type_hints(cls, include_extras=True).items():
-        if typing.get_origin(hint) is typing.ClassVar:
-            continue
-        kind, bounds, wrap = opened(hint)
+        kind, count = bare(hint), 0
+        if typing.get_origin(kind) is tuple:
+            inner = typing.get_args(kind)
+            kind, count = bare(inner[0]), 1 if Ellipsis in inner else len(inner)
         if kind in (int, float):
-            yield name, kind, bounds, wrap
+            yield name, kind, bounds_of(hint), count
 
 
-def opened(hint):
-    """Type and bounds of a number, or of the numbers in a list, and the value's place in it."""
-    kind, *notes = typing.get_args(hint) if typing.get_origin(hint) is typing.Annotated else (hint,)
-    if typing.get_origin(kind) is tuple:
-        inner = typing.get_args(kind)
-        kind, bounds, _ = opened(inner[0])
-        return kind, bounds, (lambda v: [v]) if Ellipsis in inner else (lambda v: [v] * len(inner))
-    return kind, next((n for n in notes if isinstance(n, Bounds)), None), lambda v: v
+def written(name, value, count):
+    return f"{name}={typed([value] * count if count else value)}"
+
+
+def bare(hint):
+    return typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
 
 
 def just_inside(bounds, kind):
@@ -50,14 +49,14 @@ def outside(bounds, kind):
 
 @pytest.mark.parametrize(("trainer", "cls"), settings_classes().items(), ids=settings_classes())
 def test_every_number_of_every_trainer_is_refused_outside_its_bounds_and_taken_inside(trainer, cls):
-    for name, kind, bounds, wrap in numbers(cls):
+    for name, kind, bounds, count in numbers(cls):
         assert bounds is not None, f"{trainer} declares no bounds of {name}"
-        assert math.isfinite(bounds.low) and math.isfinite(bounds.high) and getattr(cls(), name) is not None
+        assert math.isfinite(bounds.low) and math.isfinite(bounds.high)
         for value in outside(bounds, kind):
             with pytest.raises(ValueError, match=rf"^nnUNet_uad_settings: {name} expects"):
-                read_settings(cls, f"{name}={typed(wrap(value))}")
+                read_settings(cls, written(name, value, count))
         for value in just_inside(bounds, kind):
-            made = getattr(read_settings(cls, f"{name}={typed(wrap(value))}"), name)
+            made = getattr(read_settings(cls, written(name, value, count)), name)
             assert value in (made if isinstance(made, tuple) else (made,))
 
 

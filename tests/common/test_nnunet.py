@@ -10,6 +10,7 @@ from nnunet_uad.common.nnunet import (
     load_json,
     required_folder,
     resolved_configuration,
+    usable_configuration,
 )
 
 
@@ -17,7 +18,7 @@ def test_datasets_by_number_and_name(tmp_path, monkeypatch):
     monkeypatch.setenv("nnUNet_raw", str(tmp_path))
     (tmp_path / "Dataset007_Bond").mkdir()
     assert dataset_folder("nnUNet_raw", "7").name == dataset_folder("nnUNet_raw", "Dataset007_Bond").name
-    for name in ("8", "Dataset*", "/etc", "../x", "²", "dataset007_bond"):
+    for name in ("8", "Dataset*", "/etc", "../x", "²", "dataset007_bond", "*", "", "9" * 5000):
         with pytest.raises(ValueError, match=r"found 0. Datasets there: Dataset007_Bond"):
             dataset_folder("nnUNet_raw", name)
     (tmp_path / "Dataset008_[a] {b}").mkdir()
@@ -64,3 +65,15 @@ def test_another_folder_is_no_model(tmp_path):
 
 def test_channels_keep_the_order_of_the_file():
     assert channel_names({"channel_names": {"0": "FLAIR", "1": "T1", "2": 2}}) == ("FLAIR", "T1", "2")
+
+
+def test_broken_inheritance_is_told():
+    plans = {"plans_name": "p", "configurations": {"a": {"inherits_from": "b"}, "b": {"inherits_from": "a"}}}
+    with pytest.raises(ValueError, match="plans p are broken: a → b inherits from itself"):
+        resolved_configuration(plans, "a")
+    plans["configurations"]["b"] = {"inherits_from": "gone"}
+    with pytest.raises(ValueError, match="a → b inherits from 'gone', which they do not have"):
+        resolved_configuration(plans, "a")
+    plans["configurations"]["b"] = {"data_identifier": "x", "spacing": [-1], "patch_size": [8], "batch_size": 2}
+    with pytest.raises(ValueError, match="plans p: a: spacing expects a number in"):
+        usable_configuration(plans, "a")

@@ -1,7 +1,9 @@
 from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
 
+from nnunet_uad.common.bounds import Bounds
 from nnunet_uad.common.settings_docs import (
     attribute_texts,
     markdown_table,
@@ -41,7 +43,7 @@ class Child(Base):
     """
 
     smoothing_mm: float = 0.0
-    times: tuple[int, ...] = (1, 2)
+    times: tuple[Annotated[int, Bounds(0, 9)], ...] = (1, 2)
 
 
 def test_meanings_are_read_from_the_docstrings():
@@ -86,7 +88,7 @@ def test_sections_go_from_what_all_take_to_what_one_takes():
         ("Settings of all", ["one", "other"], ["rate", "smoothing_mm", "kind"]),
         ("Settings of one", ["one"], ["smoothing_mm", "times"]),
     ]
-    assert "\n| `kind` | a | `a` \\| `b`, in voxels. |" in markdown_table(sections[0][2])
+    assert "\n| `kind` | a |  | `a` \\| `b`, in voxels. |" in markdown_table(sections[0][2])
 
 
 def test_trainers_of_a_kind_are_named_together():
@@ -109,4 +111,4 @@ def test_what_several_take_is_on_the_page_and_what_one_takes_in_its_own_table():
     classes = {"one": Child, "other": Base}
     page, tables = settings_page(classes), own_tables(classes)
     assert "## Settings of all\n\n| key" in page and "| `kind` |" in page and "times" not in page
-    assert list(tables) == ["one"] and "| `times` | [1,2] |" in tables["one"]
+    assert list(tables) == ["one"] and "| `times` | [1,2] | [0, 9] |" in tables["one"]

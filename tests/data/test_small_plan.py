@@ -49,9 +49,29 @@ def test_anisotropic_plans_pool_the_coarse_axis_later(plans):
         ("2d", [2], [32], [8], 1, "--patch expects 2 positive values"),
         ("2d", [2], [16, 16], [8] * 5, 1, "allows 3 stages, --features asks for 5"),
         ("2d", [2], [33, 32], [8, 8, 8], 1, "the next that is: --patch 36 32"),
-        ("2d", [2], [32, 32], [8, 0], 1, "positive numbers"),
+        ("2d", [2], [32, 32], [8, 0], 1, "--features expects a number in .1, 4096., found 0"),
+        ("2d", [2], [32, 32], [8, 10**9], 1, "--features expects"),
+        ("2d", [2], [32, 32], [], 1, "--features expects .*found nothing"),
+        ("2d", [2], [10**9, 32], [8, 8], 1, "--patch expects"),
+        ("2d", [2], [32, 32], [8, 8], 10**12, "--batch expects"),
+        ("2d", [2], [4096, 4096], [8, 8], 4096, "no device holds"),
+        ("2d", [float("nan")], [32, 32], [8, 8], 1, "--spacing expects"),
+        ("2d", [float("inf")], [32, 32], [8, 8], 1, "--spacing expects"),
     ],
 )
 def test_bad_requests_are_refused(plans, base, spacing, patch, features, batch, message):
     with pytest.raises(ValueError, match=message):
         small_configuration(plans, base, "x", spacing, patch, features, batch)
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", "a__b", "n" * 300, " 2d", ".hidden", "a*"])
+def test_names_that_folders_cannot_carry_are_refused(plans, name):
+    with pytest.raises(ValueError, match="--name expects a name like 2d_small"):
+        small_configuration(plans, "2d", name, [2], [32, 32], [8, 8], 1)
+
+
+def test_a_configuration_does_not_inherit_from_itself(plans):
+    plans["configurations"]["mini"] = small_configuration(plans, "2d", "mini", [2], [32, 32], [8, 8], 1)
+    for base, name in (("2d", "2d"), ("mini", "2d"), ("mini", "mini")):
+        with pytest.raises(ValueError, match=f"--name {name} is what the new configuration would inherit from"):
+            small_configuration(plans, base, name, [2], [32, 32], [8, 8], 1)

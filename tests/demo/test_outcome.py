@@ -25,7 +25,7 @@ def workspace(tmp_path):
     workspace = Workspace(tmp_path, "Dataset001_A", "nnUNetPlans", "2d", "cpu", "", "")
     preprocessed = workspace.preprocessed / workspace.dataset
     preprocessed.mkdir(parents=True)
-    (preprocessed / "dataset.json").write_text(json.dumps({"file_ending": ".nii.gz"}))
+    (preprocessed / "dataset.json").write_text(json.dumps({"channel_names": {"0": "FLAIR"}, "file_ending": ".nii.gz"}))
     rng = np.random.default_rng(0)
     for case in CASES:
         label = np.zeros((4, 32, 32), np.uint8)

@@ -87,7 +87,7 @@ def test_an_autoencoder_that_diverges_is_reported_at_once(error):
     [
         ("adversarial_loss=wgan", "adversarial_loss expects one of least_squares, hinge, found 'wgan'"),
         ("stabiliser=none", "stabiliser expects one of spectral, r1, both"),
-        ("discriminator_lr=-1", "discriminator_lr expects at least 0, found -1"),
+        ("discriminator_lr=-1", "discriminator_lr expects a number in \\[0, 100\\], found -1"),
     ],
 )
 def test_wrong_settings_are_refused(tiny_dataset, results, monkeypatch, text, message):

@@ -39,7 +39,7 @@ def test_patches_are_no_advice_where_the_patch_is_the_image_already(make_autoenc
     ("settings", "message"),
     [
         ("view=half", "view expects one of auto, patch, image, found 'half'"),
-        ("code_channels=0", "code_channels expects at least 1"),
+        ("code_channels=0", "code_channels expects a number in .1, 4096."),
         ("code_size=64", "code_size=64 is larger than the image of 40 x 40 voxels"),
         ("reconstruction_loss=ssim", "reconstruction_loss expects one of l1, l2"),
     ],

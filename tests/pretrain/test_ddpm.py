@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_weights(tiny_dataset, tmp_path, monkeypatc
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("ema_decay=1", r"ema_decay expects a value in \[0, 1\)"),
+        ("ema_decay=1", r"ema_decay expects a number in \[0, 1\)"),
         ("diffusion_width=6", "multiple of 4"),
         ("diffusion_noise=pink", "coarse, simplex or white"),
         ("test_times=[]", "from 0 to 999"),

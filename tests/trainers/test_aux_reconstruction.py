@@ -56,5 +56,5 @@ def test_the_pretrained_decoder_starts_both_decoders(tiny_dataset, results):
 def test_a_negative_weight_is_refused(tiny_dataset, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "reconstruction_weight=-0.1")
     for name in (SCRATCH, PRETRAINED):
-        with pytest.raises(ValueError, match="reconstruction_weight expects at least 0, found -0.1"):
+        with pytest.raises(ValueError, match="reconstruction_weight expects a number in .0, 1000., found -0.1"):
             tiny.make_trainer(name)

@@ -25,7 +25,7 @@ def test_a_class_that_does_not_exist(restorer_file, monkeypatch):
 @pytest.mark.parametrize("share", ["0", "1.01", "-0.5"])
 def test_a_share_outside_0_to_1_is_refused(tiny_dataset, results, monkeypatch, share):
     monkeypatch.setenv("nnUNet_uad_settings", f"synthetic_share={share}")
-    with pytest.raises(ValueError, match=r"synthetic_share expects a share in \(0, 1\], found"):
+    with pytest.raises(ValueError, match=r"synthetic_share expects a number in \(0, 1\], found"):
         tiny.make_trainer(NAME)
 
 

@@ -12,6 +12,7 @@ from nnunet_uad.common.json_files import read_json
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
 from nnunet_uad.study.layout import FORMAT, PLAN_FILE, REQUEST_FILE, Layout
+from nnunet_uad.study.planning.arm_settings import check_settings
 from nnunet_uad.study.planning.budgets import outer_folds, plan_folds
 from nnunet_uad.study.planning.changes import arm_content, refuse_changes
 from nnunet_uad.study.planning.folds import append_splits, assign_indices, outer_splits
@@ -59,10 +60,11 @@ def plan_study(
         Content of ``study.json``.
 
     Raises:
-        ValueError: Budgets larger than the data, trainers that do not exist, a dataset that changed since it was
-            planned, test cases that pretraining would see.
+        ValueError: Budgets larger than the data, trainers or settings that do not exist, a dataset that changed since
+            it was planned, test cases that pretraining would see.
         FileNotFoundError: Data that are not preprocessed.
     """
+    check_settings(study)
     add_small_plan(source_folder, study)
     source = open_source(source_folder, study)
     earlier = layout.plan if layout.planned else {}

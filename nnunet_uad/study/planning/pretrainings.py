@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.settings import joined
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
@@ -45,7 +46,7 @@ def _check_name(trainer: str) -> None:
 
 def _pretraining(study: Study, arm: Arm, pretrainer: str, dataset: str, fold: str) -> dict[str, Any]:
     length = study.pretraining_of(arm)
-    settings = f"{length.settings} seed={study.seed + int(fold)}".strip()
+    settings = joined(length.settings, f"seed={study.seed + int(fold)}")
     return {
         "trainer": pretrainer + length.suffix,
         "dataset": dataset,

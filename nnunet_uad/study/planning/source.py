@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from nnunet_uad.common.nnunet import resolved_configuration
+from nnunet_uad.common.nnunet import usable_configuration
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.study.planning.labels import SEG_ENDING
 from nnunet_uad.study.study_file import SmallPlan, Study, require_configuration
@@ -105,7 +105,7 @@ def open_source(folder: Path, study: Study) -> Source:
     make = f"nnUNetv2_plan_and_preprocess -d {number}; or let the study do it: nnunet_uad study run"
     plans = load_plans(folder / f"{study.plans}.json", f"Make it: {make}")
     require_configuration(plans["configurations"], folder, study)
-    configuration = resolved_configuration(plans, study.configuration)
+    configuration = usable_configuration(plans, study.configuration)
     data = folder / configuration["data_identifier"]
     source = Source(
         folder,

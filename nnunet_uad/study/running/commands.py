@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nnunet_uad.common import commands
 from nnunet_uad.common.nnunet import ModelFolder
-from nnunet_uad.common.settings import SETTINGS_VARIABLE
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, joined
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
 
@@ -48,7 +48,7 @@ def training_command(layout: Layout, cell: Cell) -> Command:
     arm, length = layout.arms[cell.arm], layout.study.fine_tuning
     seed = layout.plan["seed"] + cell.fold["draw"]
     # nnU-Net's own trainers have no settings and would not mind; others could read the variable, too.
-    settings = f"{length.settings} {arm.settings} seed={seed}".strip()
+    settings = joined(length.settings, arm.settings, f"seed={seed}")
     command = _train(
         layout,
         layout.results(cell.slug),
@@ -87,7 +87,7 @@ def _train(layout: Layout, results: Path, dataset: str, fold: int, trainer: str,
     environment = {
         **nnunet_environment(layout),
         "nnUNet_results": str(results),
-        SETTINGS_VARIABLE: settings if study.mirroring else f"{settings} mirroring=false",
+        SETTINGS_VARIABLE: settings if study.mirroring else joined(settings, "mirroring=false"),
         WEIGHTS_VARIABLE: "",
         RESTORER_VARIABLE: "",
     }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.commands import executable
-from nnunet_uad.common.nnunet import dataset_names, resolved_configuration
+from nnunet_uad.common.nnunet import dataset_names, usable_configuration
 from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Study, require_configuration
@@ -30,7 +30,7 @@ def is_prepared(preprocessed: Path, study: Study, folder: Path) -> bool:
     plans = load_plans(path)
     if study.configuration not in plans["configurations"]:
         return False
-    data = preprocessed / resolved_configuration(plans, study.configuration)["data_identifier"]
+    data = preprocessed / usable_configuration(plans, study.configuration)["data_identifier"]
     return any(data.glob("*.pkl"))
 
 

@@ -1,0 +1,33 @@
+"""Settings that a study gives to its trainings: refused when it is planned, not hours later in a job."""
+
+from __future__ import annotations
+
+from nnunet_uad.common.settings import joined, read_settings
+from nnunet_uad.common.trainer_names import base_name
+from nnunet_uad.methods import NAMES, trainer_class
+from nnunet_uad.study.planning.needs import needs_of
+from nnunet_uad.study.study_file import Pretraining, Study
+
+
+def check_settings(study: Study) -> None:
+    """Refuse settings that a trainer of the study does not have.
+
+    Args:
+        study: Settings of the study.
+
+    Raises:
+        ValueError: An unknown setting (the nearest is suggested) or a value out of its bounds; names the arm.
+    """
+    for name, arm in study.arms.items():
+        _check(arm.trainer, joined(study.fine_tuning.settings, arm.settings), f"fine_tuning or trainers: {name}")
+        settings = study.pretraining_of(arm).settings
+        # The default suits every pretrainer; classes of trainers are not imported to find that out.
+        if settings != Pretraining().settings:
+            for pretrainer in needs_of(arm.trainer).values():
+                _check(pretrainer, settings, f"pretraining of {name}")
+
+
+def _check(trainer: str, settings: str, where: str) -> None:
+    # Trainers of others say themselves what they take.
+    if settings and base_name(trainer) in NAMES:
+        read_settings(trainer_class(base_name(trainer)).settings_class, settings, source=f"{where}: settings")

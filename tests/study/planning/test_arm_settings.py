@@ -1,0 +1,32 @@
+import pytest
+
+FROM_SCRATCH, TUNED = "nnUNetTrainerFromScratch", "nnUNetTrainerDAEPretrained"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"trainers": {"a": {"trainer": FROM_SCRATCH, "settings": "sed=1"}}}, "trainers: a.*no setting 'sed'.*'seed'"),
+        ({"trainers": {"a": FROM_SCRATCH}, "fine_tuning": {"epochs": 1, "settings": "foo=1"}}, "no setting 'foo'"),
+        ({"trainers": {"a": {"trainer": FROM_SCRATCH, "settings": "seed=NaN"}}}, "seed expects"),
+        (
+            {"trainers": {"a": TUNED}, "pretraining": {"epochs": 1, "settings": "nois=1"}},
+            "pretraining of a.*no setting",
+        ),
+    ],
+)
+def test_settings_that_a_job_would_refuse_are_refused_before_anything_is_written(workplace, changes, said):
+    before = workplace.splits()
+    with pytest.raises(ValueError, match=said):
+        workplace.plan(budgets=[1], draws=1, **changes)
+    assert workplace.splits() == before
+
+
+def test_settings_that_say_a_key_again_are_put_together(workplace):
+    arms = {"scratch": "nnUNetTrainer", "a": {"trainer": TUNED, "settings": "warmup=0.2 seed=5"}}
+    length = {"epochs": 1, "settings": "warmup=0.1"}
+    layout = workplace.plan(budgets=[1], draws=1, trainers=arms, fine_tuning=length, mirroring=True)
+    from nnunet_uad.study.running.commands import training_command
+
+    cell = next(c for c in layout.cells.values() if c.arm == "a")
+    assert training_command(layout, cell).environment["nnUNet_uad_settings"] == "warmup=0.2 seed=0"
