@@ -319,6 +319,7 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             configuration=self.configuration_name,
             fold=str(self.fold),
             cases=self.training_cases,
+            contents={c: self.cases.train.get(c, ()) for c in self.training_cases} if self.cases else {},
             epochs=(self.current_epoch + 1, self.num_epochs, self.num_iterations_per_epoch),
             seed=self.seed,
             settings=settings_to_json(self.settings),
@@ -326,11 +327,12 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
         )
 
     def save_checkpoint(self, filename: str) -> None:
-        """nnU-Net's checkpoint, and the newest weights as ``pretrained.safetensors`` beside it."""
-        super().save_checkpoint(filename)
+        """The newest weights as ``pretrained.safetensors``, and nnU-Net's checkpoint beside it."""
+        # The weights first: where there is a final checkpoint, a training that was killed does not go on.
         if self.local_rank == 0 and not self.disable_checkpointing:
             target = Path(self.output_folder) / FILE_NAME
             write_pretrained(target, canonical_tensors(self.restoring(self.bare_network)), self.record())
+        super().save_checkpoint(filename)
 
     def restorer(self) -> Restorer | None:
         """The network as it is now, ready to reconstruct or score images; ``None`` for a method that does neither."""
@@ -348,6 +350,7 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """Write anomaly maps of the validation cases in their original geometry, metrics and thresholds."""
+        self.refuse_other_cases()
         self.network.eval()
         restorer, folder = self.restorer(), Path(self.output_folder)
         if restorer is None:

@@ -22,6 +22,7 @@ def make_record(
     seed: int,
     settings: dict[str, Any],
     restorer: dict[str, Any],
+    contents: dict[str, tuple[str, ...]] | None = None,
 ) -> PretrainRecord:
     """What stage two will know about the weights.
 
@@ -36,6 +37,7 @@ def make_record(
         seed: Seed of weights and corruption.
         settings: Settings of the trainer, as JSON.
         restorer: Description of network and restoration, empty for methods that nothing reconstructs with.
+        contents: Fingerprints of the cases' images, by case.
     """
     manager = model.configuration
     return PretrainRecord(
@@ -60,5 +62,6 @@ def make_record(
         settings=settings,
         citation=task.citation,
         restorer=restorer,
+        contents=contents or {},
         versions=installed_versions(),
     )

@@ -42,13 +42,13 @@ def write_image(volume: np.ndarray, path: Path) -> None:
     SimpleITK.WriteImage(image, str(path))
 
 
-def write_raw(root: Path, name: str = DATASET, labels: dict | None = None) -> Path:
-    """The raw dataset; ``labels`` replaces the plain two classes (regions, ignore label)."""
+def write_raw(root: Path, name: str = DATASET, labels: dict | None = None, seed: int = 0) -> Path:
+    """The raw dataset; ``labels`` replaces the plain two classes (regions, ignore label), ``seed`` the scans."""
     folder = root / name
     for sub in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / sub).mkdir(parents=True)
     for index, case in enumerate([*HEALTHY, *LESION]):
-        image, seg = tiny_case(index, case in LESION)
+        image, seg = tiny_case(seed + index, case in LESION)
         for channel, volume in enumerate(image):
             write_image(volume, folder / "imagesTr" / f"{case}_{channel:04d}.nii.gz")
         write_image(seg, folder / "labelsTr" / f"{case}.nii.gz")

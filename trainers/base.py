@@ -15,8 +15,9 @@ from torch import nn
 from nnunet_uad.common.bounds import Epochs, Factor, Rate
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.methods import ATTRIBUTES, PACKAGE, TRAINERS
+from nnunet_uad.training.cases import TrainedCases
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
-from nnunet_uad.weights.leakage import leakage_warning
+from nnunet_uad.weights.leakage import Overlap, compared_by_name, leakage_warning, unknown_cases
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery, locate_pretrained
 from nnunet_uad.weights.readers import SourceWeights, read_weights
 from nnunet_uad.weights.record import PretrainRecord
@@ -114,13 +115,38 @@ class FineTuneTrainer(UADTrainer):
             record: Record of the weights that are used.
             what: Name of their part in this training, ``pretraining`` or ``restorer``.
         """
-        leak = leakage_warning(record, self.plans_manager.dataset_name, self.do_split()[1])
+        val = self.cases.val if self.cases else self.do_split()[1]
+        leak = leakage_warning(record, self.plans_manager.dataset_name, val)
         warnings = [leak] if leak else []
+        if not record.contents:
+            warnings.append(compared_by_name(f"the {what}"))
         if record.epochs_trained < record.num_epochs:
             warnings.append(
                 f"the {what} is unfinished: {record.epochs_trained} of {record.num_epochs} epochs (--c finishes it)"
             )
         return warnings
+
+    def warnings_about_strangers(self, source: SourceWeights) -> list[str]:
+        """What is to be said of weights without a record: which cases have they seen?
+
+        Args:
+            source: Weights that others wrote, or checkpoints without the record beside them.
+        """
+        try:
+            seen = TrainedCases.read(source.path.parent)
+        except ValueError as error:
+            return [f"LEAKAGE? {error}"]
+        own, kind = self.plans_manager.dataset_name, "validation case(s)"
+        val = self.cases.val if self.cases else dict.fromkeys(self.do_split()[1], ())
+        consequence = "the validation scores are too good"
+        if seen is not None:
+            overlap = Overlap.between(seen.train, val, same_dataset=seen.dataset == own)
+            words = overlap.in_words(f"{source.path} (fold {seen.fold} of {seen.dataset})", consequence, kind)
+            return [words] if words else []
+        trained = f"{source.path} (fold {source.fold} of {source.dataset})" if source.dataset else str(source.path)
+        if source.fold == "all" and source.dataset == own:
+            return [Overlap(tuple(sorted(val))).finding(trained, "A fold all is trained on every case.", kind)]
+        return [unknown_cases(trained, consequence)]
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Encoder, decoder and heads, each with its peak rate; what is frozen for good has no group.

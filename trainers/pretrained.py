@@ -85,6 +85,8 @@ class nnUNetTrainerPretrained(FineTuneTrainer):
         warnings = check_suits(source, target, method_of(self.pretrainer), self.transfer_settings.accept_mismatch)
         if source.record is not None:
             warnings += self.warnings_about(source.record, "pretraining")
+        else:
+            warnings += self.warnings_about_strangers(weights)
         parts = ("encoder",) if self.transfer_settings.encoder_only else ("encoder", "decoder", "other")
         # Channels that a trainer adds to the image's start at 0, so the network starts as the pretrained one.
         stem = canonical_tensors(self.segmenter)

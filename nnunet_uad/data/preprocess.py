@@ -22,6 +22,7 @@ from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
+from nnunet_uad.data.content import remember_sources
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
 
 
@@ -99,6 +100,7 @@ def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
     _copy_labels(done, request.target, dataset_json["file_ending"])
     unlabelled = [case.identifier for case in done if case.label is None]
     write_json(request.target / UNLABELLED_FILE, unlabelled)
+    remember_sources(request.target, {case.identifier: case.images for case in done})
     splits = make_splits([c.identifier for c in done if c.label], unlabelled, splits_of(request.like))
     if splits:
         write_json(request.target / SPLITS_FILE, splits)

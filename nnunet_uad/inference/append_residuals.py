@@ -10,6 +10,7 @@ from typing import Any
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
+from nnunet_uad.data.content import raw_contents
 from nnunet_uad.inference.channels import (
     CHANNELS_RECORD,
     ChannelExporter,
@@ -22,9 +23,9 @@ from nnunet_uad.inference.channels import (
 )
 from nnunet_uad.inference.model import ModelRequest, training_records
 from nnunet_uad.inference.pipeline import list_cases, predict_cases
-from nnunet_uad.inference.predict import PredictResult, Say, overlap_with_training
+from nnunet_uad.inference.predict import PredictResult, Say, copies_of_training, overlap_with_training
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.weights.leakage import Overlap
+from nnunet_uad.weights.leakage import Cases, Overlap, compared_by_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,17 +111,19 @@ def write_channels(request: ChannelsRequest, say: Say = print) -> PredictResult:
     claim_folder(output / CHANNELS_RECORD, record, [output], request.overwrite)
     exporter = ChannelExporter(output, cases, tuple(request.kinds), restorer.model, ending)
     todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
-    failed |= predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes)
+    watch = copies_of_training(folds, trainer, say)
+    failed |= predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes, watch)
     return PredictResult.of(cases, todo, failed, overlap)
 
 
-def append_residuals(request: AppendRequest) -> PredictResult:
+def append_residuals(request: AppendRequest, say: Say = print) -> PredictResult:
     """Write the dataset; finished cases are kept, and ``dataset.json`` is written when nothing failed.
 
     Every training case is reconstructed by the folds that were not trained on it, test images by all folds.
 
     Args:
         request: Dataset, restorer, kinds.
+        say: Function that is told what the user should know before the work begins.
 
     Returns:
         What became of every case.
@@ -141,11 +144,12 @@ def append_residuals(request: AppendRequest) -> PredictResult:
     check_ending(dataset_json["file_ending"])
     folds = request.fold_folders()
     training, failed = list_cases(source / "imagesTr", dataset_json)
-    restorers = unseen_folds(list(training), folds)
+    restorers = unseen_folds(raw_contents(training), folds, say)
     test: dict[str, list[str]] = {}
     if (source / "imagesTs").is_dir() and any((source / "imagesTs").iterdir()):
         test, failed_test = list_cases(source / "imagesTs", dataset_json)
         failed |= failed_test
+        overlap_with_training(folds, raw_contents(test), request.names.trainer, say)
     images = [target / "imagesTr", target / "imagesTs"]
     groups: dict[tuple[Path, ...], dict[str, list[str]]] = {}
     for case, chosen in restorers.items():
@@ -171,12 +175,13 @@ def append_residuals(request: AppendRequest) -> PredictResult:
     return PredictResult.of([*training, *test], todo, failed, Overlap(()))
 
 
-def unseen_folds(cases: Sequence[str], folds: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+def unseen_folds(cases: Cases, folds: Sequence[Path], say: Say = print) -> dict[str, tuple[Path, ...]]:
     """For every case the folds that were not trained on it.
 
     Args:
-        cases: Identifiers of the cases.
+        cases: Cases, with the fingerprints of their raw images where they are known.
         folds: Folders of the folds.
+        say: Function that is told of records that hold no fingerprints.
 
     Raises:
         ValueError: All folds were trained on a case, whose residual would be too small, or nobody knows what a fold
@@ -189,13 +194,17 @@ def unseen_folds(cases: Sequence[str], folds: Sequence[Path]) -> dict[str, tuple
             f"{', '.join(unknown)} of {folds[0].parent} lacks pretrained.safetensors, so nobody knows which cases it "
             "has seen. Copy the file that the training wrote beside the checkpoint."
         )
-    seen = {fold: set(record.cases) for fold, (record,) in records.items()}
-    if overlap := Overlap.between(set.intersection(*seen.values()), cases):
+    for fold, (record,) in records.items():
+        if not record.contents:
+            say(f"WARNING: {compared_by_name(str(fold))}")
+    seen = {fold: Overlap.of(found, cases) for fold, found in records.items()}
+    everywhere = set.intersection(*(set(overlap.cases) for overlap in seen.values()))
+    if overlap := seen[folds[0]].only(everywhere):
         consequence = (
             "A model reconstructs what it has seen too well. Train the folds that leave them out, then run this again."
         )
         raise ValueError(overlap.finding(f"every fold ({', '.join(f.name for f in folds)})", consequence))
-    return {case: tuple(f for f in folds if case not in seen[f]) for case in cases}
+    return {case: tuple(f for f in folds if case not in seen[f].cases) for case in cases}
 
 
 def _record(request: AppendRequest, folds: Sequence[Path], restorers: Mapping[str, Sequence[Path]]) -> dict[str, Any]:

@@ -174,6 +174,7 @@ def predict_cases(
     cases: Mapping[str, list[str]],
     preprocessing_processes: int,
     export_processes: int,
+    watch: Callable[[str, np.ndarray], object] = lambda identifier, image: None,
 ) -> dict[str, str]:
     """Predict all cases; one that fails does not stop the others.
 
@@ -183,6 +184,7 @@ def predict_cases(
         cases: Files of every case, in the order of the channels.
         preprocessing_processes: Number of processes that preprocess; with 0 this one does it.
         export_processes: Number of processes that score and write; with 0 this one does it.
+        watch: Function that sees identifier and preprocessed image of every case before it is written.
 
     Returns:
         Case → why it failed.
@@ -197,6 +199,7 @@ def predict_cases(
         for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
             try:
                 case = reconstruct_prepared(restorer, identifier, job.result())
+                watch(identifier, case.image)
             except Exception as error:
                 # Whatever is wrong with one case, the others are finished; the caller lists it.
                 failed[identifier] = _in_words(error)

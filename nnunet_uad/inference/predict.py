@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.settings import read_settings, settings_from, settings_to_json
+from nnunet_uad.data.content import ARRAY, array_fingerprint
 from nnunet_uad.inference.export import Exporter
 from nnunet_uad.inference.model import ModelRequest, training_records
 from nnunet_uad.inference.names import DEFAULT_THRESHOLD, MAPS_RECORD
@@ -16,7 +19,8 @@ from nnunet_uad.inference.pipeline import list_cases, predict_cases
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
 from nnunet_uad.scoring.thresholds import refuse_infinite, resolve_threshold, stored_thresholds
-from nnunet_uad.weights.leakage import Overlap
+from nnunet_uad.weights.leakage import Cases, Overlap, plain_name, unknown_cases
+from nnunet_uad.weights.names import FILE_NAME
 
 #: Tells the user something while it happens.
 Say = Callable[[str], object]
@@ -128,23 +132,53 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
     todo = {k: v for k, v in cases.items() if request.overwrite or not exporter.is_done(k)}
     if len(todo) < len(cases):
         say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite predicts them again).")
-    failed |= predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes)
+    watch = copies_of_training(folds, request.names.trainer, say)
+    failed |= predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes, watch)
     return PredictResult.of(cases, todo, failed, overlap)
 
 
-def overlap_with_training(folds: Sequence[Path], cases: Iterable[str], trainer: str, say: Say) -> Overlap:
-    """Cases that share their identifiers with training cases of the folds; the user is told.
+def overlap_with_training(folds: Sequence[Path], cases: Cases, trainer: str, say: Say) -> Overlap:
+    """Cases that training cases of the folds share identifiers or images with; the user is told.
 
     Args:
         folds: Folders of the folds.
-        cases: Identifiers of the cases.
+        cases: Cases, with the fingerprints of their images where they are known.
         trainer: Name of the pretrainer.
         say: Function that is told the warning.
     """
+    consequence = "their maps do not count as maps of unseen cases"
+    without = [fold.name for fold in folds if not training_records([fold])]
+    if without:
+        reason = f"{', '.join(without)} of {folds[0].parent} lacks {FILE_NAME}"
+        say(unknown_cases(trainer, consequence, reason))
     overlap = Overlap.of(training_records(folds), cases)
     if overlap:
-        say(overlap.suspicion(trainer, "their maps do not count as maps of unseen cases"))
+        say(overlap.in_words(trainer, consequence))
     return overlap
+
+
+def copies_of_training(folds: Sequence[Path], trainer: str, say: Say) -> Callable[[str, np.ndarray], None]:
+    """A watch over cases while they are predicted: which are copies of training cases under other names?
+
+    Args:
+        folds: Folders of the folds.
+        trainer: Name of the pretrainer.
+        say: Function that is told the warning.
+
+    Returns:
+        Function of a case's identifier and its preprocessed image.
+    """
+    contents = [pair for record in training_records(folds) for pair in record.contents.items()]
+    seen = {f: case for case, found in contents for f in found if f.startswith(ARRAY)}
+
+    def watch(identifier: str, image: np.ndarray) -> None:
+        """Compare the preprocessed image, which is at hand: nothing is read again."""
+        original = seen.get(ARRAY + array_fingerprint(image)) if seen else None
+        if original is not None and plain_name(original) != plain_name(identifier):
+            overlap = Overlap((identifier,), ((identifier, original),))
+            say(overlap.finding(trainer, "Its maps do not count as maps of an unseen case."))
+
+    return watch
 
 
 def _checked_score(request: PredictRequest, restorer: Restorer) -> ScoreSettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,17 @@ from tqdm import tqdm
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.files import write_json
-from nnunet_uad.common.json_files import read_as
+from nnunet_uad.common.json_files import read_as, read_mapping
 from nnunet_uad.common.nnunet import CHECKPOINT
 from nnunet_uad.common.nnunet_files import load_dataset_json
+from nnunet_uad.data.content import raw_contents
 from nnunet_uad.data.image_files import channels_in, ending_of
 from nnunet_uad.evaluation.segmentation import score_case
 from nnunet_uad.inference.segmenter import load_segmenter, segment
 from nnunet_uad.robustness.artefacts import SEVERITIES, check_artefacts
 from nnunet_uad.robustness.images import CLEAN, Condition, corrupted_files
+from nnunet_uad.training.cases import CASES_FILE, TrainedCases
+from nnunet_uad.weights.leakage import Overlap, unknown_cases
 
 RECORD = "request.json"
 
@@ -59,14 +62,67 @@ class RobustnessRequest:
         return [CLEAN, *(Condition(a, s) for a in self.artefacts for s in self.severities)]
 
 
-def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
+def refuse_leakage(
+    request: RobustnessRequest, images: Mapping[str, Sequence[Path]], say: Callable[[str], object]
+) -> None:
+    """Refuse models that were trained on what they are to be measured on; splits may have changed since.
+
+    Args:
+        request: Models and cases.
+        images: Files of every case.
+        say: Function that is told where nobody knows what a model has seen.
+
+    Raises:
+        ValueError: A fold was trained on some of its cases.
+    """
+    consequence = "the scores are too good"
+    contents = raw_contents(images)
+    for model in request.models.values():
+        for fold, cases in request.folds.items():
+            folder = model / f"fold_{fold}"
+            trained = TrainedCases.read(folder)
+            if trained is None:
+                if set(cases) - set(validated_cases(folder)):
+                    say("WARNING: " + unknown_cases(str(folder), consequence, f"{CASES_FILE} is missing there"))
+                continue
+            measured = {case: contents[case] for case in cases}
+            if overlap := Overlap.between(trained.train, measured):
+                raise ValueError(
+                    overlap.finding(
+                        str(folder),
+                        "Scores on them do not count. The splits changed since it was trained: restore them, or train "
+                        "the fold anew.",
+                    )
+                )
+
+
+def validated_cases(folder: Path) -> list[str]:
+    """Cases that a fold was validated on, by nnU-Net's own summary of it; none if there is none.
+
+    Args:
+        folder: Folder of the fold.
+    """
+    try:
+        summary = read_mapping(folder / "validation" / "summary.json")
+        files = [Path(row["prediction_file"]) for row in summary["metric_per_case"]]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []
+    return [path.name.removesuffix(ending_of(path)) for path in files]
+
+
+def check_request(request: RobustnessRequest, say: Callable[[str], object] = print) -> dict[str, list[Path]]:
     """Refuse before anything is written.
+
+    Args:
+        request: Models, cases and artefacts.
+        say: Function that is told what the user should know.
 
     Returns:
         Case → its raw images.
 
     Raises:
-        ValueError: Unknown artefacts, missing images or labels, results of another run in the output folder.
+        ValueError: Unknown artefacts, missing images or labels, models that were trained on the cases, results of
+            another run in the output folder.
         FileNotFoundError: Models or folds that are not trained.
         RuntimeError: The device is not there.
     """
@@ -91,6 +147,7 @@ def check_request(request: RobustnessRequest) -> dict[str, list[Path]]:
             f"{request.raw} lacks images or labels of the validation cases {', '.join(absent) or '(there are none)'}."
         )
     require_device(request.device)
+    refuse_leakage(request, {case: [images[case][k] for k in sorted(images[case])] for case in cases}, say)
     record = {
         "artefacts' seed": request.seed,
         "mirroring": request.mirroring,

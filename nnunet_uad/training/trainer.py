@@ -23,8 +23,10 @@ from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.nnunet import require_configuration
 from nnunet_uad.common.plan_settings import BLOCK, choose_settings
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, assignments, settings_to_json
-from nnunet_uad.data.splits import ensure_splits
+from nnunet_uad.data.content import case_contents, raw_folder
+from nnunet_uad.data.splits import SPLITS_FILE, ensure_splits
 from nnunet_uad.training.carried_names import refuse_unknown_names
+from nnunet_uad.training.cases import TrainedCases, copies_within, refuse_impossible_split, refuse_other_cases
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.nnunet_flags import pretrained_weights_flag
 from nnunet_uad.training.schedule import WarmupPolySchedule
@@ -93,6 +95,8 @@ class UADTrainer(nnUNetTrainer):
         self.seed = settings.seed if settings.seed >= 0 else _shared_seed(self.is_ddp)
         self._iteration = 0
         self._stored_settings: dict[str, Any] | None = None
+        #: What the fold is trained and validated on; known from the start of a training, to the first process.
+        self.cases: TrainedCases | None = None
 
     @classmethod
     def check_configuration(cls, plans: dict, configuration: str, fold: int | str) -> None:
@@ -222,13 +226,59 @@ class UADTrainer(nnUNetTrainer):
         # Weights, gradients' moments and the copies of latest, best and final, plus the transfer file.
         weights = sum(p.numel() for p in self.network.parameters()) * 4
         check_free_space(self.output_folder, 3 * 3 * weights + weights)
+        if self.local_rank == 0:
+            self.cases = self._settled_cases()
         self.before_training()
+        if self.cases is not None and self.current_epoch == 0:
+            self.cases.write(Path(self.output_folder))
         self.save_every = min(self.save_every, max(1, self.num_epochs // 10))
         # A resumed run must not replay the noise it has already seen; ranks must differ from each other.
         torch.manual_seed(self.seed + 7919 * self.current_epoch + 104729 * self.local_rank)
         origins = ", ".join(f"{key} from {origin}" for key, origin in self._settings_origins.items()) or "all defaults"
         self.print_to_log_file(f"settings: {settings_to_json(self.settings)}, seed: {self.seed} ({origins})")
         super().on_train_start()
+
+    def _split_cases(self) -> TrainedCases:
+        """The cases of this fold as they are now, with the fingerprints of their images."""
+        train, val = self.do_split()
+        base, data = Path(self.preprocessed_dataset_folder_base), Path(self.preprocessed_dataset_folder)
+        contents = case_contents(raw_folder(), base, data, [*train, *val])
+        return TrainedCases.of(self.plans_manager.dataset_name, str(self.fold), (train, val), contents)
+
+    def _settled_cases(self) -> TrainedCases:
+        """The cases of a fold that may be trained: possible ones, and those that it was begun with.
+
+        Raises:
+            ValueError: The fold is validated on training cases, or names cases that are not there.
+            RuntimeError: The training was begun with other cases.
+        """
+        cases, splits = self._split_cases(), Path(self.preprocessed_dataset_folder_base) / SPLITS_FILE
+        present = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
+        refuse_impossible_split(cases, present, splits)
+        if self.current_epoch > 0:
+            refuse_other_cases(Path(self.output_folder), cases, splits, self.print_to_log_file)
+        if warning := copies_within(cases):
+            self.print_to_log_file(f"WARNING: {warning}")
+        return cases
+
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        """As nnU-Net, of a fold that still holds the cases that it was trained without.
+
+        Args:
+            save_probabilities: Whether probabilities are written, too.
+        """
+        self.refuse_other_cases()
+        super().perform_actual_validation(save_probabilities)
+
+    def refuse_other_cases(self) -> None:
+        """Before a validation: the splits or the images may have changed since the training began.
+
+        Raises:
+            RuntimeError: They did.
+        """
+        if self.local_rank == 0:
+            splits = Path(self.preprocessed_dataset_folder_base) / SPLITS_FILE
+            refuse_other_cases(Path(self.output_folder), self._split_cases(), splits, self.print_to_log_file)
 
     def do_split(self) -> tuple[list[str], list[str]]:
         """nnU-Net's split; leave-one-out where a dataset has fewer cases than nnU-Net's five folds."""

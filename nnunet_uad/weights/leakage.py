@@ -1,13 +1,26 @@
-"""Did weights see the cases that something is measured on? The one place that says so in words."""
+"""Did weights see the cases that something is measured on? The one place that says so in words.
+
+Cases are the same if their images are, whatever they are called; where nobody knows what a case holds, names decide.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nnunet_uad.weights.record import PretrainRecord
 
 _MOST_NAMED = 10
+_ENDINGS = (".gz", ".nii", ".nrrd", ".mha", ".mhd", ".gipl", ".png", ".bmp", ".tif", ".tiff", ".b2nd", ".npz")
+#: Fingerprints of raw images begin with it; those of preprocessed ones differ between plans.
+_RAW = "raw:"
+#: Exact fingerprints notice changes; two empty images have the same.
+_ARRAY = "array:"
+
+#: Identifiers of cases; or case → fingerprints of its images, empty where they are unknown.
+Cases = Iterable[str] | Mapping[str, Iterable[str]]
 
 
 @dataclass(frozen=True)
@@ -15,44 +28,95 @@ class Overlap:
     """Cases that weights were trained on and that something else is measured on; false if there are none.
 
     Attributes:
-        cases: Identifiers, sorted.
+        cases: Identifiers of the measured cases, sorted.
+        copies: Measured cases whose images are those of a training case, with the training case's identifier.
 
     Example:
         >>> overlap = Overlap.between(["a", "b"], ["b", "c"])
         >>> overlap.suspicion("nnUNetPretrainerDAE", "the scores are too good")
         'LEAKAGE? 1 case(s) carry identifiers that nnUNetPretrainerDAE was trained on: b. If they are the same scans, the scores are too good.'
+        >>> Overlap.between({"a": ["raw:17"]}, {"x": ["raw:17"]}).named
+        'x (the images of a)'
     """  # noqa: E501 (an example shows what is returned)
 
     cases: tuple[str, ...]
+    copies: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, records: Iterable[PretrainRecord], cases: Iterable[str]) -> Overlap:
+    def of(cls, records: Iterable[PretrainRecord], cases: Cases, same_dataset: bool = True) -> Overlap:
         """Overlap of what any of the weights have seen with what is measured.
 
         Args:
             records: Records of the weights.
-            cases: Identifiers of the cases that something is measured on.
+            cases: Cases that something is measured on.
+            same_dataset: Whether equal identifiers are the same case, as in :meth:`between`.
         """
-        return cls.between((case for record in records for case in record.cases), cases)
+        seen: dict[str, tuple[str, ...]] = {}
+        for record in records:
+            for case, found in seen_by(record).items():
+                seen[case] = (*seen.get(case, ()), *found)
+        return cls.between(seen, cases, same_dataset)
 
     @classmethod
-    def between(cls, seen: Iterable[str], cases: Iterable[str]) -> Overlap:
+    def between(cls, seen: Cases, cases: Cases, same_dataset: bool = True) -> Overlap:
         """Overlap of two lists of cases.
 
         Args:
-            seen: Identifiers of training cases.
-            cases: Identifiers of the cases that something is measured on.
+            seen: Training cases.
+            cases: Cases that something is measured on.
+            same_dataset: Whether equal identifiers are the same case even if the raw images are known to differ.
         """
-        return cls(tuple(sorted(set(seen) & set(cases))))
+        theirs, ours = _fingerprints(seen), _fingerprints(cases)
+        owners = {f: case for case, found in reversed(theirs.items()) for f in found if f not in _common(theirs)}
+        common = _common(ours)
+        names = {plain_name(case): case for case in theirs}
+        copies, named = {}, []
+        for case, found in ours.items():
+            namesake = names.get(plain_name(case))
+            owner = next((owners[f] for f in found if f in owners and f not in common), None)
+            if namesake is not None and owner is not None and set(found) & set(theirs[namesake]):
+                owner = namesake
+            if owner is not None:
+                copies[case] = owner
+            elif namesake is not None and (same_dataset or not _other_scans(theirs[namesake], found)):
+                named.append(case)
+        return cls(tuple(sorted([*copies, *named])), tuple(sorted(copies.items())))
 
     def __bool__(self) -> bool:
         return bool(self.cases)
 
     @property
+    def certain(self) -> Overlap:
+        """The cases whose images are those of training cases."""
+        return Overlap(tuple(case for case, _ in self.copies), self.copies)
+
+    @property
+    def suspected(self) -> Overlap:
+        """The cases that only share their identifier with a training case."""
+        return Overlap(tuple(case for case in self.cases if case not in dict(self.copies)))
+
+    def only(self, cases: Iterable[str]) -> Overlap:
+        """The part of it that is about some cases.
+
+        Args:
+            cases: Identifiers of the cases.
+        """
+        wanted = set(cases)
+        return Overlap(tuple(c for c in self.cases if c in wanted), tuple(p for p in self.copies if p[0] in wanted))
+
+    @property
     def named(self) -> str:
-        """The identifiers, at most ten of them."""
+        """The identifiers, at most ten of them, and what those are copies of that have another name."""
         more = len(self.cases) - _MOST_NAMED
-        return ", ".join(self.cases[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        originals = dict(self.copies)
+
+        def word(case: str) -> str:
+            """A case as it is listed; a name that ends with a space is quoted."""
+            shown = case if case == case.strip() else repr(case)
+            other = originals.get(case, case)
+            return shown if other == case else f"{shown} (the images of {other})"
+
+        return ", ".join(map(word, self.cases[:_MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
     def suspicion(self, trained: str, consequence: str, kind: str = "case(s)") -> str:
         """What to say of cases that share identifiers with training cases and may be other scans.
@@ -79,27 +143,108 @@ class Overlap:
             f"LEAKAGE: {len(self.cases)} {kind} were among the training cases of {trained}: {self.named}. {consequence}"
         )
 
+    def in_words(self, trained: str, consequence: str, kind: str = "case(s)") -> str:
+        """Both: what is certain as a finding, the rest as a suspicion; empty if there is nothing to say.
 
-def leakage_warning(record: PretrainRecord, dataset: str, validation_cases: Iterable[str]) -> str | None:
+        Args:
+            trained: Words for the weights.
+            consequence: Clause that says what follows.
+            kind: Word for the cases.
+        """
+        sentence = f"{consequence[:1].upper()}{consequence[1:]}."
+        found = self.certain.finding(trained, sentence, kind) if self.certain else ""
+        feared = self.suspected.suspicion(trained, consequence, kind) if self.suspected else ""
+        return " ".join(filter(None, (found, feared)))
+
+
+def seen_by(record: PretrainRecord) -> dict[str, tuple[str, ...]]:
+    """Case → fingerprints of what weights were trained on; no fingerprints in records of earlier versions.
+
+    Args:
+        record: Record of the weights.
+    """
+    return {case: record.contents.get(case, ()) for case in record.cases}
+
+
+def plain_name(case: str) -> str:
+    """An identifier without what people and programs change by accident: case, spaces around it, a file ending.
+
+    Args:
+        case: Identifier of a case.
+
+    Example:
+        >>> plain_name("Lesion_1.nii.gz ")
+        'lesion_1'
+    """
+    name = unicodedata.normalize("NFKC", case).casefold().strip()
+    while ending := next((e for e in _ENDINGS if name.endswith(e) and len(name) > len(e)), ""):
+        name = name.removesuffix(ending).strip()
+    return name
+
+
+def unknown_cases(weights: str, consequence: str, reason: str = "they carry no record of a pretraining") -> str:
+    """What to say of weights of which nobody knows what they were trained on.
+
+    Args:
+        weights: Words for the weights.
+        consequence: Clause that says what it means if they have seen what is measured.
+        reason: Clause that says why.
+    """
+    return (
+        f"LEAKAGE? It is not known which cases {weights} saw: {reason}, so leakage cannot be checked. If what is "
+        f"measured is among them, {consequence}."
+    )
+
+
+def compared_by_name(weights: str) -> str:
+    """What to say of weights whose record does not tell what its cases hold.
+
+    Args:
+        weights: Words for the weights.
+    """
+    return (
+        f"The record of {weights} has no fingerprints of its cases' images (an earlier version wrote it): cases were "
+        "compared by name, copies under other names would not be noticed."
+    )
+
+
+def leakage_warning(record: PretrainRecord, dataset: str, validation_cases: Cases) -> str | None:
     """Name the validation cases whose images, without labels, pretraining was trained on.
 
     Args:
         record: Record of the pretrained weights.
         dataset: Name of the dataset that is fine-tuned on.
-        validation_cases: Identifiers of the fold's validation cases.
+        validation_cases: Validation cases of the fold.
 
     Returns:
         The warning, ``None`` if there is no overlap.
     """
-    overlap = Overlap.of([record], validation_cases)
+    overlap = Overlap.of([record], validation_cases, same_dataset=record.dataset == dataset)
     if not overlap:
         return None
     if record.dataset != dataset:
-        return overlap.suspicion(
-            f"{record.trainer} ({record.dataset})", "the validation scores are too good", "validation case(s)"
-        )
+        trained = f"{record.trainer} ({record.dataset})"
+        return overlap.in_words(trained, "the validation scores are too good", "validation case(s)")
     return overlap.finding(
         f"{record.trainer} (fold {record.fold})",
         "It saw those images, without labels; scores on them do not count as scores on unseen cases.",
         "validation case(s) of this fold",
     )
+
+
+def _fingerprints(cases: Cases) -> dict[str, tuple[str, ...]]:
+    if not isinstance(cases, Mapping):
+        return dict.fromkeys(cases, ())
+    return {case: tuple(f for f in found if not f.startswith(_ARRAY)) for case, found in cases.items()}
+
+
+def _common(contents: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Fingerprints that most of the cases share, as of an atlas: they tell nothing about a case."""
+    counts = Counter(f for found in contents.values() for f in set(found))
+    return {f for f, count in counts.items() if count > 2 and 2 * count > len(contents)}
+
+
+def _other_scans(one: Iterable[str], other: Iterable[str]) -> bool:
+    """Whether the raw images of two cases are known and not the same."""
+    a, b = ({f for f in found if f.startswith(_RAW)} for found in (one, other))
+    return bool(a and b and not a & b)

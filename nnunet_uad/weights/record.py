@@ -41,6 +41,8 @@ class PretrainRecord:
         versions: Versions of nnunet_uad, nnunetv2 and torch.
         restorer: Description to rebuild network and restoration without the pretrainer
             (:mod:`nnunet_uad.restoration`); empty for methods that nothing reconstructs with.
+        contents: Fingerprints of the cases' images (:mod:`nnunet_uad.data.content`), by case; none in the records of
+            earlier versions.
         format: Version of this record's form.
     """
 
@@ -66,6 +68,7 @@ class PretrainRecord:
     citation: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     restorer: dict[str, Any] = field(default_factory=dict)
+    contents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     format: int = RECORD_FORMAT
 
     def __post_init__(self) -> None:

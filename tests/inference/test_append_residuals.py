@@ -106,3 +106,22 @@ def test_a_dataset_of_which_nothing_can_be_read_says_of_every_case_why(dae_fold,
     assert not result.written and not (target / "dataset.json").exists()
     assert set(result.failed) == {p.name[: -len("_0000.nii.gz")] for p in (source / "imagesTr").iterdir()}
     assert all("expected 2 channel(s)" in reason for reason in result.failed.values())
+
+
+def test_a_renamed_training_case_is_left_to_the_folds_that_have_not_seen_it(tmp_path):
+    """And nobody reconstructs the copy of a case that all have seen."""
+    folds, said = [], []
+    for name, cases in {"fold_0": {"a": ("raw:1",), "b": ("raw:2",)}, "fold_1": {"b": ("raw:2",)}}.items():
+        folds.append(tmp_path / name)
+        folds[-1].mkdir()
+        write_pretrained(folds[-1] / FILE_NAME, {}, make_record(cases=tuple(cases), contents=cases))
+    assert unseen_folds({"x": ("raw:1",), "y": ("raw:3",)}, folds, said.append) == {"x": (folds[1],), "y": tuple(folds)}
+    with pytest.raises(ValueError, match=r"every fold .*: z \(the images of b\)\."):
+        unseen_folds({"z": ("raw:2",)}, folds)
+    assert not said
+
+
+def test_records_without_fingerprints_are_said(folds):
+    said = []
+    unseen_folds({"d": ("raw:1",)}, folds, said.append)
+    assert len(said) == 2 and "no fingerprints" in said[0]

@@ -55,3 +55,21 @@ def test_maps_may_be_continued_with_masks(request_of, tmp_path):
 def test_a_case_that_failed_is_not_written():
     result = PredictResult.of(["a", "b", "c"], ["b", "c"], {"c": "broken", "d": "half"}, Overlap(()))
     assert result.written == ("b",) and result.kept == ("a",) and list(result.failed) == ["c", "d"]
+
+
+def test_copies_of_training_cases_are_said_whatever_they_are_called(request_of, tmp_path):
+    for channel in (0, 1):
+        path = tmp_path / "images" / f"healthy_0_{channel:04d}.nii.gz"
+        path.rename(tmp_path / "images" / f"renamed_{channel:04d}.nii.gz")
+    said = []
+    predict_folder(request_of(), said.append)
+    assert len(said) == 1 and "LEAKAGE: 1 case(s) were among the training cases" in said[0]
+    assert "renamed (the images of healthy_0)" in said[0]
+
+
+def test_a_model_of_which_nobody_knows_what_it_has_seen(request_of, tmp_path, dae_fold):
+    model = tmp_path / dae_fold.parent.name
+    shutil.copytree(dae_fold.parent, model, ignore=shutil.ignore_patterns("*.safetensors"))
+    said = []
+    result = predict_folder(request_of(model=model), said.append)
+    assert not result.failed and "LEAKAGE? It is not known which cases" in said[0] and "fold_0" in said[0]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunet_uad.weights.safe_file import read_pretrained
+from nnunet_uad.weights.safe_file import read_pretrained, read_record
 
 
 def test_files_of_a_training(dae_fold):
@@ -69,3 +70,28 @@ def test_intensity_augmentation_can_be_switched_off(tiny_dataset, results, monke
     names = [type(getattr(t, "transform", t)).__name__ for t in transforms.transforms]
     assert ("GammaTransform" in names) == used
     assert {"ForegroundTransform", "SpatialTransform", "MirrorTransform"} <= set(names)
+
+
+def test_the_weights_are_never_older_than_the_final_checkpoint(tiny_dataset, results, monkeypatch):
+    """Killed between the two files, a training with a final checkpoint would not go on: its weights would stay old."""
+    trainer = tiny.make_trainer("nnUNetPretrainerDAE_2epochs_3iters")
+    trainer.on_train_start()
+    trainer.save_checkpoint(f"{trainer.output_folder}/checkpoint_latest.pth")
+    trainer.current_epoch = 1
+    with torch.no_grad():
+        next(trainer.bare_network.parameters()).add_(1)
+
+    def killed(self, filename):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(nnUNetTrainer, "save_checkpoint", killed)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.save_checkpoint(f"{trainer.output_folder}/checkpoint_final.pth")
+    assert read_record(f"{trainer.output_folder}/pretrained.safetensors").epochs_trained == 2
+
+
+def test_the_record_says_what_the_cases_hold(dae_fold):
+    record = read_record(dae_fold / "pretrained.safetensors")
+    assert set(record.contents) == set(record.cases)
+    kinds = [[f.split(":")[0] for f in found] for found in record.contents.values()]
+    assert kinds == [["raw", "raw", "data", "data", "array"]] * len(record.cases)

@@ -66,7 +66,7 @@ def test_undefined_scores_are_left_out(workplace):
 def test_other_datasets_have_their_own_tables(workplace, tmp_path, monkeypatch):
     raw = tmp_path / "raw"
     shutil.copytree(os.environ["nnUNet_raw"] + "/" + tiny.DATASET, raw / tiny.DATASET)
-    shutil.copytree(raw / tiny.DATASET, raw / "Dataset992_Other")
+    tiny.write_raw(raw, "Dataset992_Other", seed=100)
     description = json.loads((raw / "Dataset992_Other" / "dataset.json").read_text())
     description["channel_names"] = {"0": "T1", "1": "FLAIR"}
     (raw / "Dataset992_Other" / "dataset.json").write_text(json.dumps(description))

@@ -7,9 +7,11 @@ import pytest
 import SimpleITK
 import tiny
 
+from nnunet_uad.data.content import raw_contents
 from nnunet_uad.robustness import run
 from nnunet_uad.robustness.images import CLEAN, Condition
 from nnunet_uad.robustness.run import RobustnessRequest, check_request, run_robustness
+from nnunet_uad.training.cases import TrainedCases
 
 CASES = tiny.LESION[2:]
 
@@ -105,3 +107,30 @@ def test_the_images_of_a_case_come_in_the_order_of_their_channels(request_for):
     files = check_request(request_for())
     assert [p.name for p in files[CASES[0]]] == [f"{CASES[0]}_0000.nii.gz", f"{CASES[0]}_0001.nii.gz"]
     assert json.loads((request_for().output / run.RECORD).read_text())["dataset"] == tiny.DATASET
+
+
+def test_a_model_that_was_trained_on_the_cases_is_refused(request_for, predicted, capsys):
+    """Splits change: a fold is judged by what it was trained on, not by what its number means now."""
+    request = request_for()
+    fold = request.models["A"] / "fold_0"
+    TrainedCases(tiny.DATASET, "0", {CASES[0]: ()}, {}).write(fold)
+    with pytest.raises(ValueError, match=rf"LEAKAGE: 1 case\(s\) .* training cases of .*fold_0: {CASES[0]}"):
+        run_robustness(request)
+    assert not request.output.exists()
+    files = sorted((request.raw / "imagesTr").glob(f"{CASES[1]}_*"))
+    TrainedCases(tiny.DATASET, "0", {"renamed": raw_contents({"x": files})["x"]}, {}).write(fold)
+    with pytest.raises(ValueError, match=rf"{CASES[1]} \(the images of renamed\)"):
+        run_robustness(request)
+    TrainedCases(tiny.DATASET, "0", {tiny.HEALTHY[0]: ()}, {}).write(fold)
+    run_robustness(request)
+    said = capsys.readouterr().out
+    assert said.count("WARNING: LEAKAGE? It is not known which cases") == 1 and str(request.models["B"]) in said
+
+
+def test_nnunets_own_trainer_is_judged_by_its_validation(request_for, predicted, capsys):
+    for model in request_for().models.values():
+        (model / "fold_0" / "validation").mkdir()
+        rows = [{"prediction_file": f"/x/{case}.nii.gz"} for case in CASES]
+        (model / "fold_0" / "validation" / "summary.json").write_text(json.dumps({"metric_per_case": rows}))
+    run_robustness(request_for())
+    assert "LEAKAGE" not in capsys.readouterr().out

@@ -1,11 +1,14 @@
 import json
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 import tiny
 import torch
 
+from nnunet_uad.data.content import raw_contents
+from nnunet_uad.training.cases import TrainedCases
 from nnunet_uad.weights.safe_file import read_pretrained, write_pretrained
 
 TUNED = "nnUNetTrainerDAEPretrained_2epochs_2iters"
@@ -152,3 +155,51 @@ def test_continuing_needs_no_weights_and_the_same_settings(weights, monkeypatch)
     trainer.load_checkpoint(str(fold / "checkpoint_final.pth"))
     with pytest.raises(RuntimeError, match="started with other settings"):
         trainer.on_train_start()
+
+
+def test_copies_of_validation_cases_in_the_pretraining_are_said(weights):
+    """Under another name, in another dataset."""
+    import dataclasses
+
+    tensors, record = read_pretrained(weights)
+    raw = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTr"
+    found = raw_contents({"x": sorted(raw.glob(f"{tiny.LESION[3]}_*"))})["x"]
+    changes = {"cases": ("u_1",), "contents": {"u_1": found}, "dataset": "Dataset903_Healthy"}
+    write_pretrained(weights, tensors, dataclasses.replace(record, **changes))
+    assert "LEAKAGE: 1 validation case(s) were among the training cases of nnUNetPretrainerDAE" in log(
+        trainer := started()
+    )
+    assert f"{tiny.LESION[3]} (the images of u_1)" in log(trainer)
+
+
+def test_records_of_earlier_versions_are_compared_by_name_which_is_said(weights):
+    import dataclasses
+
+    tensors, record = read_pretrained(weights)
+    write_pretrained(weights, tensors, dataclasses.replace(record, contents={}))
+    assert "has no fingerprints of its cases' images" in log(started())
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"fold": "all"}, "LEAKAGE: 2 validation case(s) were among the training cases of"),
+        ({"fold": 0}, "LEAKAGE? It is not known which cases"),
+        ({"plans": {"dataset_name": "Dataset002_Other"}, "fold": "all"}, "LEAKAGE? It is not known which cases"),
+    ],
+)
+def test_stock_checkpoints_carry_no_record_which_is_said(dae_fold, results, monkeypatch, tmp_path, changes, expected):
+    content = torch.load(dae_fold / "checkpoint_final.pth", weights_only=True)
+    content["init_args"] = {**content["init_args"], **changes}
+    torch.save(content, tmp_path / "stock.pth")
+    monkeypatch.setenv("nnUNet_uad_pretrained", str(tmp_path / "stock.pth"))
+    assert expected in log(started())
+
+
+def test_a_checkpoint_beside_the_list_of_its_cases(dae_fold, results, monkeypatch, tmp_path):
+    shutil.copy(dae_fold / "checkpoint_final.pth", tmp_path)
+    TrainedCases("Dataset002_X", "0", {"x": ()}, {}).write(tmp_path)
+    monkeypatch.setenv("nnUNet_uad_pretrained", str(tmp_path / "checkpoint_final.pth"))
+    assert "LEAKAGE" not in log(started())
+    TrainedCases(tiny.DATASET, "0", {tiny.LESION[3]: ()}, {}).write(tmp_path)
+    assert "LEAKAGE? 1 validation case(s) carry identifiers" in log(started())

@@ -172,3 +172,79 @@ def test_a_device_that_is_too_small_is_told_in_words(tiny_dataset, results, monk
     monkeypatch.setattr(trainer, "train_step", too_much)
     with pytest.raises(RuntimeError, match=said):
         trainer.run_training()
+
+
+@pytest.fixture
+def own_splits(workplace, results):
+    """Writes splits of a copy of the dataset."""
+
+    def write(*folds):
+        splits = [dict(zip(("train", "val"), map(list, fold), strict=True)) for fold in folds]
+        (workplace.source / "splits_final.json").write_text(json.dumps(splits))
+
+    return write
+
+
+A, B, C, D = tiny.LESION
+
+
+def begun():
+    trainer = tiny.make_trainer(NAME)
+    trainer.on_train_start()
+    trainer.current_epoch = 1
+    trainer.save_checkpoint(f"{trainer.output_folder}/checkpoint_latest.pth")
+    return trainer
+
+
+@pytest.mark.parametrize("later", [((A, C), (B, D)), ((A, B), (C,)), ((A, B, D), (C,)), ((C, D), (A, B))])
+def test_a_training_goes_on_with_the_cases_that_it_was_begun_with(own_splits, later):
+    own_splits(((A, B), (C, D)))
+    path = f"{begun().output_folder}/checkpoint_latest.pth"
+    resumed = tiny.make_trainer(NAME, continue_training=True)
+    resumed.load_checkpoint(path)
+    resumed.on_train_start()
+    own_splits(later)
+    resumed = tiny.make_trainer(NAME, continue_training=True)
+    resumed.load_checkpoint(path)
+    with pytest.raises(RuntimeError, match="LEAKAGE: fold 0 of Dataset991_Tiny was begun with other cases"):
+        resumed.on_train_start()
+    with pytest.raises(RuntimeError, match="LEAKAGE: fold 0 of Dataset991_Tiny was begun with other cases"):
+        resumed.perform_actual_validation()
+
+
+def test_images_that_changed_are_other_cases(own_splits, workplace):
+    own_splits(((A, B), (C, D)))
+    trainer = begun()
+    data = workplace.source / "nnUNetPlans_2d_tiny"
+    shutil.copy(data / f"{C}.b2nd", data / f"{A}.b2nd")
+    with pytest.raises(RuntimeError, match=f"trained on with other images: '{A}'"):
+        trainer.on_train_start()
+
+
+@pytest.mark.parametrize(
+    ("fold", "message"),
+    [
+        (((A, C), (C, D)), f"LEAKAGE: 1 validation case.* training cases of fold 0 itself: {C}"),
+        (((A, f"{C}.nii.gz"), (D,)), f"names cases that are not preprocessed: '{C}.nii.gz'"),
+        (((A,), (f"{C} ",)), f"names cases that are not preprocessed: '{C} '"),
+    ],
+)
+def test_impossible_folds_are_refused_before_anything_is_written(own_splits, results, fold, message):
+    own_splits(fold)
+    with pytest.raises(ValueError, match=message):
+        tiny.make_trainer(NAME).on_train_start()
+    assert {p.suffix for p in results.rglob("*") if p.is_file()} == {".txt"}
+
+
+def test_renamed_copies_across_a_fold_are_said(own_splits, workplace):
+    data = workplace.source / "nnUNetPlans_2d_tiny"
+    for path in data.glob(f"{C}*"):
+        shutil.copy(path, path.with_name(path.name.replace(C, "renamed")))
+    own_splits(((A, "renamed"), (C, D)))
+    trainer = tiny.make_trainer(NAME)
+    trainer.on_train_start()
+    with open(trainer.log_file) as handle:
+        assert (
+            f"WARNING: LEAKAGE: 1 validation case(s) were among the training cases of this fold (0): {C}"
+            in handle.read()
+        )

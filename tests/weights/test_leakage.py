@@ -1,6 +1,10 @@
+import json
+
+import pytest
 from weights_helpers import make_record
 
-from nnunet_uad.weights.leakage import Overlap, leakage_warning
+from nnunet_uad.weights.leakage import Overlap, compared_by_name, leakage_warning, unknown_cases
+from nnunet_uad.weights.record import PretrainRecord
 
 
 def test_overlap_in_the_same_dataset_is_named():
@@ -29,3 +33,54 @@ def test_what_any_of_several_weights_has_seen_counts():
     assert Overlap.between(["a"], ["a"]).finding("it", "So what.", "scan(s)") == (
         "LEAKAGE: 1 scan(s) were among the training cases of it: a. So what."
     )
+
+
+RAW = {"a": ("raw:1", "data:1"), "b": ("raw:2", "data:2")}
+
+
+@pytest.mark.parametrize("name", ["a", "A", " a", "a ", "a.nii.gz", "A.NII", "a.b2nd", "ａ"])
+def test_a_name_that_was_changed_by_accident_is_the_same(name):
+    assert Overlap.between(["a"], [name]).cases == (name,) and Overlap.between([name], ["a"]).cases == ("a",)
+    assert not Overlap.between(["a"], ["a2"]) and not Overlap.between(["a"], ["b.nii.gz"])
+
+
+@pytest.mark.parametrize("found", [("raw:1",), ("data:1",), ("raw:9", "data:1")])
+def test_a_copy_is_found_by_its_images(found):
+    overlap = Overlap.between(RAW, {"x": found})
+    assert overlap.certain.cases == ("x",) and not overlap.suspected and overlap.named == "x (the images of a)"
+
+
+def test_equal_names_of_other_scans_are_no_leak_between_datasets():
+    assert not Overlap.between(RAW, {"a": ("raw:9",)}, same_dataset=False)
+    assert Overlap.between(RAW, {"a": ("raw:9",)}).suspected.cases == ("a",)
+    # Preprocessed with other plans the same scan is another array.
+    assert Overlap.between(RAW, {"a": ("data:9",)}, same_dataset=False).suspected.cases == ("a",)
+    assert Overlap.between(["a"], {"a": ("raw:9",)}, same_dataset=False)
+
+
+def test_a_channel_that_all_cases_share_tells_nothing():
+    seen = {c: (f"raw:{c}", "raw:atlas") for c in "abcd"}
+    assert not Overlap.between(seen, {"x": ("raw:x", "raw:atlas")})
+    assert Overlap.between(seen, {"x": ("raw:b", "raw:atlas")}).copies == (("x", "b"),)
+
+
+def test_certain_and_suspected_are_said_apart():
+    overlap = Overlap.between({"a": ("raw:1",), "b": ()}, {"c": ("raw:1",), "b": ()})
+    assert overlap.in_words("it", "the scores are too good") == (
+        "LEAKAGE: 1 case(s) were among the training cases of it: c (the images of a). The scores are too good. "
+        "LEAKAGE? 1 case(s) carry identifiers that it was trained on: b. If they are the same scans, the scores are "
+        "too good."
+    )
+    assert Overlap(()).in_words("it", "x") == "" and "'b '" in Overlap(("b ",)).named
+
+
+def test_records_of_earlier_versions_are_compared_by_name():
+    written = json.loads(make_record().to_json())
+    del written["contents"]
+    record = PretrainRecord.from_json(json.dumps(written))
+    assert leakage_warning(record, "Dataset991_Tiny", {"b": ("raw:1",)})
+    with_contents = make_record(contents={"a": ("raw:1",)})
+    assert PretrainRecord.from_json(with_contents.to_json()) == with_contents
+    assert "x (the images of a)" in leakage_warning(with_contents, "Dataset002_X", {"x": ("raw:1",)})
+    assert "compared by name" in compared_by_name("it")
+    assert unknown_cases("it", "so what").startswith("LEAKAGE? It is not known which cases it saw")

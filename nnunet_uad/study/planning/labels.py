@@ -14,10 +14,10 @@ import numpy as np
 from tqdm import tqdm
 
 from nnunet_uad.common.plan_settings import carried_settings
+from nnunet_uad.study.pins import SEG_ENDING
 
 #: A slice is worth annotating if at least so much of it is inside the image's nonzero region.
 LEAST_FOREGROUND = 0.01
-SEG_ENDING = "_seg.b2nd"
 
 
 @dataclass(frozen=True)

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_json
+from nnunet_uad.common.lock import file_lock, folder_lock
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
 from nnunet_uad.study.layout import FORMAT, PLAN_FILE, REQUEST_FILE, Layout
+from nnunet_uad.study.pins import test_images
 from nnunet_uad.study.planning.arm_settings import check_settings
 from nnunet_uad.study.planning.budgets import outer_folds, plan_folds
 from nnunet_uad.study.planning.changes import arm_content, refuse_changes
 from nnunet_uad.study.planning.folds import append_splits, assign_indices, outer_splits
 from nnunet_uad.study.planning.labels import Annotation, fingerprint, read_annotations
+from nnunet_uad.study.planning.leaks import (
+    pin_study,
+    pin_test_datasets,
+    refuse_changed_pins,
+    refuse_leaking_folds,
+    refuse_leaking_tests,
+)
 from nnunet_uad.study.planning.pretrainings import check_leakage, plan_pretrainings
 from nnunet_uad.study.planning.slices import free_number, write_slice_dataset
 from nnunet_uad.study.planning.source import Source, add_small_plan, open_source
 from nnunet_uad.study.planning.test_datasets import plan_tests
 from nnunet_uad.study.study_file import Study
+
+#: In nnUNet_preprocessed while a study is planned.
+PLANNING_LOCK = ".nnunet_uad_planning"
 
 
 def write_request(layout: Layout, study: Study, paths: dict[str, str]) -> None:
@@ -42,12 +57,17 @@ def _holds(path: Path, content: dict[str, Any]) -> bool:
 
 
 def plan_study(
-    study: Study, layout: Layout, raw: Path, source_folder: Path, pretraining_folder: Path
+    study: Study,
+    layout: Layout,
+    raw: Path,
+    source_folder: Path,
+    pretraining_folder: Path,
+    say: Callable[[str], object] = print,
 ) -> dict[str, Any]:
     """Plan a study: write ``study.json``, the folds, the slices' dataset, the links to test images.
 
     Planning the same study again changes nothing; a study with more budgets, draws, folds or trainers keeps the
-    indices of the folds it had.
+    indices of the folds it had. Studies are planned one after the other: each appends behind the folds of the others.
 
     Args:
         study: Settings of the study.
@@ -55,16 +75,43 @@ def plan_study(
         raw: Folder nnUNet_raw.
         source_folder: Folder of the dataset in nnUNet_preprocessed, to whose plans a ``small_plan`` is added.
         pretraining_folder: Folder of the dataset of stage one there.
+        say: Function that is told what the user should know.
 
     Returns:
         Content of ``study.json``.
 
     Raises:
         ValueError: Budgets larger than the data, trainers or settings that do not exist, a dataset that changed since
-            it was planned, test cases that pretraining would see.
+            it was planned, test cases that training or pretraining would see.
         FileNotFoundError: Data that are not preprocessed.
     """
     check_settings(study)
+    with _only_planning(source_folder, say):
+        return _plan(study, layout, raw, source_folder, pretraining_folder, say)
+
+
+@contextmanager
+def _only_planning(source: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """One after the other: numbers of derived datasets are free until they are taken, indices of folds as well."""
+    root = source.parent
+    with ExitStack() as stack:
+        # Where nothing can be written nothing is appended: a plan that stays as it is may be made anew.
+        if os.access(root, os.W_OK):
+            lock = file_lock(root / PLANNING_LOCK, f"A study is being planned in {root}", wait=True, say=say)
+            stack.enter_context(lock)
+        if os.access(source, os.W_OK):
+            stack.enter_context(folder_lock(source, wait=True, say=say))
+        yield
+
+
+def _plan(
+    study: Study,
+    layout: Layout,
+    raw: Path,
+    source_folder: Path,
+    pretraining_folder: Path,
+    say: Callable[[str], object],
+) -> dict[str, Any]:
     add_small_plan(source_folder, study)
     source = open_source(source_folder, study)
     earlier = layout.plan if layout.planned else {}
@@ -75,10 +122,18 @@ def plan_study(
     splits = outer_splits(source.folder, source.cases)
     outer = outer_folds(study, splits, set(labelled))
     needs, pretrainings = plan_pretrainings(study, list(outer), pretraining_folder.name)
-    check_leakage(pretraining_folder, outer, bool(pretrainings))
+    pins = pin_study(study, raw, source, pretraining_folder, outer, bool(pretrainings))
+    refuse_changed_pins(earlier.get("pins", {}), pins)
+    refuse_leaking_folds(source.folder, outer, pins[source.folder.name])
+    check_leakage(pretraining_folder, outer, bool(pretrainings), pins, source.folder.name)
     arms = {name: arm_content(study, name, needs[name], pretrainings) for name in study.arms}
     dropped = refuse_changes(layout, earlier, {"arms": arms, "pretrainings": pretrainings})
     folds = plan_folds(study, outer, annotations)
+    tests = plan_tests(study, layout, raw, source)
+    tested = pin_test_datasets(tests, lambda name: test_images(layout, name))
+    refuse_changed_pins(earlier.get("pins", {}), tested)
+    pins |= tested
+    refuse_leaking_tests(tests, outer, pins, source.folder.name, say)
     known = {f["id"]: f for f in (*earlier.get("folds", []), *earlier.get("dropped", {}).get("folds", []))}
     slice_dataset = earlier.get("slice_dataset") or _slice_dataset(folds, source, raw)
     _index_folds(folds, known, source.folder, slice_dataset)
@@ -93,8 +148,9 @@ def plan_study(
         "arms": arms,
         "needs": needs,
         "pretrainings": pretrainings,
-        "tests": plan_tests(study, layout, raw, source),
+        "tests": tests,
         "folds": folds,
+        "pins": pins,
         # What an earlier plan had and this one has not: its results are not lost, its folds stay where they are.
         "dropped": {**dropped, "folds": [f for name, f in known.items() if name not in {g["id"] for g in folds}]},
     }

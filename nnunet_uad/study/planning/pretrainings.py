@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
 from nnunet_uad.methods import PRETRAINER_PREFIX, method_of
+from nnunet_uad.study.pins import contents_of
 from nnunet_uad.study.planning.needs import needs_of
 from nnunet_uad.study.study_file import Arm, Study
 from nnunet_uad.weights.leakage import Overlap
@@ -68,13 +70,17 @@ def _register(pretrainings: dict[str, Any], entry: dict[str, Any]) -> str:
     return identifier
 
 
-def check_leakage(folder: Path, outer: dict[str, dict[str, list[str]]], pretrained: bool) -> None:
+def check_leakage(
+    folder: Path, outer: dict[str, dict[str, list[str]]], pretrained: bool, pins: Mapping[str, Any], dataset: str
+) -> None:
     """Refuse a study whose pretraining would see the images that it is tested on.
 
     Args:
         folder: Folder of the dataset of stage one in nnUNet_preprocessed.
         outer: Outer folds of the study.
         pretrained: Whether anything is pretrained.
+        pins: Pins of the datasets of the study.
+        dataset: Name of the study's dataset.
 
     Raises:
         ValueError: naming fold and cases, or folds that the dataset of stage one does not have.
@@ -88,7 +94,8 @@ def check_leakage(folder: Path, outer: dict[str, dict[str, list[str]]], pretrain
                 f"pretraining: {folder.name} has {len(splits)} folds and none numbered {number}. Preprocess it with "
                 "the plans of the study's dataset, whose folds it then gets: nnunet_uad preprocess --like …"
             )
-        if overlap := Overlap.between(splits[int(number)]["train"], split["val"]):
+        trained = contents_of(pins.get(folder.name, {}), splits[int(number)]["train"])
+        if overlap := Overlap.between(trained, contents_of(pins.get(dataset, {}), split["val"])):
             consequence = (
                 f"Scores on images that pretraining has seen do not count; correct the folds in {folder / SPLITS_FILE}."
             )

@@ -20,7 +20,8 @@ from tqdm import tqdm
 
 from nnunet_uad.common.files import atomic_path, write_json
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
-from nnunet_uad.study.planning.labels import SEG_ENDING, Annotation
+from nnunet_uad.study.pins import SEG_ENDING
+from nnunet_uad.study.planning.labels import Annotation
 from nnunet_uad.study.planning.ordering import interleave, spread_order
 
 IGNORE = "ignore"

@@ -10,7 +10,7 @@ import numpy as np
 
 from nnunet_uad.common.nnunet import usable_configuration
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
-from nnunet_uad.study.planning.labels import SEG_ENDING
+from nnunet_uad.study.pins import SEG_ENDING
 from nnunet_uad.study.study_file import SmallPlan, Study, require_configuration
 
 

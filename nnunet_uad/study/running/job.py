@@ -21,6 +21,7 @@ from nnunet_uad.common.files import write_json, write_text
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import file_lock
 from nnunet_uad.study.layout import Cell, Layout
+from nnunet_uad.study.pins import contents_of, refuse_changed_cell, refuse_changed_pretraining
 from nnunet_uad.study.running.commands import (
     Command,
     nnunet_environment,
@@ -30,6 +31,7 @@ from nnunet_uad.study.running.commands import (
 )
 from nnunet_uad.study.running.gpus import own_gpu
 from nnunet_uad.study.running.revision import revision
+from nnunet_uad.training.cases import TrainedCases
 from nnunet_uad.weights.leakage import Overlap
 
 PACKAGES = ("nnunet_uad", "nnunetv2", "torch")
@@ -42,12 +44,21 @@ def run_job(layout: Layout, stage: str, identifier: str) -> None:
         if stage == "preprocess":
             _preprocess(layout)
         elif not layout.finished(stage, identifier):
+            _refuse_changes(layout, stage, identifier)
             # Before anything imports torch: it looks at the visible GPUs once.
             with own_gpu(layout.folder / "locks"):
                 {"pretrain": _pretrain, "train": _train, "test": _test}[stage](layout, identifier)
     marker = layout.folder / layout.marker(stage, identifier)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
+
+
+def _refuse_changes(layout: Layout, stage: str, identifier: str) -> None:
+    """Hours may lie between plan and job: splits, images and labels must still be those that were planned."""
+    if stage == "pretrain":
+        refuse_changed_pretraining(layout, identifier)
+    else:
+        refuse_changed_cell(layout, layout.cells[identifier])
 
 
 @contextmanager
@@ -73,6 +84,7 @@ def _preprocess(layout: Layout) -> None:
 def _pretrain(layout: Layout, identifier: str) -> None:
     command = pretraining_command(layout, identifier)
     seconds = _train_and_validate(command)
+    refuse_changed_pretraining(layout, identifier)
     file = pretrained_file(layout, identifier)
     if not file.is_file():
         raise RuntimeError(f"{command.words[0]} ended well but left no {file}.")
@@ -86,6 +98,8 @@ def _train(layout: Layout, identifier: str) -> None:
     _refuse_leakage(layout, cell)
     command = training_command(layout, cell)
     seconds = _train_and_validate(command)
+    # While it ran, too: nnU-Net reads the splits again for its validation.
+    refuse_changed_cell(layout, cell)
     files = [command.folder / name for name in REPORTS]
     reports = {path.stem: _without_tensors(path) for path in files if path.is_file()}
     layout.cell_folder(identifier).mkdir(parents=True, exist_ok=True)
@@ -106,12 +120,29 @@ def _refuse_leakage(layout: Layout, cell: Cell) -> None:
     Raises:
         RuntimeError: test cases of this study are among them.
     """
+    pins, source = layout.plan.get("pins", {}), layout.plan["dataset"]
+    tested = {source: cell.fold["val"]} | {test["dataset"]: test["labels"] for test in layout.plan["tests"]}
     for identifier in layout.needed(cell).values():
         file = pretrained_file(layout, identifier)
-        tested = {*cell.fold["val"], *(c for test in layout.plan["tests"] for c in test["labels"])}
-        if overlap := Overlap.of([_record(file)], tested):
-            consequence = "A study does not report such scores."
-            raise RuntimeError(overlap.finding(str(file), consequence, "test case(s) of this cell"))
+        for dataset, cases in tested.items():
+            contents = contents_of(pins.get(dataset, {}), cases)
+            if overlap := Overlap.of([_record(file)], contents, same_dataset=dataset == source):
+                consequence = "A study does not report such scores."
+                raise RuntimeError(overlap.finding(str(file), consequence, "test case(s) of this cell"))
+
+
+def _refuse_other_training(folder: Path, cell: Cell) -> None:
+    """Look into what our trainers say of themselves: were they trained on the planned cases?
+
+    Raises:
+        RuntimeError: They were trained on others.
+    """
+    trained = TrainedCases.read(folder)
+    if trained is not None and sorted(trained.train) != sorted(cell.fold["train"]):
+        raise RuntimeError(
+            f"LEAKAGE? {folder} was trained on {', '.join(sorted(trained.train))}; the study planned "
+            f"{', '.join(sorted(cell.fold['train']))}. Remove that folder, then run the study again."
+        )
 
 
 def _record(file: Path) -> Any:
@@ -127,15 +158,15 @@ def _train_and_validate(command: Command) -> float:
     flag = [] if not there else ["--val"] if "final" in there[0].name else ["--c"]
     if there:
         _refuse_unsafe(there[0])
-    started = time.time()
+    started = time.monotonic()
     timing = command.folder.parent / f".{command.folder.name}_seconds"
     timing.parent.mkdir(parents=True, exist_ok=True)
     earlier = float(timing.read_text()) if timing.is_file() else 0.0
     try:
         _run(Command((*command.words, *flag), command.environment, command.folder))
     finally:
-        write_text(timing, str(earlier + time.time() - started))
-    return earlier + time.time() - started
+        write_text(timing, str(earlier + time.monotonic() - started))
+    return earlier + time.monotonic() - started
 
 
 def _refuse_unsafe(checkpoint: Path) -> None:
@@ -172,13 +203,14 @@ def _test(layout: Layout, identifier: str) -> None:
     from nnunet_uad.study.running.predict_cell import load_cell, score_cell
 
     cell = layout.cells[identifier]
+    _refuse_other_training(training_command(layout, cell).folder, cell)
     predictor = load_cell(layout, cell)
     # A dataset that joined the study later is all that is left to do.
     for dataset in layout.datasets:
         if not layout.scores(identifier, dataset).is_file():
-            started = time.time()
+            started = time.monotonic()
             rows = score_cell(layout, cell, predictor, dataset)
-            write_json(layout.scores(identifier, dataset), {"rows": rows, **_where(time.time() - started)})
+            write_json(layout.scores(identifier, dataset), {"rows": rows, **_where(time.monotonic() - started)})
 
 
 def _where(seconds: float) -> dict[str, Any]:

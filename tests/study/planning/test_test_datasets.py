@@ -10,12 +10,12 @@ from nnunet_uad.study.layout import Layout
 
 @pytest.fixture
 def other(workplace, monkeypatch):
-    """A second raw dataset with the same cases; returns its folder."""
+    """A second raw dataset, whose cases carry the same names; returns its folder."""
     workplace.raw = workplace.folder / "raw"
     workplace.raw.mkdir()
     monkeypatch.setenv("nnUNet_raw", str(workplace.raw))
     tiny.write_raw(workplace.raw)
-    return tiny.write_raw(workplace.raw, "Dataset985_Other")
+    return tiny.write_raw(workplace.raw, "Dataset985_Other", seed=100)
 
 
 def change(folder, **entries):

@@ -10,8 +10,10 @@ import torch
 from weights_helpers import Malicious
 
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.running.commands import Command, pretrained_file
+from nnunet_uad.study.running import job
+from nnunet_uad.study.running.commands import Command, pretrained_file, training_command
 from nnunet_uad.study.running.job import _only_one, _refuse_leakage, _train_and_validate, run_job
+from nnunet_uad.training.cases import TrainedCases
 
 
 def test_finished_work_is_not_repeated(workplace):
@@ -49,6 +51,25 @@ def test_a_checkpoint_with_code_stops_the_job_before_nnunet_reads_it(tmp_path, n
     with pytest.raises(ValueError, match=f"checkpoint_{name}.pth is a pickle that would have to run code"):
         _train_and_validate(Command(("nnUNetv2_train",), {}, tmp_path))
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_cell_that_was_trained_on_other_cases_is_not_tested(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
+    cell = layout.cells["DAE/fold0_1_draw0"]
+    folder = training_command(layout, cell).folder
+    folder.mkdir(parents=True)
+    TrainedCases.of(tiny.DATASET, "2", (cell.fold["val"], cell.fold["val"]), {}).write(folder)
+    with pytest.raises(RuntimeError, match="was trained on lesion_2, lesion_3; the study planned"):
+        run_job(layout, "test", cell.identifier)
+
+
+def test_hours_do_not_run_backwards_with_the_clock(workplace, monkeypatch):
+    layout = workplace.plan(budgets=[1], draws=1, trainers={"scratch": "nnUNetTrainer"})
+    monkeypatch.setattr(job, "_run", lambda command: None)
+    now = iter([1e9, 0.0, 0.0, 0.0])
+    monkeypatch.setattr(time, "time", lambda: next(now, 0.0))
+    run_job(layout, "train", "scratch/fold0_1_draw0")
+    assert json.loads(layout.trained("scratch/fold0_1_draw0").read_text())["seconds"] >= 0
 
 
 def hold(folder, seconds, started):

@@ -1,0 +1,9 @@
+"""The former place of :mod:`nnunet_uad.study.running.commands`: scripts may import the same module from here."""
+
+from __future__ import annotations
+
+import sys
+
+from nnunet_uad.study.running import commands
+
+sys.modules[__name__] = commands
