@@ -184,7 +184,7 @@ def predict_cases(
         cases: Files of every case, in the order of the channels.
         preprocessing_processes: Number of processes that preprocess; with 0 this one does it.
         export_processes: Number of processes that score and write; with 0 this one does it.
-        watch: Function that sees identifier and preprocessed image of every case before it is written.
+        watch: Function that sees identifier and preprocessed image (C, z, y, x) of every case before it is written.
 
     Returns:
         Case → why it failed.

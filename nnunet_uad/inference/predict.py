@@ -166,13 +166,13 @@ def copies_of_training(folds: Sequence[Path], trainer: str, say: Say) -> Callabl
         say: Function that is told the warning.
 
     Returns:
-        Function of a case's identifier and its preprocessed image.
+        Function of a case's identifier and its preprocessed image (C, z, y, x).
     """
     contents = [pair for record in training_records(folds) for pair in record.contents.items()]
     seen = {f: case for case, found in contents for f in found if f.startswith(ARRAY)}
 
     def watch(identifier: str, image: np.ndarray) -> None:
-        """Compare the preprocessed image, which is at hand: nothing is read again."""
+        """Compare the preprocessed image (C, z, y, x), which is at hand: nothing is read again."""
         original = seen.get(ARRAY + array_fingerprint(image)) if seen else None
         if original is not None and plain_name(original) != plain_name(identifier):
             overlap = Overlap((identifier,), ((identifier, original),))

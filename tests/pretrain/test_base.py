@@ -82,10 +82,10 @@ def test_the_weights_are_never_older_than_the_final_checkpoint(tiny_dataset, res
         next(trainer.bare_network.parameters()).add_(1)
 
     def killed(self, filename):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("between the files")
 
     monkeypatch.setattr(nnUNetTrainer, "save_checkpoint", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="between the files"):
         trainer.save_checkpoint(f"{trainer.output_folder}/checkpoint_final.pth")
     assert read_record(f"{trainer.output_folder}/pretrained.safetensors").epochs_trained == 2
 
