@@ -44,6 +44,8 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
     predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
     with redirect_stdout(io.StringIO()), no_code(), _told(stored.path):
         predictor.initialize_from_trained_model_folder(str(model), (fold,), checkpoint)
+    # Whole numbers would be loaded as weights without a word.
+    stored.refuse_other_network(getattr(predictor.network, "_orig_mod", predictor.network))
     return predictor
 
 

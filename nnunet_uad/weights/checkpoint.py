@@ -117,15 +117,21 @@ class Checkpoint:
             network: Network without the wrappers of DDP and ``torch.compile``.
 
         Raises:
-            ValueError: A tensor is missing, of another shape or has no place; names the file and the first of them.
+            ValueError: A tensor is missing, of another shape or kind or has no place; names the file and the first of
+                them.
         """
-        there = {name.removeprefix("module."): t.shape for name, t in self.weights.items()}
-        wanted = {name: t.shape for name, t in network.state_dict().items()}
+        there, wanted = self.weights, network.state_dict()
         faults = [f"{name} is missing" for name in wanted if name not in there]
+        both = [(name, there[name], tensor) for name, tensor in wanted.items() if name in there]
         faults += [
-            f"{name} has shape {list(there[name])} instead of {list(shape)}"
-            for name, shape in wanted.items()
-            if name in there and there[name] != shape
+            f"{name} has shape {list(given.shape)} instead of {list(tensor.shape)}"
+            for name, given, tensor in both
+            if given.shape != tensor.shape
+        ]
+        faults += [
+            f"{name} is {given.dtype} instead of {tensor.dtype}"
+            for name, given, tensor in both
+            if given.is_floating_point() != tensor.is_floating_point()
         ]
         faults += [f"{name} has no place" for name in there if name not in wanted]
         if faults:
@@ -158,8 +164,9 @@ class Checkpoint:
         Raises:
             ValueError: One of them is NaN or infinite; names the file.
         """
-        state = (self.content.get("optimizer_state") or {}).get("state", {})
-        values = [v for s in state.values() if isinstance(s, Mapping) for v in s.values()] if state else []
+        state = (self.content.get("optimizer_state") or {}).get("state")
+        moments = state.values() if isinstance(state, Mapping) else ()
+        values = [v for s in moments if isinstance(s, Mapping) for v in s.values()]
         if not all(is_finite(v) for v in values if isinstance(v, torch.Tensor)):
             raise ValueError(
                 f"{self.path}: optimizer_state holds NaN or infinite numbers, so the training that wrote it has "

@@ -143,6 +143,11 @@ def test_other_networks_folders_and_optimisers_are_named(tmp_path):
     stored = read_checkpoint(saved(tmp_path / "c.pth"), MODEL)
     with pytest.raises(ValueError, match=r"c\.pth does not hold .* weight is missing; bias is missing; w has no place"):
         stored.refuse_other_network(torch.nn.Linear(2, 2))
+    whole = {"weight": torch.ones(2, 2, dtype=torch.int64), "bias": torch.ones(3)}
+    other = read_checkpoint(saved(tmp_path / "i.pth", network_weights=whole, optimizer_state={"state": [1]}))
+    with pytest.raises(ValueError, match=r"bias has shape \[3\] instead of \[2\]; weight is torch.int64 instead of"):
+        other.refuse_other_network(torch.nn.Linear(2, 2))
+    other.refuse_spoilt_optimizer()
     stored.refuse_other_plans({"configurations": {"2d": {}}})
     with pytest.raises(ValueError, match=r"c\.pth was trained with configuration '2d'; the plans .* have: 3d"):
         stored.refuse_other_plans({"configurations": {"3d": {}}})
