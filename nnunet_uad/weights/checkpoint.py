@@ -222,6 +222,9 @@ def read_checkpoint(path: str | Path, needs: Sequence[str] = ("network_weights",
     _check_size(path, {k: v for k, v in content.items() if k != "network_weights"})
     _check_kinds(path, "", content, _KINDS)
     _check_kinds(path, "init_args/", content.get("init_args", {}), _ARGUMENTS)
+    axes = content.get("inference_allowed_mirroring_axes") or ()
+    if any(type(axis) is not int or not 0 <= axis <= 2 for axis in axes):
+        raise ValueError(f"{path}: inference_allowed_mirroring_axes expects axes from 0 to 2, found {_short(axes)}.")
     if "init_args" in needs:
         _check_arguments(path, content["init_args"])
     check_tensors(path, content["network_weights"])
@@ -318,7 +321,9 @@ def _check_arguments(path: Path, arguments: Mapping[str, Any]) -> None:
 
 
 def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
+    text = f"a {type(value).__name__}"
+    if isinstance(value, (str, int, float, type(None))):
+        text = repr(value)
     return text if len(text) < 100 else f"{text[:100]}…"
 
 

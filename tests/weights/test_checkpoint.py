@@ -85,6 +85,7 @@ WRONG = {
         "nnunet_uad expects a mapping with settings",
     ),
     "a negative seed": ({"init_args": {**CONTENT["init_args"], "plans": {"nnunet_uad": {"seed": -1}}}}, "seed expects"),
+    "mirrored axes": ({"inference_allowed_mirroring_axes": [0, 9]}, "mirroring_axes expects axes from 0 to 2"),
     "lists that multiply": ({"logging": {"x": _bomb()}}, "values or lists deeper"),
     "wide lists that multiply": ({"logging": {"x": [[[[[list(range(100))] * 9] * 9] * 9] * 9] * 9}}, "values or lists"),
     "a list inside itself": ({"logging": {"x": _circle()}}, "values or lists deeper"),
