@@ -224,7 +224,9 @@ def read_checkpoint(path: str | Path, needs: Sequence[str] = ("network_weights",
     _check_kinds(path, "init_args/", content.get("init_args", {}), _ARGUMENTS)
     axes = content.get("inference_allowed_mirroring_axes") or ()
     if any(type(axis) is not int or not 0 <= axis <= 2 for axis in axes):
-        raise ValueError(f"{path}: inference_allowed_mirroring_axes expects axes from 0 to 2, found {_short(axes)}.")
+        raise ValueError(
+            f"{path}: inference_allowed_mirroring_axes expects axes from 0 to 2, found {list(axes)!r:.80}."
+        )
     if "init_args" in needs:
         _check_arguments(path, content["init_args"])
     check_tensors(path, content["network_weights"])
@@ -321,9 +323,7 @@ def _check_arguments(path: Path, arguments: Mapping[str, Any]) -> None:
 
 
 def _short(value: Any) -> str:
-    text = f"a {type(value).__name__}"
-    if isinstance(value, (str, int, float, type(None))):
-        text = repr(value)
+    text = repr(value) if isinstance(value, (str, int, float, type(None))) else f"a {type(value).__name__}"
     return text if len(text) < 100 else f"{text[:100]}…"
 
 
