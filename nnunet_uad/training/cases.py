@@ -10,7 +10,7 @@ from pathlib import Path
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.data.content import ARRAY, Contents
-from nnunet_uad.weights.leakage import Overlap, unknown_cases
+from nnunet_uad.weights.leakage import Overlap, plain_name, unknown_cases
 
 CASES_FILE = "training_cases.json"
 _MOST_NAMED = 5
@@ -89,7 +89,9 @@ def refuse_impossible_split(cases: TrainedCases, present: Iterable[str], splits:
             f"Fold {cases.fold} in {splits} names cases that are not preprocessed: {_listed(absent)}. Correct the file "
             f"(identifiers without file endings), or preprocess them: nnUNetv2_preprocess -d {cases.dataset}"
         )
-    if cases.fold != "all" and (overlap := Overlap.between([*cases.train], [*cases.val])):
+    names = {plain_name(case) for case in cases.train}
+    overlap = Overlap.between(cases.train, cases.val).only(case for case in cases.val if plain_name(case) in names)
+    if cases.fold != "all" and overlap:
         raise ValueError(
             overlap.finding(
                 f"fold {cases.fold} itself",

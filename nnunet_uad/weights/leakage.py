@@ -14,8 +14,8 @@ from nnunet_uad.weights.record import PretrainRecord
 
 _MOST_NAMED = 10
 _ENDINGS = (".gz", ".nii", ".nrrd", ".mha", ".mhd", ".gipl", ".png", ".bmp", ".tif", ".tiff", ".b2nd", ".npz")
-#: Fingerprints of raw images begin with it; those of preprocessed ones differ between plans.
-_RAW = "raw:"
+#: Begins the fingerprints of raw images, and of preprocessed ones, which differ between plans.
+_RAW, _DATA = "raw:", "data:"
 #: Exact fingerprints notice changes; two empty images have the same.
 _ARRAY = "array:"
 
@@ -64,7 +64,7 @@ class Overlap:
         Args:
             seen: Training cases.
             cases: Cases that something is measured on.
-            same_dataset: Whether equal identifiers are the same case even if the raw images are known to differ.
+            same_dataset: Whether equal identifiers are the same case even if the images are known to differ.
         """
         theirs, ours = _fingerprints(seen), _fingerprints(cases)
         owners = {f: case for case, found in reversed(theirs.items()) for f in found if f not in _common(theirs)}
@@ -72,13 +72,15 @@ class Overlap:
         names = {plain_name(case): case for case in theirs}
         copies, named = {}, []
         for case, found in ours.items():
-            namesake = names.get(plain_name(case))
+            namesake = case if case in theirs else names.get(plain_name(case))
             owner = next((owners[f] for f in found if f in owners and f not in common), None)
             if namesake is not None and owner is not None and set(found) & set(theirs[namesake]):
                 owner = namesake
             if owner is not None:
                 copies[case] = owner
-            elif namesake is not None and (same_dataset or not _other_scans(theirs[namesake], found)):
+            elif namesake is not None and (
+                (same_dataset and namesake == case) or not _other_scans(theirs[namesake], found, same_dataset)
+            ):
                 named.append(case)
         return cls(tuple(sorted([*copies, *named])), tuple(sorted(copies.items())))
 
@@ -244,7 +246,8 @@ def _common(contents: Mapping[str, tuple[str, ...]]) -> set[str]:
     return {f for f, count in counts.items() if count > 2 and 2 * count > len(contents)}
 
 
-def _other_scans(one: Iterable[str], other: Iterable[str]) -> bool:
-    """Whether the raw images of two cases are known and not the same."""
-    a, b = ({f for f in found if f.startswith(_RAW)} for found in (one, other))
-    return bool(a and b and not a & b)
+def _other_scans(one: Iterable[str], other: Iterable[str], same_dataset: bool) -> bool:
+    """Whether the images of two cases are known and not the same; preprocessed ones compare within a dataset only."""
+    kinds = (_RAW, _DATA) if same_dataset else (_RAW,)
+    pairs = [[{f for f in found if f.startswith(kind)} for found in (one, other)] for kind in kinds]
+    return any(a and b and not a & b for a, b in pairs)

@@ -39,6 +39,9 @@ def test_a_fold_that_is_validated_on_training_cases_is_refused(tmp_path, val):
     cases = TrainedCases.of("D", "0", (["a", "b"], [val]), {})
     with pytest.raises(ValueError, match=r"LEAKAGE: 1 validation case\(s\) were among the training cases of fold 0"):
         refuse_impossible_split(cases, ["a", "b", val], tmp_path / "splits_final.json")
+    # Where upper case makes two cases, their images say so.
+    other = TrainedCases("D", "0", {"B": ("data:1",)}, {"b": ("data:2",)})
+    refuse_impossible_split(other, ["b", "B"], tmp_path)
     refuse_impossible_split(TrainedCases.of("D", "all", (["a"], ["a"]), {}), ["a"], tmp_path)
 
 

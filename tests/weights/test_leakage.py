@@ -53,6 +53,8 @@ def test_a_copy_is_found_by_its_images(found):
 def test_equal_names_of_other_scans_are_no_leak_between_datasets():
     assert not Overlap.between(RAW, {"a": ("raw:9",)}, same_dataset=False)
     assert Overlap.between(RAW, {"a": ("raw:9",)}).suspected.cases == ("a",)
+    assert not Overlap.between(RAW, {"A": ("raw:9",)}) and not Overlap.between(RAW, {"A": ("data:9",)})
+    assert Overlap.between({**RAW, "A": ()}, {"A": ("raw:9",)}).cases == ("A",)
     # Preprocessed with other plans the same scan is another array.
     assert Overlap.between(RAW, {"a": ("data:9",)}, same_dataset=False).suspected.cases == ("a",)
     assert Overlap.between(["a"], {"a": ("raw:9",)}, same_dataset=False)
