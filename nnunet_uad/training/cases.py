@@ -83,12 +83,7 @@ def refuse_impossible_split(cases: TrainedCases, present: Iterable[str], splits:
     Raises:
         ValueError: Naming the cases.
     """
-    absent = sorted((cases.train.keys() | cases.val.keys()) - set(present))
-    if absent:
-        raise ValueError(
-            f"Fold {cases.fold} in {splits} names cases that are not preprocessed: {_listed(absent)}. Correct the file "
-            f"(identifiers without file endings), or preprocess them: nnUNetv2_preprocess -d {cases.dataset}"
-        )
+    refuse_absent_cases(cases.fold, [*cases.train, *cases.val], present, splits)
     names = {plain_name(case) for case in cases.train}
     overlap = Overlap.between(cases.train, cases.val).only(case for case in cases.val if plain_name(case) in names)
     if cases.fold != "all" and overlap:
@@ -98,6 +93,26 @@ def refuse_impossible_split(cases: TrainedCases, present: Iterable[str], splits:
                 f"Correct {splits}; to train on all cases and validate on none: fold all.",
                 "validation case(s)",
             )
+        )
+
+
+def refuse_absent_cases(fold: str, cases: Iterable[str], present: Iterable[str], splits: Path) -> None:
+    """Refuse a fold with cases that are not there.
+
+    Args:
+        fold: Fold number, or ``all``.
+        cases: Identifiers of its cases.
+        present: Identifiers of the preprocessed cases.
+        splits: File of the splits, for the error.
+
+    Raises:
+        ValueError: Naming the cases.
+    """
+    absent = sorted(set(cases) - set(present))
+    if absent:
+        raise ValueError(
+            f"Fold {fold} in {splits} names cases that are not preprocessed: {_listed(absent)}. Correct the file "
+            f"(identifiers without file endings), or preprocess them: nnUNetv2_preprocess -d {splits.parent.name}"
         )
 
 

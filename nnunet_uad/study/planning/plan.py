@@ -34,6 +34,7 @@ from nnunet_uad.study.planning.slices import free_number, write_slice_dataset
 from nnunet_uad.study.planning.source import Source, add_small_plan, open_source
 from nnunet_uad.study.planning.test_datasets import plan_tests
 from nnunet_uad.study.study_file import Study
+from nnunet_uad.training.cases import refuse_absent_cases
 
 #: In nnUNet_preprocessed while a study is planned.
 PLANNING_LOCK = ".nnunet_uad_planning"
@@ -121,6 +122,9 @@ def _plan(
     digest = _fingerprint(study, source, annotations, earlier)
     splits = outer_splits(source.folder, source.cases)
     outer = outer_folds(study, splits, set(labelled))
+    for number in outer:
+        cases = [case for part in ("train", "val") for case in splits[int(number)][part]]
+        refuse_absent_cases(number, cases, source.cases, source.folder / SPLITS_FILE)
     needs, pretrainings = plan_pretrainings(study, list(outer), pretraining_folder.name)
     pins = pin_study(study, raw, source, pretraining_folder, outer, bool(pretrainings))
     refuse_changed_pins(earlier.get("pins", {}), pins)

@@ -58,6 +58,16 @@ def test_an_overlapping_fold_is_refused_without_any_pretraining(workplace, part)
         workplace.plan(**SMALL)
 
 
+@pytest.mark.parametrize("name", [f"{VAL} ", f"{VAL}.nii.gz", VAL.upper(), "missing"])
+def test_a_fold_that_names_cases_that_are_not_there_is_refused(workplace, name):
+    """Left out in silence, a test case would be missing in all scores."""
+    splits = workplace.splits()
+    splits[0]["val"] = [name, *splits[0]["val"][1:]]
+    (workplace.source / "splits_final.json").write_text(json.dumps(splits))
+    with pytest.raises(ValueError, match=f"Fold 0 in .* names cases that are not preprocessed: '{name}'"):
+        workplace.plan(**SMALL)
+
+
 def test_a_renamed_copy_on_the_other_side_of_a_fold_is_refused(workplace):
     data = workplace.source / "nnUNetPlans_2d_tiny"
     for path in data.glob(f"{VAL}*"):
