@@ -106,9 +106,7 @@ def test_a_killed_job_frees_its_lock(tmp_path):
 @pytest.mark.slow
 def test_a_failed_command_says_which(workplace, capfd):
     layout = workplace.plan(budgets=[1], draws=1)
-    content = json.loads((layout.folder / "request.json").read_text())
-    content["paths"]["nnUNet_preprocessed"] = str(workplace.folder / "gone")
-    (layout.folder / "request.json").write_text(json.dumps(content))
+    (workplace.source / "nnUNetPlans.json").unlink()
     with pytest.raises(RuntimeError, match="nnUNetv2_train failed with exit status 1"):
         run_job(Layout(layout.folder), "train", "scratch/fold0_1_draw0")
     assert "$ nnUNet_raw=" in capfd.readouterr().out
