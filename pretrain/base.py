@@ -16,6 +16,7 @@ from torch import autocast, nn
 
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.settings import settings_from, settings_to_json
+from nnunet_uad.data.background import background_warning
 from nnunet_uad.data.sampling import CentredDataset
 from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
 from nnunet_uad.inference.model_plan import ModelPlan
@@ -237,6 +238,15 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
         return training, choice.validation(val, training)
 
     # --- training -------------------------------------------------------------------------------
+
+    def before_training(self) -> None:
+        """As every trainer, and say where the background counts as foreground."""
+        super().before_training()
+        if self.current_epoch == 0 and self.local_rank == 0:
+            cases = self.do_split()[0]
+            warning = background_warning(self.dataset_class(self.preprocessed_dataset_folder, [*cases]), cases)
+            if warning:
+                self.print_to_log_file(warning)
 
     def _build_loss(self) -> None:
         """The task owns the loss."""

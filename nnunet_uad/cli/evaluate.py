@@ -18,7 +18,6 @@ from typing import Any
 
 from nnunet_uad.cli.common import LABEL, number, report_failures
 from nnunet_uad.common.bounds import ANY_FINITE
-from nnunet_uad.common.nnunet_files import load_dataset_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", type=Path, required=True, metavar="FILE", help="summary.json to write; the CSV goes beside it")
     add("-i", type=Path, metavar="FOLDER", help="raw images, for --baseline")
     add("--baseline", nargs="+", default=[], metavar="intensity:CHANNEL", help="channel by name or number")
+    add("--channels", nargs="+", default=[], metavar="NAME", help="names of the images' channels, in their order")
     add("--masks", type=Path, metavar="FOLDER", help="foregrounds; scores outside count as 0, they are not removed")
     add(
         "--labels",
@@ -52,8 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate; exit status 1 if a case was left out."""
-    from nnunet_uad.evaluation.folders import FIXED, EvaluationRequest, evaluate_folders, write_evaluation
+    from nnunet_uad.evaluation.baseline_channels import baseline_channel
+    from nnunet_uad.evaluation.folders import (
+        FIXED,
+        EvaluationRequest,
+        check_output,
+        evaluate_folders,
+        write_evaluation,
+    )
 
+    check_output(arguments.o)
     if arguments.baseline and arguments.i is None:
         raise ValueError("--baseline scores the raw images: name their folder with -i.")
     if arguments.probabilities and arguments.resample:
@@ -67,7 +75,10 @@ def run(arguments: argparse.Namespace) -> int:
             ignore_label=arguments.ignore_label,
             masks=arguments.masks,
             images=arguments.i,
-            baselines={name: _channel(name, arguments.i) for name in arguments.baseline},
+            baselines={
+                name: baseline_channel(name, arguments.i, arguments.maps, arguments.gt, arguments.channels)
+                for name in arguments.baseline
+            },
             thresholds={} if threshold is None else {FIXED: threshold},
             resample=arguments.resample,
             healthy_cases=arguments.healthy_cases,
@@ -75,34 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
             probabilities=arguments.probabilities,
         )
     )
-    arguments.o.parent.mkdir(parents=True, exist_ok=True)
     table = write_evaluation(summary, arguments.o)
     for line in _lines(summary):
         print(line)
     print(f"Written: {arguments.o} and {table}")
     return report_failures("evaluated", summary["failed"])
-
-
-def _channel(baseline: str, images: Path) -> int:
-    """Index of the channel that a baseline names, from the dataset.json above the images.
-
-    Raises:
-        ValueError: Not ``intensity:CHANNEL``, or no such channel.
-    """
-    kind, _, channel = baseline.partition(":")
-    if kind != "intensity" or not channel:
-        raise ValueError(f"--baseline expects intensity:CHANNEL, for example intensity:FLAIR, found {baseline!r}.")
-    if channel.isdigit():
-        return int(channel)
-    path = images.resolve().parent / "dataset.json"
-    names: dict[str, Any] = load_dataset_json(path, labelled=False)["channel_names"] if path.is_file() else {}
-    indices = [int(k) for k, name in names.items() if str(name).casefold() == channel.casefold()]
-    if not indices:
-        raise ValueError(
-            f"No channel {channel!r} in {path} ({', '.join(map(str, names.values())) or 'no such file'}). Name one of "
-            "them, or give its number: intensity:0"
-        )
-    return indices[0]
 
 
 def _lines(summary: dict[str, Any]) -> list[str]:

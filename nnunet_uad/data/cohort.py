@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
-
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
-from nnunet_uad.data.image_files import channels_in
+from nnunet_uad.data.image_files import COLOURS, ENDINGS, channels_in, ending_of
 
 #: In a dataset's folder in nnUNet_preprocessed: identifiers of the cases that nobody labelled.
 UNLABELLED_FILE = "unlabelled_cases.json"
@@ -43,36 +42,65 @@ def raw_cases(folder: Path, channels: Sequence[str]) -> tuple[list[RawCase], dic
         channels: Names of the wanted channels, in their order.
 
     Returns:
-        The cases, and for each case that lacks a channel's file the reason.
+        The cases, and for each case that is incomplete the reason.
 
     Raises:
-        ValueError: The dataset does not have the channels, or no case.
+        ValueError: The dataset does not have the channels, or no case, or lists files that do not exist.
         FileNotFoundError: The folder holds no dataset.json, or no images.
     """
     path = folder / "dataset.json"
     description = load_dataset_json(path, "Every raw dataset of nnU-Net has one.", labelled=False)
-    positions = _positions(description, channels, folder.name)
+    positions = channel_positions(description, channels, folder.name)
     complete: list[RawCase] = []
     failed: dict[str, str] = {}
     for identifier, (images, label) in sorted(_listed(folder, description).items()):
-        missing = [channels[k] for k, position in enumerate(positions) if position not in images]
-        if missing:
-            failed[identifier] = f"there is no image of channel {', '.join(missing)}"
+        try:
+            files = _files_of(identifier, images, channels, positions, description["file_ending"])
+            if label is None and "dataset" not in description:
+                _refuse_other_ending(folder / "labelsTr", identifier, description["file_ending"])
+        except ValueError as error:
+            failed[identifier] = str(error)
             continue
-        complete.append(RawCase(identifier, tuple(str(images[p]) for p in positions), label))
+        complete.append(RawCase(identifier, files, label))
     if not complete:
-        raise ValueError(f"{folder} has no complete case: " + "; ".join(f"{k}: {v}" for k, v in failed.items()))
+        raise ValueError(f"{folder} has no complete case: " + _few([f"{k}: {v}" for k, v in failed.items()], "; "))
     return complete, failed
+
+
+def _files_of(
+    identifier: str, images: dict[int, Path], channels: Sequence[str], positions: Sequence[int], ending: str
+) -> tuple[str, ...]:
+    """The files of the wanted channels.
+
+    Raises:
+        ValueError: A channel has no file, a file has another ending, or nnU-Net would not find the case.
+    """
+    if identifier.endswith("_seg"):
+        raise ValueError("nnU-Net takes preprocessed files that end in _seg for labels. Rename the case.")
+    if set(images) == {0} and [*positions] == [*range(len(channels))] != [0] and ending.lower() in COLOURS:
+        # A photograph: its channels are its colours, in one file.
+        return (str(images[0]),)
+    missing = [channels[k] for k, position in enumerate(positions) if position not in images]
+    if missing:
+        raise ValueError(f"there is no image of channel {', '.join(missing)}")
+    files = [images[p] for p in positions]
+    others = sorted({ending_of(f) for f in files} - {ending.lower()})
+    if others:
+        raise ValueError(f"its dataset.json says {ending}, its images are {', '.join(others)}")
+    return tuple(map(str, files))
+
+
+def _refuse_other_ending(labels: Path, identifier: str, ending: str) -> None:
+    """A label that nobody would find makes a case unlabelled without a word."""
+    others = [labels / f"{identifier}{e}" for e in ENDINGS if e != ending and (labels / f"{identifier}{e}").is_file()]
+    if others:
+        raise ValueError(f"its label is {others[0].name}, its dataset.json says {ending}")
 
 
 def _listed(folder: Path, description: dict[str, Any]) -> dict[str, tuple[dict[int, Path], str | None]]:
     """Case → images by channel, label."""
     if "dataset" in description:
-        listed = get_filenames_of_train_images_and_targets(str(folder), description)
-        return {
-            key: (dict(enumerate(map(Path, entry["images"]))), _existing(entry.get("label")))
-            for key, entry in listed.items()
-        }
+        return _listed_by_name(folder, description["dataset"])
     labels = folder / "labelsTr"
     return {
         key: (images, _existing(labels / f"{key}{description['file_ending']}"))
@@ -80,23 +108,84 @@ def _listed(folder: Path, description: dict[str, Any]) -> dict[str, tuple[dict[i
     }
 
 
-def _existing(path: str | Path | None) -> str | None:
-    return str(path) if path is not None and Path(path).is_file() else None
+def _listed_by_name(folder: Path, listed: Any) -> dict[str, tuple[dict[int, Path], str | None]]:
+    """The cases that a dataset.json lists itself: ``{"dataset": {case: {"images": […], "label": …}}}``.
+
+    Raises:
+        ValueError: An entry is no such list, or files do not exist.
+    """
+    where = f"{folder / 'dataset.json'}: dataset"
+    if not isinstance(listed, dict):
+        raise ValueError(f'{where} expects {{"CASE": {{"images": […], "label": …}}}}, found {str(listed)[:60]}.')
+    result: dict[str, tuple[dict[int, Path], str | None]] = {}
+    absent: list[str] = []
+    for key, entry in listed.items():
+        images: Any = entry.get("images") if isinstance(entry, dict) else None
+        label = entry.get("label") if isinstance(entry, dict) else None
+        good = isinstance(images, list) and images and all(isinstance(i, str) for i in images)
+        if not good or not isinstance(label, (str, type(None))) or Path(key).name != key:
+            raise ValueError(
+                f'{where}: {key} expects {{"images": ["FILE", …], "label": "FILE"}}, the label only if there is one, '
+                f"found {str(entry)[:60]}."
+            )
+        # Relative to the dataset, variables filled in: as nnU-Net, whose own function wants a label of every case.
+        files = [folder / os.path.expandvars(i) for i in (*images, *([label] if label else []))]
+        absent += [str(f) for f in files if not f.is_file()]
+        result[key] = (dict(enumerate(files[: len(images)])), str(files[-1]) if label else None)
+    if absent:
+        raise ValueError(f"{where} lists {len(absent)} file(s) that do not exist: {_few(absent)}.")
+    return result
 
 
-def _positions(description: dict[str, Any], channels: Sequence[str], dataset: str) -> list[int]:
-    """Index of each wanted channel in the dataset's files."""
-    names = {str(name).strip().casefold(): int(index) for index, name in description["channel_names"].items()}
-    missing = [name for name in channels if name.strip().casefold() not in names]
+def _existing(path: Path) -> str | None:
+    return str(path) if path.is_file() else None
+
+
+def _few(texts: Sequence[str], separator: str = ", ") -> str:
+    return separator.join(texts[:5]) + (f"{separator}and {len(texts) - 5} more" if len(texts) > 5 else "")
+
+
+def channel_positions(description: dict[str, Any], channels: Sequence[str], dataset: str) -> list[int]:
+    """Index of each wanted channel among the dataset's files.
+
+    As for nnU-Net the order of ``channel_names`` counts, not its keys, and names need not differ: of several with one
+    name, the first that is wanted is the first that there is.
+
+    Args:
+        description: Content of the dataset's ``dataset.json``.
+        channels: Names of the wanted channels, in their order.
+        dataset: Name of the dataset, for the error.
+
+    Raises:
+        ValueError: The dataset lacks a channel, or has more of one name than are wanted.
+
+    Example:
+        >>> channel_positions({"channel_names": {"0": "CT", "1": "PET", "2": "CT"}}, ["PET", "CT", "CT"], "D")
+        [1, 0, 2]
+    """
+    present = [_fold(name) for name in channel_names(description)]
+    wanted = [_fold(name) for name in channels]
+    missing = [name for name in channels if present.count(_fold(name)) < wanted.count(_fold(name))]
     if missing:
-        present = ", ".join(channel_names(description))
         raise ValueError(
-            f"{dataset} has the channel(s) {present}; the plans expect {', '.join(channels)}, so "
-            f"{', '.join(missing)} is missing. Use the plans' network for fewer channels: --channels "
-            f"{' '.join(n for n in channels if n not in missing) or 'NAME'}; or rename the channels in its "
-            "dataset.json if they are the same under other names."
+            f"{dataset} has the channel(s) {', '.join(channel_names(description))}; the plans expect "
+            f"{', '.join(channels)}, so {', '.join(dict.fromkeys(missing))} is missing. Use the plans' network for "
+            f"fewer channels: --channels {' '.join(n for n in channels if n not in missing) or 'NAME'}; or rename the "
+            "channels in its dataset.json if they are the same under other names."
         )
-    return [names[name.strip().casefold()] for name in channels]
+    unclear = [n for n in channels if present.count(_fold(n)) > wanted.count(_fold(n))]
+    if unclear:
+        raise ValueError(
+            f"{dataset} has {present.count(_fold(unclear[0]))} channels named {unclear[0]} "
+            f"({', '.join(channel_names(description))}), of which {wanted.count(_fold(unclear[0]))} is wanted: nobody "
+            "knows which. Give them different names in its dataset.json."
+        )
+    places = {name: [k for k, p in enumerate(present) if p == name] for name in set(wanted)}
+    return [places[name].pop(0) for name in wanted]
+
+
+def _fold(name: str) -> str:
+    return name.strip().casefold()
 
 
 def restricted_plans(
@@ -115,8 +204,8 @@ def restricted_plans(
     Raises:
         ValueError: A channel is not one of the dataset's.
     """
-    chosen = _positions(dataset_json, channels, plans["dataset_name"])
-    own = {int(i): name for i, name in dataset_json["channel_names"].items()}
+    chosen = channel_positions(dataset_json, channels, plans["dataset_name"])
+    own = channel_names(dataset_json)
     plans, dataset_json = json.loads(json.dumps(plans)), json.loads(json.dumps(dataset_json))
     properties = plans["foreground_intensity_properties_per_channel"]
     plans["foreground_intensity_properties_per_channel"] = {str(k): properties[str(c)] for k, c in enumerate(chosen)}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import nibabel
 import numpy as np
 import SimpleITK
 
+from nnunet_uad.data.grids import grid_difference
+from nnunet_uad.data.whole_files import check_whole
+
 #: File endings that nnU-Net's readers accept.
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd", ".gipl", ".png", ".bmp", ".tif", ".tiff")
-_WITHOUT_HEADER = (".png", ".bmp", ".tif", ".tiff")
+#: Formats of photographs: one file may hold all channels, its colours.
+COLOURS = (".png", ".bmp")
+_NIFTI = (".nii", ".nii.gz")
 MAP_SUFFIX = "_map"
 
 
@@ -36,12 +42,18 @@ def images_in(folder: Path, suffix: str = "") -> dict[str, Path]:
 
     Raises:
         FileNotFoundError: The folder does not exist.
-        ValueError: The folder holds no image.
+        ValueError: The folder holds no image, or one name in two formats.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder.")
-    images = {p.name[: -len(ending_of(p))]: p for p in sorted(folder.iterdir()) if ending_of(p) and p.name[0] != "."}
-    chosen = {name.removesuffix(suffix): path for name, path in images.items() if name.endswith(suffix)}
+    chosen: dict[str, Path] = {}
+    for path in sorted(p for p in folder.iterdir() if ending_of(p) and p.name[0] != "."):
+        name = path.name[: -len(ending_of(path))]
+        if not name.endswith(suffix):
+            continue
+        earlier = chosen.setdefault(name.removesuffix(suffix), path)
+        if earlier != path:
+            raise ValueError(f"{folder} holds {earlier.name} and {path.name}: nobody knows which counts. Remove one.")
     if not chosen:
         raise ValueError(f"{folder} holds no image (expected *{suffix} with one of the endings {', '.join(ENDINGS)}).")
     return chosen
@@ -102,60 +114,67 @@ def read_image(path: Path) -> SimpleITK.Image:
         raise ValueError(f"{path} cannot be read as an image: {str(error).strip().splitlines()[-1]}") from error
 
 
-def has_hidden_nan(path: Path) -> bool:
-    """Whether a NIfTI file holds NaN or infinity: SimpleITK, and so nnU-Net's default reader, turns them into 0."""
-    if ending_of(path) not in (".nii", ".nii.gz"):
-        return False
-    stored: Any = cast("nibabel.Nifti1Image", nibabel.load(path)).dataobj
-    return bool(np.issubdtype(stored.dtype, np.floating) and not np.isfinite(np.asarray(stored)).all())
-
-
-def read_on_grid(path: Path, reference: SimpleITK.Image, resample: bool = False) -> np.ndarray:
-    """The values of an image that must lie on the grid of another.
+def read_values(path: Path) -> np.ndarray:
+    """The values of an image file, which must be whole; what SimpleITK cannot read of NIfTI, nibabel does.
 
     Args:
         path: File of the image.
-        reference: Image whose grid is expected, usually the labels.
+
+    Returns:
+        Values as they are stored (z, y, x) or (y, x).
+
+    Raises:
+        ValueError: The file is unreadable, cut short, or holds NaN or several volumes.
+        FileNotFoundError: There is no such file.
+    """
+    check_whole(path)
+    try:
+        image = read_image(path)
+    except ValueError:
+        # Axes that are not at right angles: SimpleITK refuses them, and nnU-Net falls back to nibabel as well.
+        if ending_of(path) not in _NIFTI:
+            raise
+        values = np.asanyarray(cast("nibabel.Nifti1Image", nibabel.load(path)).dataobj).T
+    else:
+        if image.GetNumberOfComponentsPerPixel() > 1:
+            raise ValueError(
+                f"{path.name} holds {image.GetNumberOfComponentsPerPixel()} values per voxel where 1 was expected."
+            )
+        values = SimpleITK.GetArrayFromImage(image)
+    volumes = math.prod(values.shape[:-3])
+    if volumes > 1:
+        raise ValueError(f"{path.name} holds {volumes} volumes where 1 was expected.")
+    values = values.reshape(values.shape[-3:])
+    if np.issubdtype(values.dtype, np.inexact) and not np.isfinite(values).all():
+        raise ValueError(f"{path.name} holds NaN or infinite values. Fix the file.")
+    return values
+
+
+def read_on_grid(path: Path, reference: Path, resample: bool = False) -> np.ndarray:
+    """The values of an image that must lie on the grid of another.
+
+    NIfTI describes in two ways where its voxels lie (sform and qform): files agree if they do in either.
+
+    Args:
+        path: File of the image.
+        reference: File of the image whose grid is expected, usually the labels.
         resample: Whether to resample (linearly, 0 outside) where the grids differ, instead of refusing.
 
     Returns:
         Values, float32 (z, y, x) or (y, x).
 
     Raises:
-        ValueError: The image is unreadable, holds NaN, or lies on another grid; both are named.
+        ValueError: The image is unreadable, cut short, holds NaN, or lies on another grid; both are named.
     """
-    image = read_image(path)
-    difference = _grid_difference(image, reference, header=ending_of(path) not in _WITHOUT_HEADER)
+    values = read_values(path)
+    difference = grid_difference(path, reference)
     if difference:
         if not resample:
             raise ValueError(
                 f"{path.name} has {difference}. Maps and labels must lie on the same grid; to resample it to the "
                 "labels: --resample"
             )
-        image = SimpleITK.Resample(
-            SimpleITK.Cast(image, SimpleITK.sitkFloat32), reference, SimpleITK.Transform(), SimpleITK.sitkLinear, 0.0
-        )
-    values = SimpleITK.GetArrayFromImage(image).astype(np.float32, copy=False)
-    if np.isnan(values).any() or has_hidden_nan(path):
-        raise ValueError(f"{path.name} holds NaN, which cannot be ranked. Fix the file.")
-    return values
-
-
-def _grid_difference(image: SimpleITK.Image, reference: SimpleITK.Image, header: bool) -> str:
-    """In words how the grid of an image differs from the expected one; ``""`` if it does not."""
-    if image.GetSize() != reference.GetSize():
-        return f"shape {image.GetSize()} where {reference.GetSize()} was expected"
-    if not header:
-        return ""
-    spacing, expected = np.array(image.GetSpacing()), np.array(reference.GetSpacing())
-    if not np.allclose(spacing, expected, rtol=1e-3):
-        return f"spacing {_short(spacing)} mm where {_short(expected)} mm was expected"
-    if not np.allclose(image.GetDirection(), reference.GetDirection(), atol=1e-3):
-        return f"orientation {_short(image.GetDirection())} where {_short(reference.GetDirection())} was expected"
-    if not np.allclose(image.GetOrigin(), reference.GetOrigin(), atol=1e-2 * float(expected.min())):
-        return f"origin {_short(image.GetOrigin())} mm where {_short(reference.GetOrigin())} mm was expected"
-    return ""
-
-
-def _short(values: Iterable[float]) -> str:
-    return "(" + ", ".join(f"{v:.4g}" for v in values) + ")"
+        image = SimpleITK.Cast(read_image(path), SimpleITK.sitkFloat32)
+        resampled = SimpleITK.Resample(image, read_image(reference), SimpleITK.Transform(), SimpleITK.sitkLinear, 0.0)
+        values = SimpleITK.GetArrayFromImage(resampled)
+    return values.astype(np.float32, copy=False)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import pickle
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import blosc2
 import numpy as np
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -22,8 +23,21 @@ from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
+from nnunet_uad.data.cohort_record import LABELS_FOLDER, CohortRecord, RawFiles
 from nnunet_uad.data.content import remember_sources
+from nnunet_uad.data.grids import reader_of
+from nnunet_uad.data.image_files import ending_of, read_values
+from nnunet_uad.data.raw_files import check_case, check_labels, label_values, write_whole_numbers
 from nnunet_uad.data.splits import NUM_FOLDS, SPLITS_FILE, splits_of
+
+#: Keys of dataset.json that preprocessed cases depend on.
+_WHAT_CASES_DEPEND_ON = (
+    "labels",
+    "regions_class_order",
+    "channel_names",
+    "file_ending",
+    "overwrite_image_reader_writer",
+)
 
 
 @dataclass(frozen=True)
@@ -58,21 +72,24 @@ class CohortRequest:
     processes: int = 1
 
 
-def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
+def preprocess_cohort(request: CohortRequest, say: Callable[[str], object] = print) -> dict[str, str]:
     """Preprocess with nnU-Net's own preprocessor; finished cases are kept, so an interrupted run continues.
+
+    A case whose raw files have changed since, or that was labelled, is made again; one that was withdrawn is removed.
 
     Leaves what nnU-Net's trainers need: plans, dataset.json, fingerprint, ``gt_segmentations``, splits, and for
     cases without labels their names in ``unlabelled_cases.json``.
 
     Args:
         request: Datasets, plans and target.
+        say: Function that is told which finished cases are made again or removed.
 
     Returns:
         Case → why it failed; the others are done.
 
     Raises:
         ValueError: Channels or configurations are wrong, identifiers occur twice, or the target was made with other
-            plans.
+            plans or labels, or of entirely other cases.
         FileNotFoundError: A dataset, its plans or images are missing.
 
     Example:
@@ -83,6 +100,10 @@ def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
     """
     plans, dataset_json, fingerprint = _description(request)
     cases, failed = _collect(request, channel_names(dataset_json))
+    record = CohortRecord(
+        request.target, _subfolders(plans, request.target / f"{request.plans}.json"), dataset_json["file_ending"]
+    )
+    outdated = _refuse_another_cohort(record, cases, request.target)
     claim(
         request.target / f"{request.plans}.json",
         plans,
@@ -92,10 +113,19 @@ def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
         may_differ=_only_added,
     )
     dataset_json |= {"numTraining": len(cases), "name": request.target.name.split("_", 1)[-1]}
-    write_json(request.target / "dataset.json", dataset_json)
+    claim(
+        request.target / "dataset.json",
+        dataset_json,
+        "cases",
+        "Remove that folder or name another dataset: -o DatasetXXX_Name",
+        may_differ=lambda key, old, new: key not in _WHAT_CASES_DEPEND_ON,
+    )
+    for reason, identifiers in outdated.items():
+        say(f"{request.target.name}: {', '.join(identifiers)}: {reason}.")
+        record.remove(identifiers)
     write_json(request.target / "dataset_fingerprint.json", fingerprint)
     for configuration in request.configurations:
-        failed |= _preprocess_all(request, plans, dataset_json, cases, configuration)
+        failed |= _preprocess_all(request, plans, dataset_json, cases, configuration, record)
     done = [case for case in cases if case.identifier not in failed]
     _copy_labels(done, request.target, dataset_json["file_ending"])
     unlabelled = [case.identifier for case in done if case.label is None]
@@ -104,7 +134,35 @@ def preprocess_cohort(request: CohortRequest) -> dict[str, str]:
     splits = make_splits([c.identifier for c in done if c.label], unlabelled, splits_of(request.like))
     if splits:
         write_json(request.target / SPLITS_FILE, splits)
+    else:
+        (request.target / SPLITS_FILE).unlink(missing_ok=True)
     return failed
+
+
+def _subfolders(plans: dict[str, Any], earlier: Path) -> list[str]:
+    """Folders of the configurations of these plans, and of those that were there before."""
+    contents = [plans, *([load_plans(earlier, "Remove the folder.")] if earlier.is_file() else [])]
+    return [
+        PlansManager(content).get_configuration(name).data_identifier
+        for content in contents
+        for name in content["configurations"]
+    ]
+
+
+def _refuse_another_cohort(record: CohortRecord, cases: Sequence[RawCase], target: Path) -> dict[str, list[str]]:
+    """What is outdated in the folder; a folder of entirely other cases was probably not meant.
+
+    Raises:
+        ValueError: None of the cases of the folder is in the raw datasets.
+    """
+    present = record.present()
+    if present and not present & {case.identifier for case in cases}:
+        raise ValueError(
+            f"{target} holds {len(present)} case(s), none of which is in the raw datasets that were named (for example "
+            f"{min(present)}). Name all datasets that it was made of with -d, another result with -o, or remove the "
+            "folder."
+        )
+    return record.outdated(cases)
 
 
 def make_splits(
@@ -186,61 +244,96 @@ def _preprocess_all(
     dataset_json: dict[str, Any],
     cases: Sequence[RawCase],
     configuration: str,
+    record: CohortRecord,
 ) -> dict[str, str]:
     folder = request.target / PlansManager(plans).get_configuration(configuration).data_identifier
     folder.mkdir(exist_ok=True)
-    todo = [c for c in cases if not (folder / f"{c.identifier}.b2nd").exists()]
+    todo = [c for c in cases if not record.holds(c.identifier, folder.name)]
     failed: dict[str, str] = {}
+
+    def collect(case: str, outcome: RawFiles | str) -> None:
+        """Note a case that is finished, or why it is not."""
+        if isinstance(outcome, str):
+            failed[case] = outcome
+        else:
+            record.add(case, outcome)
+        progress.update()
+
     with tqdm(total=len(cases), initial=len(cases) - len(todo), desc=f"preprocessing {configuration}") as progress:
         if request.processes <= 1:
             for case in todo:
-                failed |= _preprocess_one(plans, dataset_json, case, configuration, folder)
-                progress.update()
+                collect(case.identifier, _preprocess_one(plans, dataset_json, case, configuration, folder))
             return failed
         # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(request.processes, mp_context=context) as pool:
-            jobs: dict[Future[dict[str, str]], str] = {
+            jobs: dict[Future[RawFiles | str], str] = {
                 pool.submit(_preprocess_one, plans, dataset_json, case, configuration, folder): case.identifier
                 for case in todo
             }
             for job in as_completed(jobs):
                 error = job.exception()
-                failed |= {jobs[job]: f"the worker died: {error}"} if error else job.result()
-                progress.update()
+                collect(jobs[job], f"the worker died: {error}" if error else job.result())
     return failed
 
 
 def _preprocess_one(
     plans: dict[str, Any], dataset_json: dict[str, Any], case: RawCase, configuration: str, folder: Path
-) -> dict[str, str]:
-    """Preprocess a case into a folder of its own, then move it; the file that makes it count comes last."""
+) -> RawFiles | str:
+    """Preprocess a case into a folder of its own, then move it; the file that makes it count comes last.
+
+    Returns:
+        What its raw files held, or why it failed.
+    """
     temporary = folder.parent / f".{folder.name}.{case.identifier}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
         manager = PlansManager(plans)
         config = manager.get_configuration(configuration)
+        files = RawFiles.of(case)
+        check_case(case.images, case.label, reader_of(manager), len(dataset_json["channel_names"]))
+        label = _checked_label(case, temporary, dataset_json)
         preprocessor = config.preprocessor_class(verbose=False)
-        truncated = temporary / case.identifier
-        preprocessor.run_case_save(str(truncated), list(case.images), case.label, manager, config, dataset_json)
-        if case.label is None:
-            _add_empty_locations(temporary / f"{case.identifier}.pkl", manager, dataset_json)
+        made = temporary / "made"
+        made.mkdir()
+        preprocessor.run_case_save(str(made / case.identifier), list(case.images), label, manager, config, dataset_json)
         counts = f"{case.identifier}.b2nd"
-        for path in sorted(temporary.iterdir(), key=lambda p: p.name == counts):
+        if not np.isfinite(blosc2.open(str(made / counts), mode="r")[:]).all():
+            return "the image holds NaN or infinite values. Fix it."
+        if label is None:
+            _add_empty_locations(made / f"{case.identifier}.pkl", manager, dataset_json)
+        for path in sorted(made.iterdir(), key=lambda p: p.name == counts):
             path.replace(folder / path.name)
     except Exception as error:
         # Whatever is wrong with one case, the others are finished; the caller lists it.
-        return {case.identifier: f"{type(error).__name__}: {error}"}
+        return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return {}
+    return files
+
+
+def _checked_label(case: RawCase, folder: Path, dataset_json: dict[str, Any]) -> str | None:
+    """The label file that nnU-Net is to read: the case's, or a copy of integers, which nnU-Net would cut off.
+
+    Raises:
+        ValueError: The labels are no whole numbers, or the dataset does not know them.
+    """
+    if case.label is None:
+        return None
+    source, copy = Path(case.label), folder / f"label{ending_of(Path(case.label))}"
+    label = copy if write_whole_numbers(source, copy) else source
+    check_labels(read_values(label), label_values(dataset_json), source.name)
+    return str(label)
 
 
 def _add_empty_locations(path: Path, manager: PlansManager, dataset_json: dict[str, Any]) -> None:
     """nnU-Net's loader looks up where the classes are; without labels nowhere."""
     labels = manager.get_label_manager(dataset_json)
-    classes = labels.foreground_regions if labels.has_regions else labels.foreground_labels
+    classes = [*(labels.foreground_regions if labels.has_regions else labels.foreground_labels)]
+    if labels.has_ignore_label:
+        # Where anything is annotated.
+        classes.append((-1, *labels.all_labels))
     with path.open("rb") as handle:
         properties = pickle.load(handle)
     properties["class_locations"] = {c: np.zeros((0, 4), dtype=np.int64) for c in classes}
@@ -250,10 +343,11 @@ def _add_empty_locations(path: Path, manager: PlansManager, dataset_json: dict[s
 
 def _copy_labels(cases: Sequence[RawCase], target: Path, ending: str) -> None:
     """Ground truth for the validation, where nnU-Net looks for it."""
-    folder = target / "gt_segmentations"
+    folder = target / LABELS_FOLDER
     folder.mkdir(exist_ok=True)
     for case in cases:
         path = folder / f"{case.identifier}{ending}"
-        if case.label is not None and not path.exists():
-            with atomic_path(path) as temporary:
-                shutil.copy(case.label, temporary)
+        if case.label is None or path.exists() or write_whole_numbers(Path(case.label), path):
+            continue
+        with atomic_path(path) as temporary:
+            shutil.copy(case.label, temporary)

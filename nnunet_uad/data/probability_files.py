@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
 
 ENDING = ".npz"
+#: Name of the array in a file.
+_KEY = "probabilities"
+#: What readers of broken archives raise.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    KeyError,
+    ValueError,
+    MemoryError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def probabilities_in(folders: Iterable[Path]) -> dict[str, Path]:
@@ -39,42 +53,61 @@ def probabilities_in(folders: Iterable[Path]) -> dict[str, Path]:
     return result
 
 
-def lesion_probability(path: Path, reference: SimpleITK.Image, lesion_labels: Sequence[int] = ()) -> np.ndarray:
-    """Probability of a lesion at every voxel of ``reference``.
+def lesion_probability(path: Path, shape: tuple[int, ...], lesion_labels: Sequence[int] = ()) -> np.ndarray:
+    """Probability of a lesion at every voxel of an image.
 
     A softmax (channels sum to 1) gives 1 − the background's probability, or the sum over ``lesion_labels`` if some are
     named. Region-based models, whose channels are independent, give the highest of their probabilities.
 
     Args:
         path: File with ``probabilities`` (classes or regions, z, y, x) on the grid of the raw image.
-        reference: Image of the labels, whose grid is expected.
+        shape: Shape (z, y, x) or (y, x) of the labels, which is expected.
         lesion_labels: Label values that count as lesion; all but the background if empty.
 
     Returns:
-        Probabilities, float32 (z, y, x), or (y, x) where the reference has two axes.
+        Probabilities, float32 (z, y, x), or (y, x) where the labels have two axes.
 
     Raises:
-        ValueError: The file is unreadable or lies on another grid, or the model does not know the labels.
+        ValueError: The file is unreadable, holds no probabilities or lies on another grid, or the model does not know
+            the labels.
     """
-    try:
-        with np.load(path) as content:
-            probabilities = content["probabilities"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path.name} is not a readable file of nnU-Net's --save_probabilities ({error}).") from error
-    shape = SimpleITK.GetArrayViewFromImage(reference).shape
-    if probabilities.ndim == len(shape) + 2 and probabilities.shape[1] == 1:
-        probabilities = probabilities[:, 0]
-    if probabilities.shape[1:] != shape:
-        raise ValueError(
-            f"{path.name} has the grid {probabilities.shape[1:]}, its labels {shape}. Predict the images that the "
-            "labels belong to."
-        )
+    probabilities = _read(path, shape)
     unknown = [label for label in lesion_labels if label >= len(probabilities)]
     if unknown and _is_softmax(probabilities):
         raise ValueError(
             f"{path.name} has the classes 0 to {len(probabilities) - 1}, without {', '.join(map(str, unknown))}."
         )
     return combined_probability(probabilities, lesion_labels)
+
+
+def _read(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The probabilities of a file; what its header says is judged before memory is taken for it."""
+    try:
+        claimed = _claimed_shape(path)
+        if claimed[1:] in (shape, (1, *shape)):
+            with np.load(path, allow_pickle=False) as content:
+                probabilities = content[_KEY].reshape(claimed[0], *shape)
+    except _UNREADABLE as error:
+        raise ValueError(f"{path.name} is not a readable file of nnU-Net's --save_probabilities ({error}).") from error
+    if claimed[1:] not in (shape, (1, *shape)):
+        raise ValueError(
+            f"{path.name} has the grid {claimed[1:]}, its labels {shape}. Predict the images that the labels belong to."
+        )
+    if not np.isfinite(probabilities).all():
+        raise ValueError(f"{path.name} holds NaN or infinite values. Predict the case again.")
+    return probabilities
+
+
+def _claimed_shape(path: Path) -> tuple[int, ...]:
+    """The shape that a file's header names, which must be as long as what follows."""
+    with zipfile.ZipFile(path) as archive, archive.open(f"{_KEY}.npy") as member:
+        first = np.lib.format.read_magic(member) == (1, 0)
+        read_header = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(member)
+        size = archive.getinfo(f"{_KEY}.npy").file_size - member.tell()
+    if dtype.kind not in "fui" or size != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"it claims {shape} values of the type {dtype} and holds {size} bytes")
+    return shape
 
 
 def combined_probability(probabilities: np.ndarray, lesion_labels: Sequence[int] = ()) -> np.ndarray:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import SimpleITK
 from tqdm import tqdm
 
 from nnunet_uad.common.csv_files import write_csv_file
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_mapping
-from nnunet_uad.data.image_files import channels_in, images_in, maps_in, read_image, read_on_grid
+from nnunet_uad.data.image_files import channels_in, ending_of, images_in, maps_in, read_on_grid, read_values
 from nnunet_uad.data.probability_files import lesion_probability, probabilities_in
+from nnunet_uad.data.raw_files import whole_numbers
 from nnunet_uad.inference.names import MAPS_RECORD
 from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases
-from nnunet_uad.metrics.baseline import equalised_intensity
+from nnunet_uad.metrics.baseline import equalised_intensity, image_foreground
 from nnunet_uad.scoring.thresholds import MapsForm
 
 ORACLE = "oracle"
@@ -79,7 +80,7 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
         with intervals; per case the same; ``failed`` lists the cases left out and why.
 
     Raises:
-        ValueError: Nothing at all could be evaluated.
+        ValueError: Nothing at all could be evaluated, or a threshold is no finite number.
         FileNotFoundError: A folder is missing.
 
     Example:
@@ -89,6 +90,9 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
         >>> 0 < summary["scores"]["map"]["pooled"]["AP"]["value"] < 1
         True
     """
+    endless = [f"{name}={value}" for name, value in request.thresholds.items() if not math.isfinite(value)]
+    if endless:
+        raise ValueError(f"A threshold is a finite number, found {', '.join(endless)}.")
     files, failed = _pair(request)
     ranking: dict[str, RankingScores] = {}
     for case in _read_all(request, files, failed, "ranking"):
@@ -139,6 +143,29 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
         "warnings": thresholds.warnings,
         "failed": failed,
     }
+
+
+def check_output(path: Path) -> None:
+    """Refuse a place where a summary cannot be written, before the maps are read; makes its folder.
+
+    Args:
+        path: File of the summary.
+
+    Raises:
+        ValueError: The summary or the table beside it is a folder or an image, or both are one file.
+        OSError: The folder cannot be made, or nothing can be written into it.
+    """
+    if ending_of(path):
+        raise ValueError(f"-o is the JSON file to write, found the image {path}.")
+    table = path.with_suffix(".csv") if path.name else path
+    for file in (path, table):
+        if file.is_dir():
+            raise ValueError(f"-o is a file to write, found the folder {file}. Name one: -o {file / 'summary.json'}")
+    if table == path:
+        raise ValueError(f"-o names the JSON file; the table goes beside it as .csv: -o {path.with_suffix('.json')}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent):
+        pass
 
 
 def write_evaluation(summary: dict[str, Any], path: Path) -> Path:
@@ -200,22 +227,22 @@ def _read_all(
     for identifier, paths in tqdm(files.items(), desc=what):
         try:
             case = _read(request, identifier, paths)
-        except ValueError as error:
+        except (ValueError, OSError, MemoryError) as error:
             failed[identifier] = str(error)
             continue
         yield case
 
 
 def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path]) -> _Case:
-    reference = read_image(paths["label"])
-    labels = SimpleITK.GetArrayFromImage(reference)
+    reference = paths["label"]
+    labels = whole_numbers(read_values(reference), reference.name)
     valid = np.ones(labels.shape, bool) if request.ignore_label is None else labels != request.ignore_label
     positive = _lesions(labels, valid, request)
     foreground = None
     if "mask" in paths:
         foreground = read_on_grid(paths["mask"], reference, request.resample) > 0.5
     if request.probabilities:
-        values = lesion_probability(paths["map"], reference, request.lesion_labels)
+        values = lesion_probability(paths["map"], labels.shape, request.lesion_labels)
     else:
         values = read_on_grid(paths["map"], reference, request.resample)
     if values.min() == values.max():
@@ -223,7 +250,7 @@ def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path]) -
     scores = {"map": _inside(values, foreground)}
     for name in request.baselines:
         image = read_on_grid(paths[name], reference, request.resample)
-        scores[name] = equalised_intensity(image, image != 0 if foreground is None else foreground)
+        scores[name] = equalised_intensity(image, image_foreground(image) if foreground is None else foreground)
     return _Case(identifier, scores, positive, valid)
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.common.files import write_json
+from nnunet_uad.common.files import file_hash, write_json
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.content import raw_contents
+from nnunet_uad.data.grids import grid_difference
+from nnunet_uad.data.whole_files import check_whole
 from nnunet_uad.inference.channels import (
     CHANNELS_RECORD,
     ChannelExporter,
@@ -18,11 +20,11 @@ from nnunet_uad.inference.channels import (
     check_reconstructs,
     claim_folder,
     extended_dataset_json,
-    file_hash,
     place_file,
 )
+from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages
 from nnunet_uad.inference.model import ModelRequest, training_records
-from nnunet_uad.inference.pipeline import list_cases, predict_cases
+from nnunet_uad.inference.pipeline import list_cases, outdated_removed, predict_cases
 from nnunet_uad.inference.predict import PredictResult, Say, copies_of_training, overlap_with_training
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.weights.leakage import Cases, Overlap, compared_by_name
@@ -110,9 +112,13 @@ def write_channels(request: ChannelsRequest, say: Say = print) -> PredictResult:
     }
     claim_folder(output / CHANNELS_RECORD, record, [output], request.overwrite)
     exporter = ChannelExporter(output, cases, tuple(request.kinds), restorer.model, ending)
+    inputs = InputImages(output / INPUTS_FILE)
+    outdated_removed(exporter, inputs, cases, say)
     todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
     watch = copies_of_training(folds, trainer, say)
-    failed |= predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes, watch)
+    failed |= predict_cases(
+        restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs, watch
+    )
     return PredictResult.of(cases, todo, failed, overlap)
 
 
@@ -144,6 +150,7 @@ def append_residuals(request: AppendRequest, say: Say = print) -> PredictResult:
     check_ending(dataset_json["file_ending"])
     folds = request.fold_folders()
     training, failed = list_cases(source / "imagesTr", dataset_json)
+    labels = _checked_labels(source / "labelsTr", training, dataset_json)
     restorers = unseen_folds(raw_contents(training), folds, say)
     test: dict[str, list[str]] = {}
     if (source / "imagesTs").is_dir() and any((source / "imagesTs").iterdir()):
@@ -168,11 +175,35 @@ def append_residuals(request: AppendRequest, say: Say = print) -> PredictResult:
         todo += done
         failed |= wrong
     (target / "labelsTr").mkdir(exist_ok=True)
-    for label in sorted((source / "labelsTr").glob(f"*{dataset_json['file_ending']}")):
+    for label in labels:
         place_file(label, target / "labelsTr" / label.name, request.copy)
     if not failed:
         write_json(target / "dataset.json", extended_dataset_json(dataset_json, request.kinds))
     return PredictResult.of([*training, *test], todo, failed, Overlap(()))
+
+
+def _checked_labels(folder: Path, cases: Mapping[str, Sequence[str]], dataset_json: Mapping[str, Any]) -> list[Path]:
+    """The labels of a dataset, which must be whole and lie on their images' grid.
+
+    Raises:
+        ValueError: Some do not; names each.
+    """
+    ending = dataset_json["file_ending"]
+    labels = sorted(p for p in folder.glob("*") if p.name.endswith(ending) and p.name[0] != ".")
+    wrong = []
+    for label in labels:
+        images = cases.get(label.name.removesuffix(ending))
+        difference = ""
+        try:
+            check_whole(label)
+            difference = grid_difference(label, Path(images[0])) if images else ""
+        except ValueError as error:
+            wrong.append(str(error))
+        if images and difference:
+            wrong.append(f"{label.name} has {difference}, as in {Path(images[0]).name}.")
+    if wrong:
+        raise ValueError(f"{len(wrong)} label(s) in {folder} do not fit their images:\n  " + "\n  ".join(wrong))
+    return labels
 
 
 def unseen_folds(cases: Cases, folds: Sequence[Path], say: Say = print) -> dict[str, tuple[Path, ...]]:
@@ -252,6 +283,8 @@ def _write_cases(
     folder.mkdir(parents=True, exist_ok=True)
     ending = dataset_json["file_ending"]
     exporter = ChannelExporter(folder, cases, tuple(request.kinds), restorer.model, ending, request.copy)
+    inputs = InputImages(folder.parent / f"{folder.name}_{INPUTS_FILE}")
+    outdated_removed(exporter, inputs, cases, print)
     todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
-    failed = predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes)
+    failed = predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs)
     return list(todo), failed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import filecmp
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,6 +68,15 @@ class ChannelExporter:
         """
         return all(path.exists() for path in self.paths(identifier))
 
+    def remove(self, identifier: str) -> None:
+        """Delete the residual channels of a case; its images are placed anew where they differ.
+
+        Args:
+            identifier: Identifier of the case.
+        """
+        for path in self.paths(identifier):
+            path.unlink(missing_ok=True)
+
     def write(self, case: ScoredCase) -> None:
         """Write the channels (z-score units of the restorer's preprocessing, 0 outside the foreground).
 
@@ -93,10 +102,10 @@ def place_file(source: Path, target: Path, copy: bool) -> None:
 
     Args:
         source: File that exists.
-        target: File to make; one that is no link is kept.
+        target: File to make; one that is no link is kept if it holds the same.
         copy: Whether to copy instead of linking.
     """
-    if target.exists() and not target.is_symlink():
+    if target.exists() and not target.is_symlink() and filecmp.cmp(source, target, shallow=False):
         return
     target.unlink(missing_ok=True)
     if not copy:
@@ -138,19 +147,6 @@ def check_reconstructs(restorer: Restorer, trainer: str) -> None:
     """
     if not restorer.restoration.reconstructs:
         raise ValueError(f"{trainer} detects anomalies without reconstructing the image: there is no residual.")
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits.
-
-    Args:
-        path: File to read.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def extended_dataset_json(dataset_json: Mapping[str, Any], kinds: Sequence[str]) -> dict[str, Any]:

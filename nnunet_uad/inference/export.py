@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +60,15 @@ class Exporter:
             identifier: Identifier of the case.
         """
         return all(path.exists() for path in self.paths(identifier))
+
+    def remove(self, identifier: str) -> None:
+        """Delete all files of a case, of every kind.
+
+        Args:
+            identifier: Identifier of the case.
+        """
+        for path in replace(self, kinds=KINDS).paths(identifier):
+            path.unlink(missing_ok=True)
 
     def write(self, case: ScoredCase) -> None:
         """Write all files of a case.

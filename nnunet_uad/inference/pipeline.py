@@ -14,13 +14,18 @@ import numpy as np
 from tqdm import tqdm
 
 from nnunet_uad.common.nnunet import channel_names
-from nnunet_uad.data.image_files import channels_in, ending_of, has_hidden_nan
+from nnunet_uad.data.grids import reader_of
+from nnunet_uad.data.image_files import COLOURS, channels_in, ending_of
+from nnunet_uad.data.raw_files import check_case
 from nnunet_uad.inference.case import ReconstructedCase, ScoredCase
+from nnunet_uad.inference.inputs import InputImages, images_hash
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
 
+#: Among the properties of a prepared case: hash of its raw images.
+IMAGES_HASH = "nnunet_uad_images"
 #: Image (C, z, y, x), foreground (z, y, x), properties.
 Prepared = tuple[np.ndarray, np.ndarray, dict[str, Any]]
 
@@ -34,6 +39,35 @@ class CaseWriter(Protocol):
 
     def write(self, case: ScoredCase) -> None:
         """Write the case."""
+
+
+class Outputs(Protocol):
+    """Where the files of a case lie, and whether they are there."""
+
+    def is_done(self, identifier: str) -> bool:
+        """Whether all files of a case exist."""
+
+    def remove(self, identifier: str) -> None:
+        """Delete all files of a case, those of kinds that are not wanted now as well."""
+
+
+def outdated_removed(
+    outputs: Outputs, inputs: InputImages, cases: Mapping[str, list[str]], say: Callable[[str], object]
+) -> None:
+    """Delete what is there of cases whose images are others now, so that it is made again; the user is told.
+
+    Args:
+        outputs: Files of the cases.
+        inputs: Record of the images that they were made of.
+        cases: Files of every case, in the order of the channels.
+        say: Function that is told which cases.
+    """
+    outdated = [case for case, files in cases.items() if outputs.is_done(case) and inputs.changed(case, files)]
+    for case in outdated:
+        outputs.remove(case)
+    told = [case for case in outdated if case in inputs.hashes]
+    if told:
+        say(f"The images of {', '.join(told[:5])}{' …' if len(told) > 5 else ''} have changed: they are done again.")
 
 
 class SameProcess(Executor):
@@ -69,7 +103,9 @@ def list_cases(folder: Path, dataset_json: Mapping[str, Any]) -> tuple[dict[str,
     failed: dict[str, str] = {}
     for case, images in channels_in(folder).items():
         wrong = sorted({ending_of(p) for p in images.values()} - {ending})
-        if sorted(images) != list(range(len(names))):
+        # A photograph: its channels are its colours, in one file.
+        photograph = set(images) == {0} and ending in COLOURS
+        if sorted(images) != list(range(len(names))) and not photograph:
             failed[case] = (
                 f"expected {len(names)} channel(s) ({', '.join(names)}: "
                 f"{', '.join(f'_{k:04d}' for k in range(len(names)))}), found "
@@ -78,7 +114,7 @@ def list_cases(folder: Path, dataset_json: Mapping[str, Any]) -> tuple[dict[str,
         elif wrong:
             failed[case] = f"the model reads {ending}, found {', '.join(wrong)}"
         else:
-            good[case] = [str(images[k]) for k in range(len(names))]
+            good[case] = [str(images[k]) for k in sorted(images)]
     return good, failed
 
 
@@ -90,17 +126,18 @@ def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
         model: Plan of the model.
 
     Raises:
-        ValueError: An image holds NaN or infinite voxels.
+        ValueError: A file is cut short, holds NaN or several volumes, or lies on another grid than the first.
+        FileNotFoundError: A file is missing.
     """
-    spoilt = [Path(f).name for f in files if has_hidden_nan(Path(f))]
-    if spoilt:
-        raise ValueError(f"{', '.join(spoilt)} holds NaN or infinite values. Fix the image.")
+    check_case(files, reader=reader_of(model.plans), channels=len(model.channel_names))
+    # Before they are read: whoever changes them now is noticed the next time.
+    inputs = images_hash(files)
     preprocessor = model.configuration.preprocessor_class(verbose=False)
     data, seg, properties = preprocessor.run_case(list(files), None, model.plans, model.configuration, model.dataset)
     image = np.asarray(data, dtype=np.float32)
     if not np.isfinite(image).all():
         raise ValueError("the image holds NaN or infinite values. Fix it.")
-    return image, np.asarray(seg)[0] >= 0, properties
+    return image, np.asarray(seg)[0] >= 0, {**properties, IMAGES_HASH: inputs}
 
 
 def reconstruct_prepared(restorer: Restorer, identifier: str, prepared: Prepared) -> ReconstructedCase:
@@ -161,7 +198,7 @@ def score_files(restorer: Restorer, files: Sequence[str | Path], settings: Score
         >>> anomaly_map = restorer.model.original_geometry(case.score[None], case.properties)[0]
     """
     names = restorer.model.channel_names
-    if len(files) != len(names):
+    if len(files) != len(names) and not (len(files) == 1 and restorer.model.file_ending in COLOURS):
         raise ValueError(f"The model reads {len(names)} channel(s) ({', '.join(names)}), found {len(files)} file(s).")
     prepared = prepare([str(f) for f in files], restorer.model)
     identifier = Path(files[0]).name.removesuffix(restorer.model.file_ending).removesuffix("_0000")
@@ -174,6 +211,7 @@ def predict_cases(
     cases: Mapping[str, list[str]],
     preprocessing_processes: int,
     export_processes: int,
+    inputs: InputImages,
     watch: Callable[[str, np.ndarray], object] = lambda identifier, image: None,
 ) -> dict[str, str]:
     """Predict all cases; one that fails does not stop the others.
@@ -184,6 +222,7 @@ def predict_cases(
         cases: Files of every case, in the order of the channels.
         preprocessing_processes: Number of processes that preprocess; with 0 this one does it.
         export_processes: Number of processes that score and write; with 0 this one does it.
+        inputs: Record of the images of the cases that are written.
         watch: Function that sees identifier and preprocessed image (C, z, y, x) of every case before it is written.
 
     Returns:
@@ -194,7 +233,7 @@ def predict_cases(
     with ExitStack() as stack:
         preparing = stack.enter_context(worker_pool(preprocessing_processes))
         writing = stack.enter_context(worker_pool(export_processes))
-        outstanding: deque[tuple[str, Future[None]]] = deque()
+        outstanding: deque[tuple[str, str, Future[None]]] = deque()
         jobs = _ahead(preparing, cases, restorer.model, preprocessing_processes + 1)
         for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
             try:
@@ -204,12 +243,13 @@ def predict_cases(
                 # Whatever is wrong with one case, the others are finished; the caller lists it.
                 failed[identifier] = _in_words(error)
                 continue
-            outstanding.append((identifier, writing.submit(score_and_write, scorer, exporter, case)))
+            written = writing.submit(score_and_write, scorer, exporter, case)
+            outstanding.append((identifier, case.properties[IMAGES_HASH], written))
             # Volumes wait in memory until they are written; not too many of them.
             while len(outstanding) > export_processes + 1:
-                _collect(outstanding.popleft(), failed)
+                _collect(*outstanding.popleft(), failed, inputs)
         while outstanding:
-            _collect(outstanding.popleft(), failed)
+            _collect(*outstanding.popleft(), failed, inputs)
     return failed
 
 
@@ -225,10 +265,13 @@ def _ahead(
     yield from waiting
 
 
-def _collect(job: tuple[str, Future[None]], failed: dict[str, str]) -> None:
-    error = job[1].exception()
+def _collect(identifier: str, images: str, job: Future[None], failed: dict[str, str], inputs: InputImages) -> None:
+    error = job.exception()
     if error is not None:
-        failed[job[0]] = _in_words(error)
+        failed[identifier] = _in_words(error)
+    else:
+        # Last: what is written without being noted counts as made of unknown images, and is made again.
+        inputs.add(identifier, images)
 
 
 def _in_words(error: BaseException) -> str:

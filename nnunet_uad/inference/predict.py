@@ -8,14 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunet_uad.common.claim import claim
+from nnunet_uad.common.files import file_hash
 from nnunet_uad.common.settings import read_settings, settings_from, settings_to_json
 from nnunet_uad.data.content import ARRAY, array_fingerprint
 from nnunet_uad.inference.export import Exporter
+from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages
 from nnunet_uad.inference.model import ModelRequest, training_records
+from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.names import DEFAULT_THRESHOLD, MAPS_RECORD
-from nnunet_uad.inference.pipeline import list_cases, predict_cases
+from nnunet_uad.inference.pipeline import Prepared, list_cases, outdated_removed, predict_cases
+from nnunet_uad.inference.pipeline import prepare as prepare_case
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
 from nnunet_uad.scoring.thresholds import refuse_infinite, resolve_threshold, stored_thresholds
@@ -121,6 +126,8 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
         "model": {"trainer": request.names.trainer, "dataset": request.names.dataset, "folder": request.names.name},
         "folds": [f.name for f in folds],
         "checkpoint": request.checkpoint,
+        "weights": {f.name: file_hash(f / request.checkpoint) for f in folds},
+        "channels": list(restorer.model.channel_names),
         "mirroring": restorer.mirror_axes is not None,
         "seed": restorer.seed,
         "score": settings_to_json(settings),
@@ -129,12 +136,35 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
     }
     remedy = "Choose another -o, or --overwrite."
     claim(exporter.folder / MAPS_RECORD, record, "maps", remedy, request.overwrite, may_differ=_threshold_joins)
+    inputs = InputImages(exporter.folder / INPUTS_FILE)
+    if not request.overwrite:
+        outdated_removed(exporter, inputs, cases, say)
     todo = {k: v for k, v in cases.items() if request.overwrite or not exporter.is_done(k)}
     if len(todo) < len(cases):
         say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite predicts them again).")
     watch = copies_of_training(folds, request.names.trainer, say)
-    failed |= predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes, watch)
+    failed |= predict_cases(
+        restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs, watch
+    )
     return PredictResult.of(cases, todo, failed, overlap)
+
+
+def prepare(
+    files: Sequence[str], plans: PlansManager, configuration: ConfigurationManager, dataset_json: dict[str, Any]
+) -> Prepared:
+    """Check and preprocess a raw case as :func:`predict_folder` does, for scripts that have plans and no model.
+
+    Args:
+        files: Images, one per channel in their order.
+        plans: Plans of a dataset.
+        configuration: Configuration of these plans.
+        dataset_json: Content of the ``dataset.json`` that the plans were made for.
+
+    Raises:
+        ValueError: A file is cut short, holds NaN or several volumes, or lies on another grid than the first.
+        FileNotFoundError: A file is missing.
+    """
+    return prepare_case(files, ModelPlan(plans, configuration, dataset_json))
 
 
 def overlap_with_training(folds: Sequence[Path], cases: Cases, trainer: str, say: Say) -> Overlap:

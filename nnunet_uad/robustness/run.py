@@ -12,13 +12,16 @@ from tqdm import tqdm
 
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.devices import require_device
-from nnunet_uad.common.files import write_json
+from nnunet_uad.common.files import file_hash, write_json
 from nnunet_uad.common.json_files import read_as, read_mapping
 from nnunet_uad.common.nnunet import CHECKPOINT
-from nnunet_uad.common.nnunet_files import load_dataset_json
+from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.data.content import raw_contents
+from nnunet_uad.data.grids import reader_named
 from nnunet_uad.data.image_files import channels_in, ending_of
+from nnunet_uad.data.raw_files import check_case
 from nnunet_uad.evaluation.segmentation import score_case
+from nnunet_uad.inference.inputs import images_hash
 from nnunet_uad.inference.segmenter import load_segmenter, segment
 from nnunet_uad.robustness.artefacts import SEVERITIES, check_artefacts
 from nnunet_uad.robustness.images import CLEAN, Condition, corrupted_files
@@ -26,6 +29,8 @@ from nnunet_uad.training.cases import CASES_FILE, TrainedCases
 from nnunet_uad.weights.leakage import Overlap, unknown_cases
 
 RECORD = "request.json"
+#: Keys of the record that grow with every model and fold.
+_GROWING = ("weights", "images and labels")
 
 
 @dataclass(frozen=True)
@@ -121,8 +126,8 @@ def check_request(request: RobustnessRequest, say: Callable[[str], object] = pri
         Case → its raw images.
 
     Raises:
-        ValueError: Unknown artefacts, missing images or labels, models that were trained on the cases, results of
-            another run in the output folder.
+        ValueError: Unknown artefacts, missing, damaged or displaced images or labels, models that were trained on the
+            cases, results of another run in the output folder.
         FileNotFoundError: Models or folds that are not trained.
         RuntimeError: The device is not there.
     """
@@ -147,15 +152,52 @@ def check_request(request: RobustnessRequest, say: Callable[[str], object] = pri
             f"{request.raw} lacks images or labels of the validation cases {', '.join(absent) or '(there are none)'}."
         )
     require_device(request.device)
-    refuse_leakage(request, {case: [images[case][k] for k in sorted(images[case])] for case in cases}, say)
-    record = {
+    files = {case: [images[case][k] for k in sorted(images[case])] for case in cases}
+    labels = {case: request.raw / "labelsTr" / f"{case}{ending}" for case in cases}
+    _check_files(request, files, labels)
+    refuse_leakage(request, files, say)
+    record: dict[str, Any] = {
         "artefacts' seed": request.seed,
         "mirroring": request.mirroring,
         "checkpoint": request.checkpoint,
         "dataset": request.raw.name,
+        "weights": {
+            f"{trainer}/fold_{fold}": file_hash(folder / f"fold_{fold}" / request.checkpoint)
+            for trainer, folder in request.models.items()
+            for fold in request.folds
+        },
+        "images and labels": {case: images_hash([*files[case], labels[case]]) for case in cases},
     }
-    claim(request.output / RECORD, record, "rows", "Choose another -o.")
-    return {case: [images[case][k] for k in sorted(images[case])] for case in cases}
+    path = request.output / RECORD
+    if path.is_file():
+        # Rows of other trainers and folds stay beside these, and so does what they were made of.
+        earlier = read_mapping(path, "Choose another -o.")
+        for key in _GROWING:
+            record[key] = {**earlier.get(key, {}), **record[key]}
+    claim(path, record, "rows", "Choose another -o.", may_differ=_only_added)
+    return files
+
+
+def _check_files(request: RobustnessRequest, files: dict[str, list[Path]], labels: dict[str, Path]) -> None:
+    """All images and labels are whole, and on one grid.
+
+    Raises:
+        ValueError: Some are not; names each.
+    """
+    plans = load_plans(next(iter(request.models.values())) / "plans.json", RESTORE)
+    wrong = []
+    for case, images in files.items():
+        try:
+            check_case(images, labels[case], reader_named(str(plans["image_reader_writer"])))
+        except ValueError as error:
+            wrong.append(f"{case}: {error}")
+    if wrong:
+        raise ValueError(f"{len(wrong)} case(s) of {request.raw} cannot be used:\n  " + "\n  ".join(wrong))
+
+
+def _only_added(key: str, old: Any, new: Any) -> bool:
+    """Whether only something was added: rows of further models and cases change none of the others."""
+    return key in _GROWING and old is not None and all(new[name] == value for name, value in old.items())
 
 
 def run_robustness(request: RobustnessRequest) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK
 import tiny
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +105,107 @@ def test_running_again_repeats_nothing_and_a_spoilt_case_stops_no_other(unlabell
     after = {p.name: p.stat().st_mtime_ns for p in folder.iterdir()}
     assert {k: after[k] for k in before} == before and len(after) == 9
     assert len(json.loads((folder.parent / "unlabelled_cases.json").read_text())) == 3
+
+
+@pytest.fixture
+def cohort(tiny_dataset, tmp_path, monkeypatch):
+    """A function that preprocesses cases of the tiny dataset; the raw folder may be changed in between."""
+    raw, preprocessed = tmp_path / "raw" / "Dataset996_Cohort", tmp_path / "preprocessed"
+    (raw / "imagesTr").mkdir(parents=True)
+    (raw / "labelsTr").mkdir()
+    preprocessed.mkdir()
+    (preprocessed / tiny.DATASET).symlink_to(tiny_dataset)
+    source = Path(os.environ["nnUNet_raw"]) / tiny.DATASET
+    shutil.copy(source / "dataset.json", raw)
+    for case in tiny.LESION[:2]:
+        for path in (source / "imagesTr").glob(f"{case}_*"):
+            shutil.copy(path, raw / "imagesTr")
+    monkeypatch.setenv("nnUNet_raw", str(raw.parent))
+    monkeypatch.setenv("nnUNet_preprocessed", str(preprocessed))
+    return raw, preprocessed / raw.name, source / "labelsTr"
+
+
+def labels_of(folder, case):
+    seg = nnUNetDatasetBlosc2(str(folder / "nnUNetPlans_2d_tiny")).load_case(case)[1]
+    return set(np.unique(seg[:]).tolist())
+
+
+def test_what_was_labelled_changed_or_withdrawn_is_noticed(cohort, capsys):
+    raw, folder, labels = cohort
+    first, second = tiny.LESION[:2]
+    assert preprocess("-d", "996") == 0 and labels_of(folder, first) == {-1, 0}
+    shutil.copy(labels / f"{first}.nii.gz", raw / "labelsTr")
+    assert preprocess("-d", "996") == 0 and labels_of(folder, first) == {-1, 0, 1, 2}
+    assert f"{first}: labelled since, made again" in capsys.readouterr().out
+    assert json.loads((folder / "unlabelled_cases.json").read_text()) == [second]
+    image = raw / "imagesTr" / f"{second}_0000.nii.gz"
+    shutil.copy(raw / "imagesTr" / f"{first}_0000.nii.gz", image)
+    dataset = nnUNetDatasetBlosc2(str(folder / "nnUNetPlans_2d_tiny"))
+    before = dataset.load_case(second)[0][:]
+    assert preprocess("-d", "996") == 0 and f"{second}: changed since, made again" in capsys.readouterr().out
+    assert (dataset.load_case(second)[0][:] != before).any()
+    (raw / "labelsTr" / f"{first}.nii.gz").unlink()
+    for path in (raw / "imagesTr").glob(f"{second}_*"):
+        path.unlink()
+    assert preprocess("-d", "996") == 0
+    said = capsys.readouterr().out
+    assert f"{first}: no longer labelled, made again" in said and f"{second}: no longer in the raw datasets" in said
+    assert labels_of(folder, first) == {-1, 0} and not list((folder / "gt_segmentations").iterdir())
+    assert sorted(p.name for p in (folder / "nnUNetPlans_2d_tiny").glob("*.b2nd")) == [
+        f"{first}.b2nd",
+        f"{first}_seg.b2nd",
+    ]
+
+
+def test_a_folder_of_other_cases_is_left_alone(cohort, capsys):
+    raw, folder, _ = cohort
+    assert preprocess("-d", "996") == 0
+    before = sorted(p.name for p in folder.rglob("*"))
+    for path in (raw / "imagesTr").iterdir():
+        path.rename(path.with_name(f"other_{path.name}"))
+    assert preprocess("-d", "996") == 1
+    assert "holds 2 case(s), none of which is in the raw datasets" in capsys.readouterr().err
+    assert sorted(p.name for p in folder.rglob("*")) == before
+
+
+def spoil(path, change):
+    image = SimpleITK.ReadImage(str(path))
+    SimpleITK.WriteImage(change(image) or image, str(path))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda i: i.SetOrigin((90.0, 0.0, 0.0)), "has origin"),
+        (lambda i: i.SetDirection((1, 0, 0, 0, 1, 0, 0, 0, 1)), "has orientation"),
+        (lambda i: i.SetSpacing((1.0, 1.0, 1.0)), "has spacing"),
+        (lambda i: i * 9, "holds the label 9, 18, which dataset.json does not know"),
+        (lambda i: SimpleITK.Cast(i, SimpleITK.sitkFloat32) * 0.5, "holds 0.5, which is no label"),
+        (lambda i: i[:, :, 1:], "has shape"),
+    ],
+)
+def test_labels_that_do_not_fit_are_listed(cohort, capsys, change, message):
+    raw, folder, labels = cohort
+    for case in tiny.LESION[:2]:
+        shutil.copy(labels / f"{case}.nii.gz", raw / "labelsTr")
+    spoil(raw / "labelsTr" / f"{tiny.LESION[0]}.nii.gz", change)
+    assert preprocess("-d", "996") == 1
+    assert f"{tiny.LESION[0]}.nii.gz {message}" in capsys.readouterr().err
+    assert [p.name for p in (folder / "gt_segmentations").iterdir()] == [f"{tiny.LESION[1]}.nii.gz"]
+
+
+def test_labels_that_are_whole_numbers_up_to_rounding_are_kept(cohort):
+    raw, folder, labels = cohort
+    case = tiny.LESION[0]
+    shutil.copy(labels / f"{case}.nii.gz", raw / "labelsTr")
+    assert preprocess("-d", "996") == 0
+    dataset = nnUNetDatasetBlosc2(str(folder / "nnUNetPlans_2d_tiny"))
+    expected = dataset.load_case(case)[1][:]
+    spoil(raw / "labelsTr" / f"{case}.nii.gz", lambda i: SimpleITK.Cast(i, SimpleITK.sitkFloat32) * 0.999999)
+    assert preprocess("-d", "996") == 0
+    assert (dataset.load_case(case)[1][:] == expected).all()
+    stored = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(folder / "gt_segmentations" / f"{case}.nii.gz")))
+    assert set(np.unique(stored)) == {0, 1, 2}
 
 
 def test_other_plans_and_bad_names_are_refused(unlabelled, capsys):

@@ -6,7 +6,7 @@ import pytest
 import SimpleITK
 from sklearn.metrics import average_precision_score
 
-from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders, write_evaluation
+from nnunet_uad.evaluation.folders import EvaluationRequest, check_output, evaluate_folders, write_evaluation
 
 SHAPE = (6, 24, 24)
 
@@ -19,6 +19,10 @@ def write(path, volume, spacing=(1.0, 1.0, 2.0), origin=(0.0, 0.0, 0.0), directi
     if direction:
         image.SetDirection(direction)
     SimpleITK.WriteImage(image, str(path))
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-40])
 
 
 def scan(seed):
@@ -109,6 +113,10 @@ def test_outside_the_mask_counts_as_zero_and_is_not_removed(folders):
         (lambda r: write(r / "labels" / "c1.nii.gz", np.zeros(SHAPE, np.uint8)), "no lesion voxel.*--healthy-cases"),
         (lambda r: write(r / "labels" / "c1.nii.gz", scan(1)[1] * 3), "--labels 3"),
         (lambda r: (r / "maps" / "c1_map.nii.gz").write_bytes(b"no image"), "cannot be read"),
+        (lambda r: cut(r / "maps" / "c1_map.nii.gz"), r"c1_map.nii.gz .*cut short"),
+        (lambda r: cut(r / "labels" / "c1.nii.gz"), r"c1.nii.gz .*cut short"),
+        (lambda r: write(r / "labels" / "c1.nii.gz", scan(1)[1] * np.float32(0.5)), "0.5, which is no label"),
+        (lambda r: write(r / "maps" / "c1_map.nii.gz", scan(1)[0], origin=(0.5, 0, 0)), "origin"),
     ],
 )
 def test_a_bad_case_is_named_and_the_others_are_evaluated(folders, spoil, message):
@@ -119,6 +127,28 @@ def test_a_bad_case_is_named_and_the_others_are_evaluated(folders, spoil, messag
     import re
 
     assert re.search(message, summary["failed"]["c1"])
+
+
+def test_labels_that_are_whole_numbers_up_to_rounding_count(folders):
+    expected = evaluate_folders(request(folders))
+    write(folders / "labels" / "c1.nii.gz", scan(1)[1] * np.float32(0.999999))
+    assert evaluate_folders(request(folders))["scores"] == expected["scores"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_threshold_that_is_no_number_is_refused_before_work(folders, value):
+    with pytest.raises(ValueError, match="finite number, found fixed="):
+        evaluate_folders(request(folders, thresholds={"fixed": value}))
+
+
+@pytest.mark.parametrize("name", ["", "out", "s.csv", "labels/c1.nii.gz", "s.json/s.json"])
+def test_a_place_that_cannot_be_written_is_refused(folders, name):
+    (folders / "out").mkdir()
+    (folders / "s.json").write_text("{}")
+    with pytest.raises((ValueError, OSError)):
+        check_output(folders / name)
+    check_output(folders / "new" / "s.json")
+    assert (folders / "new").is_dir() and not list((folders / "new").iterdir())
 
 
 def test_nothing_left_is_an_error_with_the_reasons(folders):

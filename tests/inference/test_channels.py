@@ -1,6 +1,6 @@
 import pytest
 
-from nnunet_uad.inference.channels import check_ending, claim_folder, extended_dataset_json, file_hash, place_file
+from nnunet_uad.inference.channels import check_ending, claim_folder, extended_dataset_json, place_file
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def test_links_and_copies(tmp_path):
         place_file(tmp_path / "a", target, copy)
         place_file(tmp_path / "a", target, copy)
         assert target.read_bytes() == b"1" and target.is_symlink() is not copy
-    assert file_hash(tmp_path / "a") == "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
+    (tmp_path / "a").write_bytes(b"2")
+    place_file(tmp_path / "a", tmp_path / "bTrue", True)
+    assert (tmp_path / "bTrue").read_bytes() == b"2", "a copy of what has changed since is stale"
 
 
 def test_formats_and_names():

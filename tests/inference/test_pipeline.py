@@ -38,11 +38,15 @@ def test_a_job_in_the_same_process_keeps_its_exception():
 @pytest.mark.parametrize("spoilt", [np.nan, np.inf])
 def test_a_raw_image_with_nan_is_refused(tmp_path, tiny_dataset, spoilt):
     import nibabel
+    from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+    from nnunet_uad.inference.model_plan import ModelPlan
     from nnunet_uad.inference.pipeline import prepare
 
+    plans = PlansManager(str(tiny_dataset / "nnUNetPlans.json"))
+    model = ModelPlan(plans, plans.get_configuration("2d_tiny"), DATASET)
     volume = np.ones((20, 20, 8), np.float32)
     volume[3, 3, 3] = spoilt
     nibabel.save(nibabel.Nifti1Image(volume, np.eye(4)), tmp_path / "a_0000.nii.gz")
     with pytest.raises(ValueError, match=r"a_0000.nii.gz holds NaN"):
-        prepare([str(tmp_path / "a_0000.nii.gz")], None)
+        prepare([str(tmp_path / "a_0000.nii.gz")], model)

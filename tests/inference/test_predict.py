@@ -5,7 +5,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import SimpleITK
 import tiny
+import torch
 
 from nnunet_uad.inference.predict import PredictRequest, PredictResult, predict_folder
 from nnunet_uad.weights.leakage import Overlap
@@ -50,6 +52,43 @@ def test_maps_may_be_continued_with_masks(request_of, tmp_path):
     predict_folder(request_of())
     predict_folder(request_of(save=["map", "mask"]))
     assert (tmp_path / "maps" / "test_mask.nii.gz").exists()
+
+
+def test_maps_of_other_images_under_the_same_names_are_made_again(request_of, tmp_path):
+    said = []
+    predict_folder(request_of(save=["map", "mask"], threshold=0.5), said.append)
+    maps = {name: tmp_path / "maps" / f"{name}_map.nii.gz" for name in ("test", "healthy_0")}
+    before = {name: path.read_bytes() for name, path in maps.items()}
+    for channel in (0, 1):
+        tiny.write_image(tiny.tiny_case(7, True)[0][channel], tmp_path / "images" / f"test_{channel:04d}.nii.gz")
+    result = predict_folder(request_of(threshold=0.5), said.append)
+    assert result.written == ("test",) and "The images of test have changed" in said[-2]
+    assert maps["test"].read_bytes() != before["test"] and maps["healthy_0"].read_bytes() == before["healthy_0"]
+    assert not (tmp_path / "maps" / "test_mask.nii.gz").exists(), "the mask of the earlier image"
+
+
+def test_maps_of_weights_trained_again_under_the_same_name_are_refused(request_of, tmp_path):
+    model = tmp_path / "D" / request_of().model.name
+    shutil.copytree(request_of().model, model)
+    predict_folder(request_of(model=model))
+    for checkpoint in model.glob("fold_*/checkpoint_final.pth"):
+        content = torch.load(checkpoint, weights_only=True)
+        content["current_epoch"] += 1
+        torch.save(content, checkpoint)
+    with pytest.raises(ValueError, match=r"maps that were made differently \(weights\)"):
+        predict_folder(request_of(model=model))
+
+
+def test_images_that_do_not_belong_together_are_listed(request_of, tmp_path):
+    images = tmp_path / "images"
+    other = SimpleITK.ReadImage(str(images / "healthy_0_0001.nii.gz"))
+    other.SetOrigin((50.0, 0.0, 0.0))
+    SimpleITK.WriteImage(other, str(images / "healthy_0_0001.nii.gz"))
+    cut = images / "test_0000.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:-200])
+    failed = predict_folder(request_of()).failed
+    assert "healthy_0_0001.nii.gz has origin" in failed["healthy_0"] and "test_0000.nii.gz" in failed["test"]
+    assert not list((tmp_path / "maps").glob("*.nii.gz"))
 
 
 def test_a_case_that_failed_is_not_written():

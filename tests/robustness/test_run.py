@@ -24,6 +24,8 @@ def request_for(tiny_dataset, tmp_path):
     for folder in models.values():
         (folder / "fold_0").mkdir(parents=True)
         (folder / "fold_0" / "checkpoint_final.pth").touch()
+        plans = {"plans_name": "nnUNetPlans", "configurations": {}, "image_reader_writer": "SimpleITKIO"}
+        (folder / "plans.json").write_text(json.dumps(plans))
     settings = {"folds": {"0": CASES}, "models": models, "artefacts": ["noise"], "severities": (1, 3)}
 
     def make(**changes):
@@ -84,6 +86,31 @@ def test_rows_of_another_seed_are_not_mixed(request_for, predicted):
     run_robustness(request_for())
     with pytest.raises(ValueError, match="artefacts' seed"):
         run_robustness(request_for(seed=1))
+
+
+def test_rows_of_retrained_weights_or_changed_labels_are_not_mixed(request_for, predicted, tmp_path):
+    shutil.copytree(request_for().raw, tmp_path / "raw")
+    request = request_for(raw=tmp_path / "raw", models={"A": tmp_path / "A"})
+    run_robustness(request)
+    run_robustness(request_for(raw=tmp_path / "raw"))
+    label = tmp_path / "raw" / "labelsTr" / f"{CASES[0]}.nii.gz"
+    tiny.write_image(np.zeros(tiny.SHAPE, np.uint8), label)
+    with pytest.raises(ValueError, match=r"made differently \(images and labels\)"):
+        run_robustness(request)
+    (tmp_path / "A" / "fold_0" / "checkpoint_final.pth").write_bytes(b"trained again")
+    with pytest.raises(ValueError, match=r"made differently \(weights, images and labels\)"):
+        run_robustness(request)
+
+
+def test_images_and_labels_that_do_not_fit_are_named_before_work(request_for, tmp_path):
+    shutil.copytree(request_for().raw, tmp_path / "raw")
+    image = tmp_path / "raw" / "imagesTr" / f"{CASES[0]}_0001.nii.gz"
+    image.write_bytes(image.read_bytes()[:-99])
+    label = tmp_path / "raw" / "labelsTr" / f"{CASES[1]}.nii.gz"
+    SimpleITK.WriteImage(SimpleITK.GetImageFromArray(np.zeros(tiny.SHAPE, np.uint8)), str(label))
+    with pytest.raises(ValueError, match=rf"(?s)2 case.*{image.name} cannot be read.*{label.name} has spacing"):
+        check_request(request_for(raw=tmp_path / "raw"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_models_that_are_not_trained_are_named(request_for, tmp_path):
