@@ -338,6 +338,7 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
 
     def save_checkpoint(self, filename: str) -> None:
         """The newest weights as ``pretrained.safetensors``, and nnU-Net's checkpoint beside it."""
+        self.refuse_spoilt_weights()
         # The weights first: where there is a final checkpoint, a training that was killed does not go on.
         if self.local_rank == 0 and not self.disable_checkpointing:
             target = Path(self.output_folder) / FILE_NAME

@@ -339,10 +339,7 @@ class UADTrainer(nnUNetTrainer):
         Raises:
             RuntimeError: A weight is NaN or infinite; what was written before is kept.
         """
-        if self.local_rank == 0 and not self.disable_checkpointing:
-            spoilt = [n for n, p in self.bare_network.named_parameters() if not is_finite(p.detach())]
-            if spoilt:
-                raise RuntimeError(self._diverged(f"{spoilt[0]} holds NaN or infinite numbers"))
+        self.refuse_spoilt_weights()
         logging = self.logger.local_logger.my_fantastic_logging
         for key, values in logging.items():
             logging[key] = _to_python(values)
@@ -355,6 +352,17 @@ class UADTrainer(nnUNetTrainer):
             return
         with atomic_path(filename) as temporary:
             super().save_checkpoint(str(temporary))
+
+    def refuse_spoilt_weights(self) -> None:
+        """What is asked before anything is written of the weights.
+
+        Raises:
+            RuntimeError: A weight is NaN or infinite.
+        """
+        if self.local_rank == 0 and not self.disable_checkpointing:
+            spoilt = [n for n, p in self.bare_network.named_parameters() if not is_finite(p.detach())]
+            if spoilt:
+                raise RuntimeError(self._diverged(f"{spoilt[0]} holds NaN or infinite numbers"))
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """As nnU-Net, but the file is checked first and runs no code; remembers the run's settings and seed.
