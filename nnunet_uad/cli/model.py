@@ -37,7 +37,7 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         type=number(int, PROCESSES),
         default=processes,
         metavar="N",
-        help=f"processes for writing (default: {processes})",
+        help=f"processes for scoring and writing (default: {processes})",
     )
     add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
 

@@ -42,7 +42,7 @@ class ModelRequest:
         seed: Seed of what is drawn; the training's if ``None``.
         preprocessing_processes: Number of processes that preprocess; with 0 this one does it. Scripts that ask for
             more need nnU-Net's ``if __name__ == "__main__":``.
-        export_processes: Number of processes that write; as above.
+        export_processes: Number of processes that score and write; as above.
     """
 
     model: str | Path
