@@ -29,6 +29,7 @@ from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write
 from nnunet_uad.restoration.frozen import can_rebuild, describe_restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
 from nnunet_uad.training.cascade import refuse_second_stage
+from nnunet_uad.training.checkpoints import own_fold
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import FILE_NAME, canonical_tensors, write_pretrained
@@ -362,6 +363,11 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """Write anomaly maps of the validation cases in their original geometry, metrics and thresholds."""
         self.refuse_other_cases()
+        # Ranks write side by side.
+        with own_fold(self.output_folder, is_writer=not self.is_ddp):
+            self._validate()
+
+    def _validate(self) -> None:
         self.network.eval()
         restorer, folder = self.restorer(), Path(self.output_folder)
         if restorer is None:

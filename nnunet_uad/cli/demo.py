@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from nnunet_uad.common.files import write_text
 from nnunet_uad.common.schema import shown
 
 #: Lengths for the phantom, in epochs and iterations.
@@ -54,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = outcome_table(workspace)
     picture = root / "demo.png"
     outcome_picture(workspace, picture)
-    (root / "demo.txt").write_text(table + "\n")
+    write_text(root / "demo.txt", table + "\n")
     print(f"\n{table}\n\nPicture: {picture}\nnnU-Net's folders, models and logs: {root}")
     return 0
 

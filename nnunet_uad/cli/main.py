@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from nnunet_uad import __version__
+from nnunet_uad.common.ending import ending_well
 
 #: Subcommand → module with ``add_arguments(parser)`` and ``run(arguments) -> int``; imported when used.
 SUBCOMMANDS = {
@@ -53,13 +54,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 done, 1 refused or failed, 2 wrong arguments, 141 nobody reads the output any more.
+
+    Raises:
+        SystemExit: Wrong arguments, or a signal: 130 for Ctrl-C, 143 for SIGTERM.
     """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    with ending_well(" ".join(["nnunet_uad", *arguments[:1]])):
+        return _run(arguments)
+
+
+def _run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="nnunet_uad", description="Anomaly detection and low-label fine-tuning inside nnU-Net v2."
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="SUBCOMMAND")
-    arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         for name, module_name in SUBCOMMANDS.items():
             sub = commands.add_parser(name, help=_HELP[name])

@@ -19,6 +19,8 @@ TEMPORARY = ".nnunet_uad_tmp_"
 #: Less than this, in bytes, is a full disk.
 _FULL = 2**16
 _FULL_CODES = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+#: What PyTorch says of a file that it could not write.
+_TORCH = ("PytorchStreamWriter failed", "unexpected pos")
 _unfinished: set[Path] = set()
 
 
@@ -51,7 +53,8 @@ def atomic_path(path: str | Path, check: Callable[[Path], object] | None = None)
     """Yield a temporary path of the same name; on success it replaces ``path`` in one step.
 
     File and folder are flushed to disk, so neither ``kill -9`` nor a power cut leaves a half-written file under the
-    final name. On an exception, also that of a signal, the temporary file is removed.
+    final name. On an exception, also that of a signal, the temporary file is removed. What a writer puts beside its
+    file (the spacing of a TIFF, the voxels of a header) goes with it.
 
     Args:
         path: Final name of the file.
@@ -68,11 +71,9 @@ def atomic_path(path: str | Path, check: Callable[[Path], object] | None = None)
     with words_for_full_disk(path), temporary_folder(path.parent) as folder, words_for_full_disk(path):
         temporary = folder / path.name
         yield temporary
-        flush(temporary)
         if check is not None:
             check(temporary)
-        temporary.replace(path)
-        flush_folder(path.parent)
+        move_all(folder, path.parent, last=path.name)
 
 
 @contextmanager
@@ -93,13 +94,28 @@ def words_for_full_disk(path: Path) -> Iterator[None]:
         full = isinstance(error, OSError) and error.errno in _FULL_CODES
         # PyTorch and SimpleITK have errors of their own, which do not say why nothing could be written.
         free = _free(path.parent)
-        if not full and not (isinstance(error, (OSError, RuntimeError)) and free < _FULL):
+        by_torch = isinstance(error, RuntimeError) and any(words in str(error) for words in _TORCH)
+        if not full and not by_torch and not (isinstance(error, (OSError, RuntimeError)) and free < _FULL):
             raise
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else "no space left on device"
         raise DiskFullError(
             f"{path} could not be written: {reason[0].lower()}{reason[1:]}, {_in_words(free)} free. What was there "
             "before is untouched. Free some space and run the same again."
         ) from error
+
+
+def move_all(folder: Path, target: Path, last: str) -> None:
+    """Move finished files to their place, each in one step and flushed to disk.
+
+    Args:
+        folder: Folder of the finished files.
+        target: Folder on the same disk.
+        last: Name of the file that makes the others count.
+    """
+    for path in [*(p for p in sorted(folder.iterdir()) if p.name != last), folder / last]:
+        flush(path)
+        path.replace(target / path.name)
+    flush_folder(target)
 
 
 def flush(path: Path) -> None:
@@ -145,6 +161,17 @@ def remove_unfinished() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def atomic_copy(source: str | Path, target: str | Path) -> None:
+    """Copy a file, atomically.
+
+    Args:
+        source: File that exists.
+        target: Name of the copy.
+    """
+    with atomic_path(target) as temporary:
+        shutil.copy(source, temporary)
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write indented JSON, atomically.
 
@@ -177,6 +204,15 @@ def file_hash(path: str | Path) -> str:
         while block := handle.read(2**20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def _forget() -> None:
+    """What a forked child's parent has not finished is not the child's to remove."""
+    _unfinished.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def _free(folder: Path) -> int:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from nnunet_uad.common.files import remove_temporaries
+from nnunet_uad.common.files import remove_temporaries, words_for_full_disk
 
 try:
     import fcntl
@@ -59,7 +59,12 @@ def folder_lock(folder: str | Path, wait: bool = False, say: Callable[[str], obj
         with file_lock(folder / LOCK_FILE, f"{folder} is being written", wait, say) as was_killed:
             if was_killed:
                 remove_temporaries(folder)
-            yield
+            try:
+                yield
+            except BaseException:
+                # Of workers that had to be killed.
+                remove_temporaries(folder)
+                raise
     finally:
         with suppress(OSError):
             for path in made:
@@ -91,8 +96,9 @@ def file_lock(path: Path, doing: str, wait: bool = False, say: Callable[[str], o
         handle.seek(0)
         was_killed = bool(handle.read().strip())
         handle.truncate(0)
-        json.dump(_own_record(), handle)
-        handle.flush()
+        with words_for_full_disk(path):
+            json.dump(_own_record(), handle)
+            handle.flush()
         yield was_killed
     finally:
         # Before the lock ends: who waits for it finds out that the file is not the one in the folder any more.

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
-import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import blosc2
 import numpy as np
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 from nnunetv2.utilities.crossval_split import generate_crossval_split
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from tqdm import tqdm
 
 from nnunet_uad.common.claim import claim
-from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.ending import process_pool
+from nnunet_uad.common.files import (
+    DiskFullError,
+    atomic_copy,
+    move_all,
+    temporary_folder,
+    words_for_full_disk,
+    write_json,
+)
 from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
@@ -91,6 +98,7 @@ def preprocess_cohort(request: CohortRequest, say: Callable[[str], object] = pri
         ValueError: Channels or configurations are wrong, identifiers occur twice, or the target was made with other
             plans or labels, or of entirely other cases.
         FileNotFoundError: A dataset, its plans or images are missing.
+        LockedError: Another process writes into the target.
 
     Example:
         >>> healthy, tumour = "Dataset903_Healthy", Path("nnUNet_preprocessed/Dataset901_Tumour")
@@ -100,42 +108,43 @@ def preprocess_cohort(request: CohortRequest, say: Callable[[str], object] = pri
     """
     plans, dataset_json, fingerprint = _description(request)
     cases, failed = _collect(request, channel_names(dataset_json))
-    record = CohortRecord(
-        request.target, _subfolders(plans, request.target / f"{request.plans}.json"), dataset_json["file_ending"]
-    )
-    outdated = _refuse_another_cohort(record, cases, request.target)
-    claim(
-        request.target / f"{request.plans}.json",
-        plans,
-        "cases",
-        "They were preprocessed with other plans or channels. Remove that folder or name another dataset: "
-        "-o DatasetXXX_Name",
-        may_differ=_only_added,
-    )
-    dataset_json |= {"numTraining": len(cases), "name": request.target.name.split("_", 1)[-1]}
-    claim(
-        request.target / "dataset.json",
-        dataset_json,
-        "cases",
-        "Remove that folder or name another dataset: -o DatasetXXX_Name",
-        may_differ=lambda key, old, new: key not in _WHAT_CASES_DEPEND_ON,
-    )
-    for reason, identifiers in outdated.items():
-        say(f"{request.target.name}: {', '.join(identifiers)}: {reason}.")
-        record.remove(identifiers)
-    write_json(request.target / "dataset_fingerprint.json", fingerprint)
-    for configuration in request.configurations:
-        failed |= _preprocess_all(request, plans, dataset_json, cases, configuration, record)
-    done = [case for case in cases if case.identifier not in failed]
-    _copy_labels(done, request.target, dataset_json["file_ending"])
-    unlabelled = [case.identifier for case in done if case.label is None]
-    write_json(request.target / UNLABELLED_FILE, unlabelled)
-    remember_sources(request.target, {case.identifier: case.images for case in done})
-    splits = make_splits([c.identifier for c in done if c.label], unlabelled, splits_of(request.like))
-    if splits:
-        write_json(request.target / SPLITS_FILE, splits)
-    else:
-        (request.target / SPLITS_FILE).unlink(missing_ok=True)
+    with folder_lock(request.target):
+        record = CohortRecord(
+            request.target, _subfolders(plans, request.target / f"{request.plans}.json"), dataset_json["file_ending"]
+        )
+        outdated = _refuse_another_cohort(record, cases, request.target)
+        claim(
+            request.target / f"{request.plans}.json",
+            plans,
+            "cases",
+            "They were preprocessed with other plans or channels. Remove that folder or name another dataset: "
+            "-o DatasetXXX_Name",
+            may_differ=_only_added,
+        )
+        dataset_json |= {"numTraining": len(cases), "name": request.target.name.split("_", 1)[-1]}
+        claim(
+            request.target / "dataset.json",
+            dataset_json,
+            "cases",
+            "Remove that folder or name another dataset: -o DatasetXXX_Name",
+            may_differ=lambda key, old, new: key not in _WHAT_CASES_DEPEND_ON,
+        )
+        for reason, identifiers in outdated.items():
+            say(f"{request.target.name}: {', '.join(identifiers)}: {reason}.")
+            record.remove(identifiers)
+        write_json(request.target / "dataset_fingerprint.json", fingerprint)
+        for configuration in request.configurations:
+            failed |= _preprocess_all(request, plans, dataset_json, cases, configuration, record)
+        done = [case for case in cases if case.identifier not in failed]
+        _copy_labels(done, request.target, dataset_json["file_ending"])
+        unlabelled = [case.identifier for case in done if case.label is None]
+        write_json(request.target / UNLABELLED_FILE, unlabelled)
+        remember_sources(request.target, {case.identifier: case.images for case in done})
+        splits = make_splits([c.identifier for c in done if c.label], unlabelled, splits_of(request.like))
+        if splits:
+            write_json(request.target / SPLITS_FILE, splits)
+        else:
+            (request.target / SPLITS_FILE).unlink(missing_ok=True)
     return failed
 
 
@@ -264,9 +273,7 @@ def _preprocess_all(
             for case in todo:
                 collect(case.identifier, _preprocess_one(plans, dataset_json, case, configuration, folder))
             return failed
-        # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(request.processes, mp_context=context) as pool:
+        with process_pool(request.processes) as pool:
             jobs: dict[Future[RawFiles | str], str] = {
                 pool.submit(_preprocess_one, plans, dataset_json, case, configuration, folder): case.identifier
                 for case in todo
@@ -285,31 +292,27 @@ def _preprocess_one(
     Returns:
         What its raw files held, or why it failed.
     """
-    temporary = folder.parent / f".{folder.name}.{case.identifier}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    counts = f"{case.identifier}.b2nd"
     try:
-        manager = PlansManager(plans)
-        config = manager.get_configuration(configuration)
-        files = RawFiles.of(case)
-        check_case(case.images, case.label, reader_of(manager), len(dataset_json["channel_names"]))
-        label = _checked_label(case, temporary, dataset_json)
-        preprocessor = config.preprocessor_class(verbose=False)
-        made = temporary / "made"
-        made.mkdir()
-        preprocessor.run_case_save(str(made / case.identifier), list(case.images), label, manager, config, dataset_json)
-        counts = f"{case.identifier}.b2nd"
-        if not np.isfinite(blosc2.open(str(made / counts), mode="r")[:]).all():
-            return "the image holds NaN or infinite values. Fix it."
-        if label is None:
-            _add_empty_locations(made / f"{case.identifier}.pkl", manager, dataset_json)
-        for path in sorted(made.iterdir(), key=lambda p: p.name == counts):
-            path.replace(folder / path.name)
+        with words_for_full_disk(folder / counts), temporary_folder(folder.parent) as temporary:
+            manager = PlansManager(plans)
+            config = manager.get_configuration(configuration)
+            files = RawFiles.of(case)
+            check_case(case.images, case.label, reader_of(manager), len(dataset_json["channel_names"]))
+            label = _checked_label(case, temporary, dataset_json)
+            preprocessor = config.preprocessor_class(verbose=False)
+            made = temporary / "made"
+            made.mkdir()
+            truncated = str(made / case.identifier)
+            preprocessor.run_case_save(truncated, list(case.images), label, manager, config, dataset_json)
+            _check_written(made, case.identifier)
+            if label is None:
+                _add_empty_locations(made / f"{case.identifier}.pkl", manager, dataset_json)
+            move_all(made, folder, last=counts)
     except Exception as error:
         # Whatever is wrong with one case, the others are finished; the caller lists it.
-        return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        in_words = isinstance(error, (ValueError, DiskFullError))
+        return str(error) if in_words else f"{type(error).__name__}: {error}"
     return files
 
 
@@ -325,6 +328,18 @@ def _checked_label(case: RawCase, folder: Path, dataset_json: dict[str, Any]) ->
     label = copy if write_whole_numbers(source, copy) else source
     check_labels(read_values(label), label_values(dataset_json), source.name)
     return str(label)
+
+
+def _check_written(folder: Path, identifier: str) -> None:
+    """Read what nnU-Net has written: its format does not say when a disk was full.
+
+    Raises:
+        ValueError: The image is not finite.
+    """
+    image, labels = nnUNetDatasetBlosc2(str(folder)).load_case(identifier)[:2]
+    labels[:]
+    if not np.isfinite(image[:]).all():
+        raise ValueError("the image holds NaN or infinite values. Fix it.")
 
 
 def _add_empty_locations(path: Path, manager: PlansManager, dataset_json: dict[str, Any]) -> None:
@@ -349,5 +364,4 @@ def _copy_labels(cases: Sequence[RawCase], target: Path, ending: str) -> None:
         path = folder / f"{case.identifier}{ending}"
         if case.label is None or path.exists() or write_whole_numbers(Path(case.label), path):
             continue
-        with atomic_path(path) as temporary:
-            shutil.copy(case.label, temporary)
+        atomic_copy(case.label, path)

@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import SimpleITK
 
-from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.whole_image import atomic_image, write_image
 from nnunet_uad.data.grids import SIMPLEITK, grid_difference, grid_of
 from nnunet_uad.data.image_files import COLOURS
 from nnunet_uad.data.whole_files import check_whole
@@ -151,7 +151,7 @@ def write_whole_numbers(source: Path, target: Path) -> bool:
         header = image.header.copy()
         header.set_data_dtype(np.int32)
         header.set_slope_inter(1, 0)
-        with atomic_path(target) as temporary:
+        with atomic_image(target) as temporary:
             nibabel.save(type(image)(values.astype(np.int32), None, header), temporary)
         return True
     read = SimpleITK.ReadImage(str(source))
@@ -160,6 +160,5 @@ def write_whole_numbers(source: Path, target: Path) -> bool:
         return False
     made = SimpleITK.GetImageFromArray(whole_numbers(values, source.name))
     made.CopyInformation(read)
-    with atomic_path(target) as temporary:
-        SimpleITK.WriteImage(made, str(temporary), useCompression=True)
+    write_image(made, target)
     return True

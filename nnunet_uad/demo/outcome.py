@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
+from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.common.plain_text import plain_text
@@ -120,7 +121,8 @@ def outcome_picture(workspace: Workspace, path: Path) -> str:
         axis.axis("off")
     figure.suptitle(f"{plain_text(case)}, slice {z}", fontsize=9, color="0.4", y=0.03)
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=110)
     plt.close(figure)
     return case
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
 from scipy.ndimage import gaussian_filter
 from tqdm import tqdm
+
+from nnunet_uad.common.files import write_json
+from nnunet_uad.common.whole_image import write_image
 
 DATASET = "Dataset990_Phantom"
 HEALTHY_CASES, LESION_CASES = 10, 6
@@ -106,11 +108,11 @@ def write_dataset(raw: Path, seed: int = 990) -> Path:
         "file_ending": ".nii.gz",
         "name": "Phantom",
     }
-    (folder / "dataset.json").write_text(json.dumps(description, indent=2))
+    write_json(folder / "dataset.json", description)
     return folder
 
 
 def _write(volume: np.ndarray, path: Path) -> None:
     image = SimpleITK.GetImageFromArray(volume)
     image.SetSpacing(SPACING_MM[::-1])
-    SimpleITK.WriteImage(image, str(path), useCompression=True)
+    write_image(image, path)

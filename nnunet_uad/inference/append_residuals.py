@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.files import file_hash, write_json
+from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.content import raw_contents
@@ -110,15 +111,16 @@ def write_channels(request: ChannelsRequest, say: Say = print) -> PredictResult:
         "mirroring": restorer.mirror_axes is not None,
         "restorers": _hashes(request, folds),
     }
-    claim_folder(output / CHANNELS_RECORD, record, [output], request.overwrite)
-    exporter = ChannelExporter(output, cases, tuple(request.kinds), restorer.model, ending)
-    inputs = InputImages(output / INPUTS_FILE)
-    outdated_removed(exporter, inputs, cases, say)
-    todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
-    watch = copies_of_training(folds, trainer, say)
-    failed |= predict_cases(
-        restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs, watch
-    )
+    with folder_lock(output, say=say):
+        claim_folder(output / CHANNELS_RECORD, record, [output], request.overwrite)
+        exporter = ChannelExporter(output, cases, tuple(request.kinds), restorer.model, ending)
+        inputs = InputImages(output / INPUTS_FILE)
+        outdated_removed(exporter, inputs, cases, say)
+        todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
+        watch = copies_of_training(folds, trainer, say)
+        failed |= predict_cases(
+            restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs, watch
+        )
     return PredictResult.of(cases, todo, failed, overlap)
 
 
@@ -165,20 +167,21 @@ def append_residuals(request: AppendRequest, say: Say = print) -> PredictResult:
     jobs += [(tuple(folds), test, images[1])] if test else []
     # A model that does not suit must leave the target alone. One that does is kept for its turn: none is read twice.
     loaded = {chosen: _load_suitable(request, chosen, dataset_json) for chosen, _, _ in jobs[:1]}
-    claim_folder(target / CHANNELS_RECORD, _record(request, folds, restorers), images, request.overwrite)
-    # Gone until all is done: nnU-Net takes a folder with dataset.json for a finished dataset.
-    (target / "dataset.json").unlink(missing_ok=True)
-    todo: list[str] = []
-    for chosen, cases, folder in jobs:
-        restorer = loaded.pop(chosen, None) or _load_suitable(request, chosen, dataset_json)
-        done, wrong = _write_cases(request, restorer, cases, folder, dataset_json)
-        todo += done
-        failed |= wrong
-    (target / "labelsTr").mkdir(exist_ok=True)
-    for label in labels:
-        place_file(label, target / "labelsTr" / label.name, request.copy)
-    if not failed:
-        write_json(target / "dataset.json", extended_dataset_json(dataset_json, request.kinds))
+    with folder_lock(target):
+        claim_folder(target / CHANNELS_RECORD, _record(request, folds, restorers), images, request.overwrite)
+        # Gone until all is done: nnU-Net takes a folder with dataset.json for a finished dataset.
+        (target / "dataset.json").unlink(missing_ok=True)
+        todo: list[str] = []
+        for chosen, cases, folder in jobs:
+            restorer = loaded.pop(chosen, None) or _load_suitable(request, chosen, dataset_json)
+            done, wrong = _write_cases(request, restorer, cases, folder, dataset_json)
+            todo += done
+            failed |= wrong
+        (target / "labelsTr").mkdir(exist_ok=True)
+        for label in labels:
+            place_file(label, target / "labelsTr" / label.name, request.copy)
+        if not failed:
+            write_json(target / "dataset.json", extended_dataset_json(dataset_json, request.kinds))
     return PredictResult.of([*training, *test], todo, failed, Overlap(()))
 
 

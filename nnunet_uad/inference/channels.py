@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import torch
 
 from nnunet_uad.common.claim import claim
-from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.files import atomic_copy
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.inference.case import ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
@@ -115,8 +114,7 @@ def place_file(source: Path, target: Path, copy: bool) -> None:
         except OSError:
             # A file system without links: the copy below.
             pass
-    with atomic_path(target) as temporary:
-        shutil.copy(source, temporary)
+    atomic_copy(source, target)
 
 
 def check_ending(ending: str) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from nnunet_uad.common.ending import process_pool
+from nnunet_uad.common.files import DiskFullError
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.grids import reader_of
 from nnunet_uad.data.image_files import COLOURS, channels_in, ending_of
@@ -275,7 +276,7 @@ def _collect(identifier: str, images: str, job: Future[None], failed: dict[str, 
 
 
 def _in_words(error: BaseException) -> str:
-    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, (ValueError, DiskFullError)) else f"{type(error).__name__}: {error}"
 
 
 def worker_pool(processes: int) -> Executor:
@@ -286,5 +287,4 @@ def worker_pool(processes: int) -> Executor:
     """
     if processes <= 0:
         return SameProcess()
-    # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.
-    return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    return process_pool(processes)

@@ -12,6 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import file_hash
+from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.common.settings import read_settings, settings_from, settings_to_json
 from nnunet_uad.data.content import ARRAY, array_fingerprint
 from nnunet_uad.inference.export import Exporter
@@ -104,6 +105,7 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
         ValueError: The model does not offer what is wanted, the settings are wrong, there is no image, or the output
             holds maps that were made differently.
         FileNotFoundError: There is no such model, fold or folder of images.
+        LockedError: Another process writes into the output.
 
     Example:
         >>> model = "nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d"
@@ -135,17 +137,18 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
         "mask_threshold": threshold,
     }
     remedy = "Choose another -o, or --overwrite."
-    claim(exporter.folder / MAPS_RECORD, record, "maps", remedy, request.overwrite, may_differ=_threshold_joins)
-    inputs = InputImages(exporter.folder / INPUTS_FILE)
-    if not request.overwrite:
-        outdated_removed(exporter, inputs, cases, say)
-    todo = {k: v for k, v in cases.items() if request.overwrite or not exporter.is_done(k)}
-    if len(todo) < len(cases):
-        say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite predicts them again).")
-    watch = copies_of_training(folds, request.names.trainer, say)
-    failed |= predict_cases(
-        restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs, watch
-    )
+    with folder_lock(exporter.folder, say=say):
+        claim(exporter.folder / MAPS_RECORD, record, "maps", remedy, request.overwrite, may_differ=_threshold_joins)
+        inputs = InputImages(exporter.folder / INPUTS_FILE)
+        if not request.overwrite:
+            outdated_removed(exporter, inputs, cases, say)
+        todo = {k: v for k, v in cases.items() if request.overwrite or not exporter.is_done(k)}
+        if len(todo) < len(cases):
+            say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite predicts them again).")
+        watch = copies_of_training(folds, request.names.trainer, say)
+        failed |= predict_cases(
+            restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs, watch
+        )
     return PredictResult.of(cases, todo, failed, overlap)
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from nnunet_uad.common.devices import require_device
-from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
+from nnunet_uad.common.whole_image import atomic_image
 from nnunet_uad.data.image_files import ENDINGS
 from nnunet_uad.weights.checkpoint import MODEL, no_code, read_checkpoint
 
@@ -86,6 +86,6 @@ def segment(predictor: Any, images: Sequence[Path], output: Path) -> np.ndarray:
     properties = reader.read_images(files)[1]
     if not output.name.lower().endswith(ENDINGS):
         raise ValueError(f"{output.name} has none of the endings {', '.join(ENDINGS)}.")
-    with atomic_path(output) as temporary:
+    with atomic_image(output) as temporary:
         reader.write_seg(np.asarray(segmentation), str(temporary), properties)
     return np.asarray(probabilities)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.files import write_text
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis, analyse
 from nnunet_uad.report.collect import Results, collect
@@ -58,8 +58,7 @@ def write_report(layout: Layout, settings: str, output: Path) -> Path:
         for table in _all_tables(content, results):
             write_csv(table, output)
         bar.update()
-        with atomic_path(output / PAGE) as temporary:
-            temporary.write_text(render(content), encoding="utf-8")
+        write_text(output / PAGE, render(content))
         bar.update()
     return output / PAGE
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK
 
-from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.whole_image import write_image
 from nnunet_uad.robustness.artefacts import corrupt
 
 
@@ -75,5 +75,4 @@ def corrupted_files(
 def _write(volume: np.ndarray, like: SimpleITK.Image, path: Path) -> None:
     image = SimpleITK.GetImageFromArray(volume)
     image.CopyInformation(like)
-    with atomic_path(path) as temporary:
-        SimpleITK.WriteImage(image, str(temporary))
+    write_image(image, path, compress=False)

@@ -14,6 +14,7 @@ from nnunet_uad.common.claim import claim
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.files import file_hash, write_json
 from nnunet_uad.common.json_files import read_as, read_mapping
+from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.common.nnunet import CHECKPOINT
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.data.content import raw_contents
@@ -205,8 +206,15 @@ def run_robustness(request: RobustnessRequest) -> list[dict[str, Any]]:
 
     Returns:
         All rows: trainer, fold, artefact, severity, case, Dice per class, and the metrics of a case.
+
+    Raises:
+        LockedError: Another process writes into the output.
     """
-    files = check_request(request)
+    with folder_lock(request.output):
+        return _run(request, check_request(request))
+
+
+def _run(request: RobustnessRequest, files: dict[str, list[Path]]) -> list[dict[str, Any]]:
     jobs = list(_jobs(request))
     rows: list[dict[str, Any]] = []
     predictors: dict[tuple[str, str], Any] = {}

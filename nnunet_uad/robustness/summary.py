@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nnunet_uad.common.csv_files import write_csv_file
-from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.files import atomic_path, write_json, write_text
 from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.metrics import segmentation
 from nnunet_uad.metrics.bootstrap import intervals
@@ -116,8 +116,7 @@ def write_summary(summary: dict[str, Any], rows: Sequence[dict[str, Any]], folde
     columns = (*NAMES, *(metric.key for metric in segmentation.CASE_METRICS))
     write_csv_file(folder / "robustness.csv", columns, ([row.get(name) for name in columns] for row in rows))
     write_json(folder / "robustness.json", summary)
-    with atomic_path(folder / "robustness.md") as temporary:
-        temporary.write_text(table(summary) + "\n", encoding="utf-8")
+    write_text(folder / "robustness.md", table(summary) + "\n")
     plot(rows, list(summary["trainers"]), folder / "robustness.png")
 
 

@@ -11,7 +11,7 @@ import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import insert_crop_into_image
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
-from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.whole_image import atomic_image, write_image
 
 
 def to_original_geometry(
@@ -74,8 +74,7 @@ def write_volume(volume: np.ndarray, properties: dict[str, Any], path: Path) -> 
     header = properties.get("sitk_stuff")
     if header is not None:
         image = _with_header(values, header)
-    with atomic_path(path) as temporary:
-        SimpleITK.WriteImage(image, str(temporary), useCompression=True)
+    write_image(image, path)
 
 
 def _with_header(values: np.ndarray, header: dict[str, Any]) -> SimpleITK.Image:
@@ -96,5 +95,5 @@ def _write_nibabel(values: np.ndarray, header: dict[str, Any], path: Path) -> No
         # nnU-Net's reorienting reader works in RAS; the way back leads from there to the file's own axes.
         back = ornt_transform(io_orientation(image.affine), io_orientation(header["original_affine"]))
         image = image.as_reoriented(back)
-    with atomic_path(path) as temporary:
+    with atomic_image(path) as temporary:
         nibabel.save(image, temporary)

@@ -19,7 +19,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nnunet_uad.common.bounds import Decay, Rate, SeedOrDrawn, ShareBelowOne
 from nnunet_uad.common.devices import device_in_words
-from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.nnunet import require_configuration
 from nnunet_uad.common.plan_settings import BLOCK, choose_settings
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, assignments, settings_to_json
@@ -27,6 +26,7 @@ from nnunet_uad.data.content import case_contents, raw_folder
 from nnunet_uad.data.splits import SPLITS_FILE, ensure_splits
 from nnunet_uad.training.carried_names import refuse_unknown_names
 from nnunet_uad.training.cases import TrainedCases, copies_within, refuse_impossible_split, refuse_other_cases
+from nnunet_uad.training.checkpoints import atomic_checkpoint, own_fold
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.nnunet_flags import pretrained_weights_flag
 from nnunet_uad.training.schedule import WarmupPolySchedule
@@ -187,13 +187,16 @@ class UADTrainer(nnUNetTrainer):
     # --- training -------------------------------------------------------------------------------
 
     def run_training(self) -> None:
-        """As nnU-Net; a device that is too small is told in words.
+        """As nnU-Net, the only one of its fold; a device or disk that is too small is told in words.
 
         Raises:
+            LockedError: Another process trains this fold.
+            DiskFullError: The disk is full; the last checkpoint stays.
             RuntimeError: Out of memory; names the settings to lower.
         """
         try:
-            super().run_training()
+            with own_fold(self.output_folder, is_writer=self.local_rank == 0):
+                super().run_training()
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
                 raise
@@ -350,7 +353,7 @@ class UADTrainer(nnUNetTrainer):
         if self.local_rank != 0 or self.disable_checkpointing:
             super().save_checkpoint(filename)
             return
-        with atomic_path(filename) as temporary:
+        with atomic_checkpoint(filename) as temporary:
             super().save_checkpoint(str(temporary))
 
     def refuse_spoilt_weights(self) -> None:

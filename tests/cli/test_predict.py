@@ -32,7 +32,7 @@ def test_everything_in_the_geometry_of_the_image(images, tmp_path):
     assert predict(images, tmp_path, "-f", "0", "--save", *ALL) == 0
     expected = ["map", "mask", "reconstruction_0000", "reconstruction_0001", "residual_0000", "residual_0001"]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
-        [*(f"test_{n}.nii.gz" for n in expected), "test_montage.png", "anomaly_maps.json"]
+        [*(f"test_{n}.nii.gz" for n in expected), "test_montage.png", "anomaly_maps.json", "input_images.json"]
     )
     source = SimpleITK.ReadImage(str(images / "test_0000.nii.gz"))
     for name in expected:

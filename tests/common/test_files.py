@@ -39,6 +39,13 @@ def test_what_is_unfinished_has_the_final_name_in_a_hidden_folder(tmp_path):
     assert (tmp_path / longest).read_text() == "x"
 
 
+def test_what_a_writer_puts_beside_its_file_goes_with_it(tmp_path):
+    with atomic_path(tmp_path / "case.tif") as temporary:
+        temporary.write_text("voxels")
+        temporary.with_suffix(".json").write_text("spacing")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"case.tif": "voxels", "case.json": "spacing"}
+
+
 def test_what_fails_its_check_is_not_written(tmp_path):
     def refuse(path: Path) -> None:
         raise ValueError(f"{path.name} has {path.stat().st_size} bytes")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
 from nnunet_uad.cli.main import main
+from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.data.preprocess import make_splits
 
 
@@ -52,6 +53,27 @@ def test_unlabelled_with_selected_channels(unlabelled, capsys):
     assert json.loads((folder / "unlabelled_cases.json").read_text()) == ["u_0", "u_1"]
     assert json.loads((folder / "splits_final.json").read_text())[0]["val"]
     assert json.loads((folder / "dataset.json").read_text())["channel_names"] == {"0": "FLAIR"}
+
+
+def test_one_process_writes_into_a_dataset(unlabelled, capsys):
+    with folder_lock(unlabelled / "Dataset993_Unlabelled"):
+        assert preprocess("-d", "993", "--channels", "FLAIR") == 1
+    assert "Dataset993_Unlabelled is being written already by process" in capsys.readouterr().err
+    assert not (unlabelled / "Dataset993_Unlabelled").exists()
+
+
+def test_a_case_that_does_not_fit_is_not_there(unlabelled, capsys, monkeypatch):
+    """blosc2 writes a part and may say nothing; what was written is read before it gets its name."""
+    save = nnUNetDatasetBlosc2.save_case
+
+    def cut(data, seg, properties, truncated, **options):
+        save(data, seg, properties, truncated, **options)
+        os.truncate(f"{truncated}.b2nd", os.path.getsize(f"{truncated}.b2nd") // 2)
+
+    monkeypatch.setattr(nnUNetDatasetBlosc2, "save_case", staticmethod(cut))
+    assert preprocess("-d", "993", "--channels", "FLAIR") == 1
+    assert "2 case(s) could not be preprocessed" in capsys.readouterr().err
+    assert not list((unlabelled / "Dataset993_Unlabelled").rglob("u_*"))
 
 
 @pytest.mark.slow

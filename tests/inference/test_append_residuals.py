@@ -7,6 +7,7 @@ import pytest
 import tiny
 from weights_helpers import make_record
 
+from nnunet_uad.common.lock import LockedError, folder_lock
 from nnunet_uad.inference.append_residuals import (
     AppendRequest,
     ChannelsRequest,
@@ -125,3 +126,11 @@ def test_records_without_fingerprints_are_said(folds):
     said = []
     unseen_folds({"d": ("raw:1",)}, folds, said.append)
     assert len(said) == 2 and "no fingerprints" in said[0]
+
+
+def test_one_process_writes_into_a_dataset(dae_fold, example_folder, tmp_path):
+    source, target = example_folder / "nnUNet_raw" / "Dataset901_Tumour", tmp_path / "Dataset911_New"
+    request = AppendRequest(model=dae_fold.parent, source=source, target=target, device="cpu")
+    with folder_lock(target), pytest.raises(LockedError, match="Dataset911_New is being written already by process"):
+        append_residuals(request)
+    assert not target.exists()

@@ -9,6 +9,7 @@ import SimpleITK
 import tiny
 import torch
 
+from nnunet_uad.common.lock import LockedError, folder_lock
 from nnunet_uad.inference.predict import PredictRequest, PredictResult, predict_folder
 from nnunet_uad.weights.leakage import Overlap
 
@@ -89,6 +90,12 @@ def test_images_that_do_not_belong_together_are_listed(request_of, tmp_path):
     failed = predict_folder(request_of()).failed
     assert "healthy_0_0001.nii.gz has origin" in failed["healthy_0"] and "test_0000.nii.gz" in failed["test"]
     assert not list((tmp_path / "maps").glob("*.nii.gz"))
+
+
+def test_one_process_writes_into_a_folder(request_of, tmp_path):
+    with folder_lock(tmp_path / "maps"), pytest.raises(LockedError, match="maps is being written already by process"):
+        predict_folder(request_of())
+    assert not (tmp_path / "maps").exists()
 
 
 def test_a_case_that_failed_is_not_written():

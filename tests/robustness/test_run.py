@@ -7,6 +7,7 @@ import pytest
 import SimpleITK
 import tiny
 
+from nnunet_uad.common.lock import LockedError, folder_lock
 from nnunet_uad.data.content import raw_contents
 from nnunet_uad.robustness import run
 from nnunet_uad.robustness.images import CLEAN, Condition
@@ -69,6 +70,12 @@ def test_every_model_predicts_every_condition_and_is_loaded_once(request_for, pr
         ("A", "noise", 1, CASES[0]),
     ]
     assert {folder for _, folder, _ in predicted["predicted"]} == {"imagesTr", "noise_1", "noise_3"}
+
+
+def test_one_process_writes_into_a_folder(request_for, predicted):
+    with folder_lock(request_for().output), pytest.raises(LockedError, match="is being written already by process"):
+        run_robustness(request_for())
+    assert not predicted["loaded"]
 
 
 def test_what_has_a_row_is_not_predicted_again(request_for, predicted):

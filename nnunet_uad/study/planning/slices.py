@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 from batchgenerators.utilities.file_and_folder_operations import load_pickle, write_pickle
 from tqdm import tqdm
 
-from nnunet_uad.common.files import atomic_path, write_json
+from nnunet_uad.common.files import atomic_copy, atomic_path, write_json
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.study.pins import SEG_ENDING
 from nnunet_uad.study.planning.labels import Annotation
@@ -104,7 +103,7 @@ def write_slice_dataset(
     data.mkdir(parents=True, exist_ok=True)
     write_json(target / f"{plans_name}.json", plans)
     write_json(target / "dataset.json", description)
-    shutil.copy(source / "dataset_fingerprint.json", target)
+    atomic_copy(source / "dataset_fingerprint.json", target / "dataset_fingerprint.json")
     if not (target / "gt_segmentations").exists():
         (target / "gt_segmentations").symlink_to((source / "gt_segmentations").resolve(), target_is_directory=True)
     labels = manager.get_label_manager(description)

@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.ending import ending_well
 from nnunet_uad.common.files import write_json, write_text
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import file_lock
@@ -229,8 +230,11 @@ def _where(seconds: float) -> dict[str, Any]:
 def main() -> None:
     """Entry point of the workflow's jobs."""
     folder, stage, identifier = sys.argv[1:]
+    # Its parent is Snakemake or the cluster's script: nobody waits for a job without one.
+    die_with_parent()
     try:
-        run_job(Layout(folder), stage, identifier)
+        with ending_well(f"{stage} {identifier}"):
+            run_job(Layout(folder), stage, identifier)
     except (ValueError, RuntimeError, OSError) as error:
         sys.exit(f"{stage} {identifier}: {error}")
 

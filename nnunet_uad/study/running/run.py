@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nnunet_uad.common.lock import file_lock
@@ -17,6 +18,8 @@ from nnunet_uad.study.running.gpus import GPUS_VARIABLE, visible_gpus
 WORKFLOW = Path(__file__).resolve().parent / "workflow"
 PROFILES = WORKFLOW / "profiles"
 _TAIL = 3
+#: Seconds that jobs have to tidy up when the run is told to end.
+_TO_TIDY_UP = 2.0
 
 
 def check_snakemake() -> None:
@@ -78,7 +81,7 @@ def drop_stale_markers(layout: Layout) -> None:
 
 
 def run_snakemake(command: Sequence[str], share_gpus: bool) -> int:
-    """Run it; it ends when this process ends.
+    """Run it; it and its jobs end when this process ends.
 
     Args:
         command: Command line by :func:`snakemake_command`.
@@ -90,7 +93,22 @@ def run_snakemake(command: Sequence[str], share_gpus: bool) -> int:
     from nnunet_uad.study.running.job import die_with_parent
 
     environment = {**os.environ, GPUS_VARIABLE: ",".join(visible_gpus(os.environ))} if share_gpus else None
-    return subprocess.run(command, preexec_fn=die_with_parent, env=environment, check=False).returncode
+    # A group of their own, so that all of them can be told to end.
+    snakemake = subprocess.Popen(command, preexec_fn=die_with_parent, env=environment, start_new_session=True)
+    try:
+        return snakemake.wait()
+    except BaseException:
+        _end_group(snakemake)
+        raise
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it has started, which may tidy up first."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_TO_TIDY_UP)
 
 
 def unfinished(layout: Layout) -> dict[tuple[str, str], str]:
