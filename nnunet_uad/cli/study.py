@@ -26,7 +26,6 @@ from typing import Any
 from nnunet_uad.cli.common import number
 from nnunet_uad.common.bounds import Bounds
 from nnunet_uad.common.devices import require_device
-from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.common.nnunet import dataset_folder, required_folder
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Study
@@ -94,10 +93,8 @@ def _make_plan(layout: Layout, study: Study) -> tuple[Layout, dict[str, Any]]:
     source = dataset_folder("nnUNet_preprocessed", study.dataset)
     other = study.pretraining.dataset
     pretraining = dataset_folder("nnUNet_preprocessed", other) if other else source
-    # Another study of the same dataset appends to the same splits.
-    with folder_lock(source, wait=True):
-        plan = plan_study(study, layout, required_folder("nnUNet_raw"), source, pretraining)
-        write_request(layout, study, _paths())
+    plan = plan_study(study, layout, required_folder("nnUNet_raw"), source, pretraining)
+    write_request(layout, study, _paths())
     return Layout(layout.folder), plan
 
 
