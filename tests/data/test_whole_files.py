@@ -92,7 +92,7 @@ def test_what_is_no_image_is_said(tmp_path):
     (tmp_path / "a.nii.gz").write_bytes(b"no image")
     with pytest.raises(ValueError, match=r"a.nii.gz cannot be read"):
         check_whole(tmp_path / "a.nii.gz")
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError, match="b.nii.gz"):
         check_whole(tmp_path / "b.nii.gz")
 
 

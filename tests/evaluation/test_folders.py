@@ -145,7 +145,7 @@ def test_a_threshold_that_is_no_number_is_refused_before_work(folders, value):
 def test_a_place_that_cannot_be_written_is_refused(folders, name):
     (folders / "out").mkdir()
     (folders / "s.json").write_text("{}")
-    with pytest.raises((ValueError, OSError)):
+    with pytest.raises((ValueError, OSError), match=r"^-o |s\.json"):
         check_output(folders / name)
     check_output(folders / "new" / "s.json")
     assert (folders / "new").is_dir() and not list((folders / "new").iterdir())

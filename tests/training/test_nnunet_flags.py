@@ -14,13 +14,13 @@ class _Asked:
 
     def initialize(self):
         self.seen = pretrained_weights_flag()
-        raise InterruptedError
+        raise InterruptedError("initialised")
 
 
 def test_the_flag_is_seen_while_nnunet_initialises_for_it():
     """The hook: nnU-Net's own function, its argument's name, and that it initialises before it reads the file."""
     trainer = _Asked()
-    with pytest.raises(InterruptedError):
+    with pytest.raises(InterruptedError, match="initialised"):
         run_training.maybe_load_checkpoint(trainer, False, False, "mine.pth")
     assert trainer.seen == "mine.pth"
     assert pretrained_weights_flag() is None

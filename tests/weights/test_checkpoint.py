@@ -134,7 +134,7 @@ def test_a_switch_of_the_users_does_not_make_us_run_code(tmp_path, monkeypatch):
     monkeypatch.setenv(UNSAFE_SWITCH, "1")
     monkeypatch.delenv(SAFE_SWITCH, raising=False)
     torch.save(Malicious(tmp_path / "ran"), tmp_path / "evil.pth")
-    with pytest.raises(pickle.UnpicklingError), no_code():
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"), no_code():
         torch.load(tmp_path / "evil.pth", weights_only=False)
     assert not (tmp_path / "ran").exists()
     assert os.environ[UNSAFE_SWITCH] == "1" and SAFE_SWITCH not in os.environ
