@@ -26,6 +26,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
 SHORT = "_4epochs_2iters"
 PRETRAINER, FINE_TUNER = f"nnUNetPretrainerDAE{SHORT}", f"nnUNetTrainerDAEPretrained{SHORT}"
@@ -86,7 +88,7 @@ class Trial:
         """Say whether all is as it should be."""
         told = self.signal != "SIGKILL"
         # nnU-Net's own command, interrupted by Ctrl-C, shows where; ours do not.
-        silent = not self.traceback or (self.signal == "SIGINT" and "tuning" in self.activity + "pretraining")
+        silent = not self.traceback or (self.signal == "SIGINT" and self.activity in ("pretraining", "fine-tuning"))
         self.right = bool(
             self.to_end < IN_TIME
             and silent
@@ -112,6 +114,9 @@ def start_forked(work: Callable[[], Any], log: Path, **environment: str) -> Star
     os.dup2(descriptor, 2)
     sys.stdout, sys.stderr = (os.fdopen(d, "w", buffering=1, closefd=False) for d in (1, 2))
     os.environ.update(environment)
+    # nnU-Net's loader draws cases and patches from these.
+    random.seed(0)
+    np.random.seed(0)
     try:
         status = work() or 0
     except SystemExit as error:

@@ -142,7 +142,8 @@ def _lock(handle: IO[str], path: Path, doing: str, wait: bool, say: Callable[[st
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError) as error:
         holder = f"{doing} already by {_holder(path)}."
-        if not wait:
+        # Nobody can wait for himself.
+        if not wait or path in _held:
             raise LockedError(f"{holder} Wait until it has ended, then run the same again.") from error
         say(f"{holder} Waiting until it has ended …")
         fcntl.flock(handle, fcntl.LOCK_EX)

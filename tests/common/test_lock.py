@@ -49,6 +49,11 @@ def test_or_waits(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_nobody_waits_for_himself(tmp_path):
+    with folder_lock(tmp_path), pytest.raises(LockedError, match="already"), folder_lock(tmp_path, wait=True):
+        pass
+
+
 def test_what_a_killed_process_left_is_removed(tmp_path):
     first = start(tmp_path, 60, f"{TEMPORARY}1")
     os.kill(first.pid, signal.SIGKILL)
