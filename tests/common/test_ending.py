@@ -60,6 +60,14 @@ def started(tmp_path):
     return start
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Control-C is heard, whatever the shell that started the tests does with it; children inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def is_gone(process_id: int) -> bool:
     for _ in range(500):
         try:
