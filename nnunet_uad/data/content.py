@@ -20,7 +20,7 @@ import numpy as np
 import SimpleITK
 from tqdm import tqdm
 
-from nnunet_uad.common.files import write_json
+from nnunet_uad.common.files import file_hash, write_json
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
@@ -223,11 +223,7 @@ def _raw_channels(path: Path) -> list[str]:
 
 
 def _bytes_digest(path: Path) -> list[str]:
-    digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        while block := handle.read(2**20):
-            digest.update(block)
-    return [digest.hexdigest()]
+    return [file_hash(path)]
 
 
 def _fingerprints(files: Iterable[Path], compute: Callable[[Path], list[str]]) -> dict[Path, list[str]]:

@@ -41,7 +41,7 @@ class TrainSettings(Settings):
     Attributes:
         optimizer: ``adamw`` or ``sgd`` (Nesterov momentum 0.99, as nnU-Net).
         learning_rate: Peak rate.
-        weight_decay: Decay decay of the optimiser.
+        weight_decay: Weight decay of the optimiser.
         warmup: Share of the training for the linear warm-up.
         seed: Seed of weights and corruption; drawn and recorded when it is −1. The order in which patches are drawn
             repeats only without background workers (``nnUNet_n_proc_DA=0``).
