@@ -7,12 +7,56 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from nnunet_uad.common.files import atomic_path
+
+
+@dataclass(frozen=True)
+class NiftiLayout:
+    """Where the voxels lie in a NIfTI file, unpacked, as its header says.
+
+    Attributes:
+        offset: Bytes before the first voxel.
+        shape: Voxels per axis, at least one each.
+        dtype: Type of a stored voxel.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def size(self) -> int:
+        """Bytes of all voxels."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def end(self) -> int:
+        """Bytes of the whole file."""
+        return self.offset + self.size
+
+
+def nifti_layout(path: Path) -> NiftiLayout:
+    """What the header of a NIfTI file promises; no voxel is read.
+
+    Args:
+        path: File ending in ``.nii`` or ``.nii.gz``.
+
+    Raises:
+        ValueError: The header says that there are no voxels.
+    """
+    import nibabel
+
+    stored: Any = nibabel.load(path).dataobj  # type: ignore[attr-defined]
+    shape = tuple(int(n) for n in stored.shape)
+    if not shape or min(shape) < 1:
+        raise ValueError(f"its header says that it has {list(shape)} voxels")
+    return NiftiLayout(int(stored.offset), shape, np.dtype(stored.dtype))
 
 
 @contextmanager
@@ -82,10 +126,7 @@ def _sizes(path: Path) -> tuple[int, int]:
 
         SimpleITK.ReadImage(str(path))
         return 0, 0
-    import nibabel
-
-    data: Any = nibabel.load(path).dataobj  # type: ignore[attr-defined]
-    promised = int(data.offset) + math.prod(data.shape) * data.dtype.itemsize
+    promised = nifti_layout(path).end
     if name.endswith(".nii"):
         return path.stat().st_size, promised
     with path.open("rb") as handle:

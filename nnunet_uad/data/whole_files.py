@@ -11,37 +11,19 @@ import math
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
-import nibabel
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
+
+from nnunet_uad.common.whole_image import NiftiLayout, nifti_layout
 
 #: Bytes that are looked at in one go.
 _BLOCK = 1 << 22
 #: GIPL's header: its length in bytes, its magic number, and bits per voxel by its number of a type.
 _GIPL_HEADER, _GIPL_MAGIC = 256, 4026526128
 _GIPL_BITS = {1: 1, 7: 8, 8: 8, 15: 16, 16: 16, 31: 32, 32: 32, 64: 32, 65: 64}
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where the voxels lie in a file.
-
-    Attributes:
-        offset: Bytes before the first voxel.
-        size: Bytes of all voxels.
-        slice_size: Bytes of one slice.
-        dtype: Type of a voxel, ``None`` where it cannot hold NaN.
-    """
-
-    offset: int
-    size: int
-    slice_size: int
-    dtype: np.dtype | None
 
 
 def check_whole(path: Path) -> None:
@@ -72,24 +54,9 @@ def _verdict(path: Path, size: int, changed: int) -> str:
     if not name.endswith((".nii", ".nii.gz")):
         return ""
     try:
-        layout = _nifti_layout(path)
-        return _count(_blocks(path), layout)
+        return _count(_blocks(path), nifti_layout(path))
     except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
         return f"cannot be read: it is cut short or damaged ({str(error).splitlines()[0] if str(error) else 'empty'})."
-
-
-def _nifti_layout(path: Path) -> _Layout:
-    stored: Any = cast("nibabel.Nifti1Image", nibabel.load(path)).dataobj
-    shape, dtype = [int(n) for n in stored.shape], np.dtype(stored.dtype)
-    if not shape or min(shape) < 1:
-        raise ValueError(f"its header says that it has {shape} voxels")
-    floating = np.issubdtype(dtype, np.inexact)
-    return _Layout(
-        offset=int(stored.offset),
-        size=math.prod(shape) * dtype.itemsize,
-        slice_size=math.prod(shape[:2]) * dtype.itemsize,
-        dtype=dtype if floating else None,
-    )
 
 
 def _blocks(path: Path) -> Iterator[bytes]:
@@ -113,21 +80,22 @@ def _blocks(path: Path) -> Iterator[bytes]:
             raise ValueError("the packed stream ends before its end mark")
 
 
-def _count(blocks: Iterator[bytes], layout: _Layout) -> str:
+def _count(blocks: Iterator[bytes], layout: NiftiLayout) -> str:
     """Compare the length with the header's, and look for NaN."""
-    expected = layout.offset + layout.size
-    length, rest = 0, b""
+    width, length, rest = layout.dtype.itemsize, 0, b""
+    slice_size = math.prod(layout.shape[:2]) * width
+    may_hold_nan = np.issubdtype(layout.dtype, np.inexact)
     for block in blocks:
-        if layout.dtype is not None:
-            voxels = rest + block[max(0, layout.offset - length) : max(0, expected - length)]
-            whole = len(voxels) // layout.dtype.itemsize * layout.dtype.itemsize
+        if may_hold_nan:
+            voxels = rest + block[max(0, layout.offset - length) : max(0, layout.end - length)]
+            whole = len(voxels) // width * width
             if not np.isfinite(np.frombuffer(voxels[:whole], layout.dtype)).all():
                 return "holds NaN or infinite values. Fix the file."
             rest = voxels[whole:]
         length += len(block)
-        if length >= expected + layout.slice_size:
+        if length >= layout.end + slice_size:
             return f"holds more than the {layout.size} bytes of voxels that its header says: another size was written."
-    if length < expected:
+    if length < layout.end:
         return (
             f"is cut short: its header says {layout.size} bytes of voxels, the file holds "
             f"{max(0, length - layout.offset)}. Copy or export it again."

@@ -29,26 +29,14 @@ class ReconstructedCase:
     detection: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class ScoredCase:
+@dataclass(frozen=True, kw_only=True)
+class ScoredCase(ReconstructedCase):
     """A case on the preprocessed grid, with what a model made of it.
 
     Attributes:
-        identifier: Identifier of the case.
-        image: Preprocessed image (C, z, y, x), z-score units where the plan normalises so.
-        reconstruction: Pseudo-healthy image (C, z, y, x), ``None`` of a model that detects without reconstructing.
-        foreground: Boolean mask (z, y, x) of what is not background.
         score: Anomaly score (z, y, x), at least 0, higher is more anomalous.
         spacing: Spacing of the axes (z, y, x) in mm.
-        properties: Mapping that nnU-Net stored when it preprocessed the case.
-        detection: Score of the networks themselves (z, y, x), ``None`` of a model that only reconstructs.
     """
 
-    identifier: str
-    image: np.ndarray
-    reconstruction: np.ndarray | None
-    foreground: np.ndarray
     score: np.ndarray
     spacing: tuple[float, ...]
-    properties: dict[str, Any]
-    detection: np.ndarray | None = None

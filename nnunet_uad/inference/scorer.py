@@ -95,13 +95,4 @@ class Scorer:
             case: Case on the preprocessed grid.
             score: Anomaly score (z, y, x).
         """
-        return ScoredCase(
-            case.identifier,
-            case.image,
-            case.reconstruction,
-            case.foreground,
-            score,
-            self.model.spacing_of(case.properties),
-            case.properties,
-            case.detection,
-        )
+        return ScoredCase(**vars(case), score=score, spacing=self.model.spacing_of(case.properties))

@@ -1,8 +1,9 @@
+import nibabel
 import numpy as np
 import pytest
 import SimpleITK
 
-from nnunet_uad.common.whole_image import atomic_image, refuse_cut_image, write_image
+from nnunet_uad.common.whole_image import atomic_image, nifti_layout, refuse_cut_image, write_image
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".nii", ".mha", ".nrrd", ".tif"])
@@ -37,3 +38,11 @@ def test_a_tiff_that_lost_slices_does_not_get_its_name(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="not written whole"):
         write_image(SimpleITK.GetImageFromArray(np.ones((4, 30, 20), np.float32)), path)
     assert not list(tmp_path.iterdir())
+
+
+def test_the_layout_of_a_nifti_file_is_what_its_header_promises(tmp_path):
+    path = tmp_path / "a.nii"
+    nibabel.save(nibabel.Nifti1Image(np.zeros((3, 4, 5), np.int16), np.eye(4)), path)
+    layout = nifti_layout(path)
+    assert (layout.shape, layout.dtype, layout.size) == ((3, 4, 5), np.dtype(np.int16), 120)
+    assert layout.end == path.stat().st_size

@@ -13,7 +13,7 @@ def case(shape=(30, 24, 24)):
     image = rng.standard_normal((2, *shape)).astype(np.float32)
     score = np.zeros(shape, np.float32)
     score[shape[0] // 2, 5:9, 5:9] = 3
-    return ScoredCase("c", image, 0.5 * image, np.ones(shape, bool), score, (3.0, 1.0, 2.0), {})
+    return ScoredCase("c", image, 0.5 * image, np.ones(shape, bool), {}, score=score, spacing=(3.0, 1.0, 2.0))
 
 
 @pytest.mark.parametrize("threshold", [None, 1.0, 99.0])
@@ -46,6 +46,6 @@ def test_slices_are_the_most_anomalous_and_apart():
 
 def test_an_empty_foreground_is_no_error(tmp_path):
     empty = case()
-    empty = ScoredCase("c", empty.image, empty.reconstruction, ~empty.foreground, 0 * empty.score, (1, 1, 1), {})
+    empty = dataclasses.replace(empty, foreground=~empty.foreground, score=0 * empty.score, spacing=(1, 1, 1))
     write_montage(empty, 0, "FLAIR", None, tmp_path / "m.png")
     assert (tmp_path / "m.png").exists()
