@@ -52,7 +52,8 @@ class Workplace:
 
     def write(self, name: str = "study", **changes: Any) -> Path:
         path = self.folder / f"{name}.yaml"
-        path.write_text(yaml.safe_dump({**SMALL, **changes}, sort_keys=False))
+        content = {key: value for key, value in {**SMALL, **changes}.items() if value is not None}
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
         return path
 
     def plan(self, name: str = "study", **changes: Any) -> Layout:

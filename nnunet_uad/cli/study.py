@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,14 +61,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    layout, plan = _make_plan(*_open(arguments.study))
+    layout, study = _open(arguments.study)
+    layout, plan = _make_plan(layout, study)
     print(f"{layout.folder / 'study.json'}: {len(layout.cells)} cells, {len(plan['pretrainings'])} pretrainings.")
+    for line in _outer_lines(study, plan):
+        print(f"  {line}")
     for fold in plan["folds"]:
         cases = ", ".join(fold["train"][:3]) + (f" and {len(fold['train']) - 3} more" if len(fold["train"]) > 3 else "")
         print(f"  fold {fold['index']} of {fold['dataset']}: {fold['id']}: {cases}")
     run_it = f"nnunet_uad study run {shlex.quote(str(arguments.study))}"
     print(f"Run it: {run_it}; or a cell by hand, with any trainer: nnUNetv2_train")
     return 0
+
+
+def _outer_lines(study: Study, plan: dict[str, Any]) -> Iterator[str]:
+    """Which cases are tested, and which are learnt from: of what the study's file describes in few words."""
+    from nnunet_uad.study.planning.cases import in_words
+
+    if study.test_cases:
+        by = study.test_cases.by or (study.pool.by if study.pool else "")
+        ((number, split),) = plan["outer"].items()
+        test, pool = in_words(split["val"], by), in_words(split["train"], by)
+        yield f"fold {number} of {plan['dataset']}: tested on {test} cases, labels of {pool}"
+    for identifier, entry in plan["pretrainings"].items():
+        split = plan["pins"][entry["dataset"]]["splits"][str(entry["fold"])]
+        yield f"pretraining {identifier}: fold {entry['fold']} of {entry['dataset']}, {len(split['train'])} cases"
 
 
 def _open(path: Path) -> tuple[Layout, Study]:

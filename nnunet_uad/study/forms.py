@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nnunet_uad.common.bounds import Count, Seed
@@ -64,6 +64,25 @@ class FoldForm:
 
 
 @dataclass(frozen=True)
+class EntryForm:
+    """An entry that the study appended to splits besides its folds: its pool, or the cases of a pretraining.
+
+    Attributes:
+        id: Name of the entry.
+        dataset: Name of the dataset whose splits hold it.
+        train: Cases to learn from.
+        val: Cases to test on.
+        index: Index of the entry there.
+    """
+
+    id: str
+    dataset: str
+    train: list[str]
+    val: list[str]
+    index: Count
+
+
+@dataclass(frozen=True)
 class TestForm:
     """A further dataset to test on.
 
@@ -92,6 +111,7 @@ class PlanForm:
         pretrainings: Identifier → pretraining.
         tests: Further datasets to test on.
         folds: Planned folds.
+        entries: Further entries that the study appended to splits.
     """
 
     dataset: str
@@ -103,3 +123,4 @@ class PlanForm:
     pretrainings: dict[str, dict[str, Any]]
     tests: list[TestForm]
     folds: list[FoldForm]
+    entries: list[EntryForm] = field(default_factory=list)

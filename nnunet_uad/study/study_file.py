@@ -21,6 +21,10 @@ DatasetName = Annotated[Word, Matching(nnunet.DATASET, "the number or name of a 
 FileName = Annotated[Word, Matching(nnunet.FOLDER_NAME, "a name of at most 100 letters without / or __")]
 _LONGEST_NAME = 100
 
+_CONTRADICTION = (
+    "folds and test_cases contradict each other: test cases are those of outer folds, or named. Remove one."
+)
+
 STAGES = ("preprocess", "pretrain", "train", "test")
 
 
@@ -56,6 +60,48 @@ class Budget:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Which cases: by name, by a regular expression, drawn at random, or drawn from those that the expression matches.
+
+    Attributes:
+        names: Identifiers of the cases.
+        matching: Regular expression of the whole identifier.
+        draw: Number of cases to draw; all if not given.
+        by: Regular expression that finds the group of a case in its identifier (``lgg_(..)``: its first parentheses,
+            else all that it matches); every group gets its share of what is drawn.
+    """
+
+    names: Annotated[tuple[Word, ...], ONE_OR_MORE] = ()
+    matching: Word = ""
+    draw: Annotated[int, Bounds(1, 10**6)] | None = None
+    by: Word = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.names) == bool(self.matching or self.draw):
+            raise ValueError("expects a list of cases, a regular expression, or {draw, by, matching}.")
+        if self.by and not self.draw:
+            raise ValueError("by says how cases are drawn: say how many, too (draw).")
+        for key, pattern in {"matching": self.matching, "by": self.by}.items():
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{key} is no regular expression: {error} in {shown(pattern)}.") from error
+        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if twice:
+            raise ValueError(f"lists {', '.join(twice)} twice.")
+
+
+def _choice(entry: Any) -> Any:
+    if isinstance(entry, list):
+        return {"names": entry}
+    return {"matching": str(entry)} if isinstance(entry, str | int) and not isinstance(entry, bool) else entry
+
+
+#: Cases in a study's file: a list of names, a regular expression, or the keys of a :class:`Choice`.
+Cases = Annotated[Choice, Before(_choice)]
+
+
+@dataclass(frozen=True)
 class Length:
     """How long a training takes and how it is tuned.
 
@@ -88,11 +134,13 @@ class Pretraining(Length):
         settings: Assignments of ``nnUNet_uad_settings``; ``sampling=anywhere`` unless said otherwise, because choosing
             healthy patches looks at the labels of all training cases, which a study of few labels does not have.
         dataset: Preprocessed dataset to pretrain on (unlabelled cases, for example); the study's own if not given.
-            Its fold of the same number is taken.
+            Its fold of the same number is taken, or what the study's ``pool`` leaves of it.
+        cases: Cases to pretrain on, of all that are not tested; those of the outer fold or of the pool if not given.
     """
 
     settings: Word = "sampling=anywhere"
     dataset: DatasetName | None = None
+    cases: Cases | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +210,8 @@ class Study:
         trainers: Name of the arm → trainer; the first arm is the baseline.
         plans: Name of the plans.
         folds: Outer folds of ``splits_final.json``, whose validation cases are the test cases; ``all``: every one.
+        test_cases: Test cases, instead of outer folds.
+        pool: Cases that may be labelled and pretrained on, where ``test_cases`` are named; all others if not given.
         draws: Number of times that the labelled cases are drawn anew, per outer fold and budget.
         seed: Seed of everything that is drawn.
         slice_cases: Number of cases that the slices of a slice budget are spread over.
@@ -184,6 +234,8 @@ class Study:
     trainers: dict[str, Annotated[Arm, Before(_word_as_trainer)]]
     plans: FileName = "nnUNetPlans"
     folds: Annotated[tuple[Word, ...], ONE_OR_MORE] = ("all",)
+    test_cases: Cases | None = None
+    pool: Cases | None = None
     draws: Annotated[int, Bounds(1, 1000)] = 3
     seed: Annotated[int, Bounds(0, 2**31 - 1)] = 0
     slice_cases: Annotated[int, Bounds(1, 10**6)] = 1
@@ -214,6 +266,10 @@ class Study:
         wrong = [f for f in self.folds if not re.fullmatch("all|[0-9]{1,6}", f)]
         if wrong:
             raise ValueError(f"folds expects numbers or all, found {', '.join(wrong)}.")
+        if self.test_cases and self.folds != ("all",):
+            raise ValueError(_CONTRADICTION)
+        if self.pool and not self.test_cases:
+            raise ValueError("pool goes with test_cases: say which cases are tested, too.")
         for name in self.trainers:
             if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
                 raise ValueError(f"trainers expects names of 1 to {_LONGEST_NAME} letters, found {shown(name)}.")
@@ -256,6 +312,8 @@ def read_study(path: Path) -> Study:
     content = read_yaml(path)
     try:
         study = build(Study, content, path.name)
+        if study.test_cases and "folds" in content:
+            raise ValueError(_CONTRADICTION)
         for arm in study.arms.values():
             study.pretraining_of(arm)
     except ValueError as error:

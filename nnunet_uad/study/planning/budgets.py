@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from nnunet_uad.data.splits import Split
 from nnunet_uad.study.planning.labels import Annotation
 from nnunet_uad.study.planning.ordering import spread_order
+from nnunet_uad.study.planning.outer import POOL, outer_name
 from nnunet_uad.study.planning.slices import choose_slices, labelled_name
 from nnunet_uad.study.study_file import Budget, Study
 
 
-def outer_folds(study: Study, splits: list[Split], labelled: set[str]) -> dict[str, Split]:
+def outer_folds(
+    study: Study, splits: list[Split], labelled: set[str], appended: Collection[int] = ()
+) -> dict[str, Split]:
     """Outer fold → labelled training and test cases.
+
+    Args:
+        study: Settings of the study.
+        splits: Splits of the dataset.
+        labelled: Identifiers of the cases with labels.
+        appended: Indices of the entries that studies appended for themselves, which ``all`` leaves out.
 
     Raises:
         ValueError: a fold that does not exist, or without labelled cases on either side.
@@ -22,7 +31,8 @@ def outer_folds(study: Study, splits: list[Split], labelled: set[str]) -> dict[s
     numbers: list[int] = []
     if "all" in study.folds:
         # Entries that studies appended are tested on the cases of an earlier entry.
-        first = {tuple(sorted(s["val"])): k for k, s in reversed(list(enumerate(splits)))}
+        own = [(k, s) for k, s in enumerate(splits) if k not in appended]
+        first = {tuple(sorted(s["val"])): k for k, s in reversed(own)}
         numbers = sorted(first.values())
     numbers += [int(f) for f in study.folds if f != "all" and int(f) not in numbers]
     wrong = [n for n in numbers if n >= len(splits)]
@@ -42,7 +52,7 @@ def outer_folds(study: Study, splits: list[Split], labelled: set[str]) -> dict[s
 def plan_folds(study: Study, outer: dict[str, Split], annotations: dict[str, Annotation]) -> list[dict[str, Any]]:
     """A fold for every outer fold, budget and draw, by budget: the comparison of a budget is finished together."""
     orders = {
-        (number, draw): case_order(split["train"], annotations, f"{study.seed}/{number}/{draw}")
+        (number, draw): case_order(split["train"], annotations, _seed(study, number, draw))
         for number, split in outer.items()
         for draw in range(study.draws)
     }
@@ -51,7 +61,7 @@ def plan_folds(study: Study, outer: dict[str, Split], annotations: dict[str, Ann
         for draw in range(study.draws):
             for number, split in outer.items():
                 fold: dict[str, Any] = {
-                    "id": f"fold{number}_{budget.text}_draw{draw}",
+                    "id": f"{outer_name(study, number)}_{budget.text}_draw{draw}",
                     "outer": int(number),
                     "budget": budget.text,
                     "draw": draw,
@@ -62,9 +72,24 @@ def plan_folds(study: Study, outer: dict[str, Split], annotations: dict[str, Ann
                 if budget.in_slices:
                     fold |= _slice_fold(study, budget, order, annotations, fold["id"], number, draw)
                 else:
-                    fold |= _case_fold(budget, order, annotations, number)
+                    fold |= _case_fold(budget, order, annotations, outer_words(study, number))
                 folds.append(fold)
     return folds
+
+
+def outer_words(study: Study, number: str) -> str:
+    """``fold 0`` or ``the pool``.
+
+    Args:
+        study: Settings of the study.
+        number: Index of the outer fold.
+    """
+    return "the pool" if study.test_cases else f"fold {number}"
+
+
+def _seed(study: Study, outer: str, draw: int) -> str:
+    # Not the pool's index, which other studies of the dataset decide.
+    return f"{study.seed}/{POOL if study.test_cases else outer}/{draw}"
 
 
 def case_order(cases: Sequence[str], annotations: dict[str, Annotation], seed: str) -> list[str]:
@@ -80,9 +105,7 @@ def case_order(cases: Sequence[str], annotations: dict[str, Annotation], seed: s
 def _case_fold(budget: Budget, order: Sequence[str], annotations: dict[str, Annotation], outer: str) -> dict[str, Any]:
     count = budget.count or len(order)
     if count > len(order):
-        raise ValueError(
-            f"budgets: {budget.words} are more than the {len(order)} labelled training cases of fold {outer}."
-        )
+        raise ValueError(f"budgets: {budget.words} are more than the {len(order)} labelled training cases of {outer}.")
     chosen = order[:count]
     return {"train": sorted(chosen), "annotated_slices": sum(annotations[c].slices for c in chosen)}
 
@@ -98,12 +121,13 @@ def _slice_fold(
 ) -> dict[str, Any]:
     cases = order[: study.slice_cases]
     count = budget.count or 0
-    slices = choose_slices(cases, annotations, count, f"{study.seed}/{outer}/{draw}")
+    slices = choose_slices(cases, annotations, count, _seed(study, outer, draw))
     annotated = sum(map(len, slices.values()))
     if annotated < count:
         raise ValueError(
-            f"budgets: {budget.words} are more than the {annotated} slices of {', '.join(cases)} (fold {outer}, draw "
-            f"{draw}). Spread them over more cases: slice_cases: {study.slice_cases + 1}"
+            f"budgets: {budget.words} are more than the {annotated} slices of {', '.join(cases)} "
+            f"({outer_words(study, outer)}, draw {draw}). Spread them over more cases: slice_cases: "
+            f"{study.slice_cases + 1}"
         )
     return {
         "train": sorted(labelled_name(c, name) for c in slices),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.nnunet import load_json, resolved_configuration
-from nnunet_uad.data.splits import SPLITS_FILE, Split, splits_of
+from nnunet_uad.data.splits import SPLITS_FILE, Split
 from nnunet_uad.study.pins import changed_cases, contents_of, pin_dataset, pin_tests
 from nnunet_uad.study.planning.source import Source
 from nnunet_uad.study.study_file import Study
@@ -17,7 +17,7 @@ _KIND = "test case(s) of the study"
 
 
 def pin_study(
-    study: Study, raw: Path, source: Source, pretraining: Path, outer: Mapping[str, Split], pretrained: bool
+    study: Study, raw: Path, source: Source, pretraining: Path, outer: Mapping[str, Split], seen: Mapping[str, Split]
 ) -> dict[str, Any]:
     """What the cases hold that a study trains on, and tests on by cross-validation.
 
@@ -27,25 +27,23 @@ def pin_study(
         source: Dataset of the study.
         pretraining: Folder of the dataset of stage one in nnUNet_preprocessed.
         outer: Outer folds of the study.
-        pretrained: Whether anything is pretrained.
+        seen: Folds that are pretrained on; none if nothing is.
 
     Returns:
         Name of the dataset → what :func:`~nnunet_uad.study.pins.pin_dataset` says of it; for the dataset of stage one
         its splits, too.
     """
-    splits = splits_of(pretraining) if pretrained else []
-    seen = {number: splits[int(number)] for number in outer if int(number) < len(splits)}
     cases = {c for split in outer.values() for c in (*split["train"], *split["val"])}
     further = {c for split in seen.values() for c in (*split["train"], *split["val"])}
     same = pretraining.name == source.folder.name
     pins = {source.folder.name: pin_dataset(raw, source.folder, source.data.name, cases | (further if same else set()))}
-    if pretrained and not same:
+    if seen and not same:
         plans = load_json(pretraining / f"{study.plans}.json", "nnunet_uad preprocess --like …")
         known = study.configuration in plans["configurations"]
         data = resolved_configuration(plans, study.configuration)["data_identifier"] if known else source.data.name
         pins[pretraining.name] = pin_dataset(raw, pretraining, data, further)
-    if pretrained:
-        pins[pretraining.name]["splits"] = seen
+    if seen:
+        pins[pretraining.name]["splits"] = dict(seen)
     return pins
 
 

@@ -14,9 +14,9 @@ from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_json
 from nnunet_uad.common.lock import file_lock, folder_lock
 from nnunet_uad.data.cohort import unlabelled_cases
-from nnunet_uad.data.splits import SPLITS_FILE, splits_of
+from nnunet_uad.data.splits import SPLITS_FILE, Split, splits_of
 from nnunet_uad.study.layout import FORMAT, PLAN_FILE, REQUEST_FILE, Layout
-from nnunet_uad.study.pins import test_images
+from nnunet_uad.study.pins import SEG_ENDING, test_images
 from nnunet_uad.study.planning.arm_settings import check_settings
 from nnunet_uad.study.planning.budgets import outer_folds, plan_folds
 from nnunet_uad.study.planning.changes import arm_content, refuse_changes
@@ -28,6 +28,15 @@ from nnunet_uad.study.planning.leaks import (
     refuse_changed_pins,
     refuse_leaking_folds,
     refuse_leaking_tests,
+)
+from nnunet_uad.study.planning.outer import (
+    POOL,
+    Entries,
+    StageOne,
+    StageOneData,
+    appended_folds,
+    pool_split,
+    remember_appended,
 )
 from nnunet_uad.study.planning.pretrainings import check_leakage, plan_pretrainings
 from nnunet_uad.study.planning.slices import free_number, write_slice_dataset
@@ -120,16 +129,18 @@ def _plan(
     labelled = [case for case in source.cases if case not in unlabelled]
     annotations = read_annotations(source.data, labelled, source.ignore_label, source.voxel)
     digest = _fingerprint(study, source, annotations, earlier)
-    splits = outer_splits(source.folder, source.cases)
-    outer = outer_folds(study, splits, set(labelled))
-    for number in outer:
-        cases = [case for part in ("train", "val") for case in splits[int(number)][part]]
-        refuse_absent_cases(number, cases, source.cases, source.folder / SPLITS_FILE)
-    needs, pretrainings = plan_pretrainings(study, list(outer), pretraining_folder.name)
-    pins = pin_study(study, raw, source, pretraining_folder, outer, bool(pretrainings))
+    entries = Entries([*_known_folds(earlier).values(), *earlier.get("entries", [])])
+    whole = _outer_entries(study, source, labelled, entries)
+    outer = {
+        number: {part: [c for c in split[part] if c in annotations] for part in split}
+        for number, split in whole.items()
+    }
+    stage_one = StageOne(study, _stage_one_data(source, pretraining_folder), whole, entries)
+    needs, pretrainings = plan_pretrainings(study, list(outer), stage_one)
+    pins = pin_study(study, raw, source, pretraining_folder, outer, stage_one.splits)
     refuse_changed_pins(earlier.get("pins", {}), pins)
     refuse_leaking_folds(source.folder, outer, pins[source.folder.name])
-    check_leakage(pretraining_folder, outer, bool(pretrainings), pins, source.folder.name)
+    check_leakage(stage_one, outer, pins, source.folder.name)
     arms = {name: arm_content(study, name, needs[name], pretrainings) for name in study.arms}
     dropped = refuse_changes(layout, earlier, {"arms": arms, "pretrainings": pretrainings})
     folds = plan_folds(study, outer, annotations)
@@ -138,9 +149,10 @@ def _plan(
     refuse_changed_pins(earlier.get("pins", {}), tested)
     pins |= tested
     refuse_leaking_tests(tests, outer, pins, source.folder.name, say)
-    known = {f["id"]: f for f in (*earlier.get("folds", []), *earlier.get("dropped", {}).get("folds", []))}
+    known = _known_folds(earlier)
     slice_dataset = earlier.get("slice_dataset") or _slice_dataset(folds, source, raw)
-    _index_folds(folds, known, source.folder, slice_dataset)
+    appended = entries.all
+    _index_folds(folds, {**known, **{e["id"]: e for e in appended}}, source.folder, slice_dataset)
     plan = {
         "format": FORMAT,
         "dataset": source.folder.name,
@@ -154,6 +166,7 @@ def _plan(
         "pretrainings": pretrainings,
         "tests": tests,
         "folds": folds,
+        "entries": appended,
         "pins": pins,
         # What an earlier plan had and this one has not: its results are not lost, its folds stay where they are.
         "dropped": {**dropped, "folds": [f for name, f in known.items() if name not in {g["id"] for g in folds}]},
@@ -161,8 +174,38 @@ def _plan(
     if earlier != json.loads(json.dumps(plan)):
         write_json(layout.folder / PLAN_FILE, plan)
     # After study.json: folds without a record of what they mean would be of no use.
-    _write_folds(study, source, folds)
+    _write_folds(study, source, folds, appended)
     return plan
+
+
+def _known_folds(earlier: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Identifier → fold of an earlier plan, whether it is still wanted or not."""
+    return {f["id"]: f for f in (*earlier.get("folds", []), *earlier.get("dropped", {}).get("folds", []))}
+
+
+def _outer_entries(study: Study, source: Source, labelled: list[str], entries: Entries) -> dict[str, Split]:
+    """Outer fold → its entry in the splits, cases without labels included.
+
+    Raises:
+        ValueError: Folds that do not exist or are of no use, cases that cannot be.
+    """
+    splits = outer_splits(source.folder, source.cases)
+    if study.test_cases:
+        split = pool_split(study, source.cases, labelled)
+        return {str(entries.index(POOL, source.folder, split)): split}
+    numbers = outer_folds(study, splits, set(labelled), appended_folds(source.folder))
+    for number in numbers:
+        cases = [case for part in ("train", "val") for case in splits[int(number)][part]]
+        refuse_absent_cases(number, cases, source.cases, source.folder / SPLITS_FILE)
+    return {number: splits[int(number)] for number in numbers}
+
+
+def _stage_one_data(source: Source, folder: Path) -> StageOneData:
+    """The dataset of stage one and its cases."""
+    if folder.name == source.folder.name:
+        return StageOneData(source.folder, source.cases)
+    cases = sorted({p.name[: -len(SEG_ENDING)] for p in folder.glob(f"*/*{SEG_ENDING}")})
+    return StageOneData(folder, cases, source.cases)
 
 
 def _fingerprint(study: Study, source: Source, annotations: dict[str, Annotation], earlier: dict[str, Any]) -> str:
@@ -200,11 +243,14 @@ def _index_folds(folds: list[dict[str, Any]], known: dict[str, Any], source: Pat
             assign_indices(splits_of(source.with_name(str(name))), own_folds, indexed)
 
 
-def _write_folds(study: Study, source: Source, folds: list[dict[str, Any]]) -> None:
-    """Append to the splits of the source and of the derived dataset, which is completed first."""
-    for dataset in dict.fromkeys(fold["dataset"] for fold in folds):
-        own_folds = [fold for fold in folds if fold["dataset"] == dataset]
+def _write_folds(study: Study, source: Source, folds: list[dict[str, Any]], entries: list[dict[str, Any]]) -> None:
+    """Append to the splits of all datasets; that of the slices is completed first."""
+    every = [*entries, *folds]
+    for dataset in dict.fromkeys(fold["dataset"] for fold in every):
+        own_folds = [fold for fold in every if fold["dataset"] == dataset]
         target = source.folder.with_name(dataset)
-        if target != source.folder:
+        if any(fold.get("slices") for fold in own_folds):
             write_slice_dataset(source.folder, target, study.plans, study.configuration, own_folds)
+        if study.test_cases:
+            remember_appended(target, own_folds)
         append_splits(target / SPLITS_FILE, splits_of(target), own_folds)

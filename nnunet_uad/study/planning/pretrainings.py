@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.settings import joined
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.trainer_names import base_name
-from nnunet_uad.data.splits import SPLITS_FILE, splits_of
+from nnunet_uad.data.splits import SPLITS_FILE, Split
 from nnunet_uad.methods import PRETRAINER_PREFIX, method_of
 from nnunet_uad.study.pins import contents_of
 from nnunet_uad.study.planning.needs import needs_of
+from nnunet_uad.study.planning.outer import StageOne, outer_name
 from nnunet_uad.study.study_file import Arm, Study
 from nnunet_uad.weights.leakage import Overlap
 
 
-def plan_pretrainings(study: Study, outer: list[str], dataset: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def plan_pretrainings(study: Study, outer: list[str], stage_one: StageOne) -> tuple[dict[str, Any], dict[str, Any]]:
     """What every arm needs, and the pretrainings that make it.
+
+    Args:
+        study: Settings of the study.
+        outer: Numbers of the outer folds.
+        stage_one: Folds that are pretrained on.
 
     Returns:
         Arm → outer fold → ``weights`` or ``restorer`` → identifier; identifier → trainer, dataset, fold, settings.
-        Arms with the same pretrainer, length and settings share one.
+        Arms with the same pretrainer, length, cases and settings share one.
     """
     needs: dict[str, Any] = {}
     pretrainings: dict[str, Any] = {}
     for name, arm in study.arms.items():
         _check_name(arm.trainer)
         wanted = needs_of(arm.trainer)
-        needs[name] = {fold: {} for fold in outer}
+        needs[name] = {number: {} for number in outer}
         for kind, pretrainer in wanted.items():
-            for fold in outer:
-                entry = _pretraining(study, arm, pretrainer, dataset, fold)
-                needs[name][fold][kind] = _register(pretrainings, entry)
+            for number in outer:
+                entry = _pretraining(study, arm, pretrainer, number, stage_one)
+                needs[name][number][kind] = _register(pretrainings, entry, outer_name(study, number))
     return needs, pretrainings
 
 
@@ -46,58 +51,48 @@ def _check_name(trainer: str) -> None:
         )
 
 
-def _pretraining(study: Study, arm: Arm, pretrainer: str, dataset: str, fold: str) -> dict[str, Any]:
+def _pretraining(study: Study, arm: Arm, pretrainer: str, number: str, stage_one: StageOne) -> dict[str, Any]:
     length = study.pretraining_of(arm)
-    settings = joined(length.settings, f"seed={study.seed + int(fold)}")
+    # Not the pool's index, which other studies of the dataset decide.
+    settings = joined(length.settings, f"seed={study.seed + (0 if study.test_cases else int(number))}")
     return {
         "trainer": pretrainer + length.suffix,
-        "dataset": dataset,
-        "fold": int(fold),
+        "dataset": stage_one.data.folder.name,
+        "fold": stage_one.fold_of(length, number),
         "settings": settings,
     }
 
 
-def _register(pretrainings: dict[str, Any], entry: dict[str, Any]) -> str:
+def _register(pretrainings: dict[str, Any], entry: dict[str, Any], outer: str) -> str:
     """The identifier of an equal pretraining, or a new one."""
-    same = [key for key, other in pretrainings.items() if other == entry]
+    name = f"{slug(method_of(entry['trainer']))}__{outer}"
+    variants = [k for k in pretrainings if k == name or k.startswith(f"{name}_v")]
+    same = [key for key in variants if pretrainings[key] == entry]
     if same:
         return same[0]
-    name = slug(method_of(entry["trainer"]))
-    taken = [k for k in pretrainings if k.split("__")[0] == name and pretrainings[k]["fold"] == entry["fold"]]
-    variant = f"_v{len(taken) + 1}" if taken else ""
-    identifier = f"{name}__fold{entry['fold']}{variant}"
+    identifier = f"{name}_v{len(variants) + 1}" if variants else name
     pretrainings[identifier] = entry
     return identifier
 
 
-def check_leakage(
-    folder: Path, outer: dict[str, dict[str, list[str]]], pretrained: bool, pins: Mapping[str, Any], dataset: str
-) -> None:
+def check_leakage(stage_one: StageOne, outer: Mapping[str, Split], pins: Mapping[str, Any], dataset: str) -> None:
     """Refuse a study whose pretraining would see the images that it is tested on.
 
     Args:
-        folder: Folder of the dataset of stage one in nnUNet_preprocessed.
+        stage_one: Folds that are pretrained on.
         outer: Outer folds of the study.
-        pretrained: Whether anything is pretrained.
         pins: Pins of the datasets of the study.
         dataset: Name of the study's dataset.
 
     Raises:
-        ValueError: naming fold and cases, or folds that the dataset of stage one does not have.
+        ValueError: Naming fold and cases.
     """
-    if not pretrained:
-        return
-    splits = splits_of(folder)
-    for number, split in outer.items():
-        if int(number) >= len(splits):
-            raise ValueError(
-                f"pretraining: {folder.name} has {len(splits)} folds and none numbered {number}. Preprocess it with "
-                "the plans of the study's dataset, whose folds it then gets: nnunet_uad preprocess --like …"
-            )
-        trained = contents_of(pins.get(folder.name, {}), splits[int(number)]["train"])
-        if overlap := Overlap.between(trained, contents_of(pins.get(dataset, {}), split["val"])):
+    folder = stage_one.data.folder
+    for number, index in stage_one.pairs:
+        trained = contents_of(pins.get(folder.name, {}), stage_one.splits[str(index)]["train"])
+        if overlap := Overlap.between(trained, contents_of(pins.get(dataset, {}), outer[number]["val"])):
             consequence = (
                 f"Scores on images that pretraining has seen do not count; correct the folds in {folder / SPLITS_FILE}."
             )
-            stage_one = f"stage one (fold {number} of {folder.name})"
-            raise ValueError(overlap.finding(stage_one, consequence, "test case(s) of the study"))
+            place = f"stage one (fold {index} of {folder.name})"
+            raise ValueError(overlap.finding(place, consequence, "test case(s) of the study"))
