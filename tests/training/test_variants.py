@@ -1,7 +1,11 @@
 import multiprocessing
 import pickle
+import random
 
+import numpy as np
 import pytest
+import tiny
+import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_uad.methods import NAMES, trainer_class
@@ -43,8 +47,27 @@ def test_a_variant_reaches_a_spawned_process():
     assert told == "nnUNetPretrainerDAE_4epochs_7iters: nnUNetPretrainerDAE for 4 epochs of 7 iterations."
 
 
-def test_stock_trainer_of_any_length():
-    assert issubclass(plugin.nnUNetTrainer_3epochs_7iters, nnUNetTrainer)
+class TrainerOfTwoEpochs(nnUNetTrainer):
+    """A length as nnU-Net's own nnUNetTrainer_5epochs says it, with shorter epochs."""
+
+    # nnU-Net reads the argument names off this signature to store them in checkpoints.
+    def __init__(self, plans, configuration, fold, dataset_json, device=torch.device("cpu")):  # noqa: B008
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 3, 1
+
+
+def test_the_stock_trainer_of_any_length_is_the_stock_trainer(tiny_dataset):
+    """Bit for bit: optimiser, schedule, augmentation and losses are nnU-Net's own."""
+    arguments = tiny.make_trainer("nnUNetTrainer").my_init_kwargs
+    logs = []
+    for cls in (TrainerOfTwoEpochs, plugin.nnUNetTrainer_2epochs_3iters):
+        for seed in (random.seed, np.random.seed, torch.manual_seed):
+            seed(0)
+        trainer = cls(**{**arguments, "plans": {**arguments["plans"], "continue_training": False}})
+        trainer.run_training()
+        assert type(trainer.optimizer) is torch.optim.SGD
+        logs.append([trainer.logger.get_value(name, None) for name in ("train_losses", "val_losses", "lrs")])
+    assert logs[0] == logs[1] and len(logs[0][0]) == 2 and logs[0][2][1] < logs[0][2][0]
 
 
 def test_misspelling_suggests_the_nearest_and_keeps_the_length():
