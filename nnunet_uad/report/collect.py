@@ -14,9 +14,9 @@ from tqdm import tqdm
 from nnunet_uad.metrics import segmentation
 from nnunet_uad.metrics.metric import values_of
 from nnunet_uad.metrics.segmentation import PRIMARY, Counts, add_counts
-from nnunet_uad.report.forms import read_scores, read_training
+from nnunet_uad.report.forms import read_map_scores, read_scores, read_training
 from nnunet_uad.statistics.matrix import ScoreMatrix
-from nnunet_uad.study.layout import Cell, Layout
+from nnunet_uad.study.layout import Cell, Layout, MapCell
 from nnunet_uad.study.study_file import Budget
 
 #: Dataset, budget, arm.
@@ -80,7 +80,8 @@ class Results:
         groups: Test results by dataset, budget and arm.
         trainings: Cell → what its training left (``training.json``).
         pretrainings: Pretraining → what it left.
-        missing: Cells that lack scores.
+        missing: Cells that lack scores, those without labels included.
+        maps: Dataset and arm without labels → summary of its maps, one per finished outer fold.
         seconds: Stage → computing time, s.
     """
 
@@ -88,18 +89,24 @@ class Results:
     groups: dict[Key, Group]
     trainings: dict[str, dict[str, Any]]
     pretrainings: dict[str, dict[str, Any]]
-    missing: list[Cell]
+    missing: list[Cell | MapCell]
+    maps: dict[tuple[str, str], list[dict[str, Any]]]
     seconds: dict[str, float]
 
     @property
     def baseline(self) -> str:
-        """The arm that all others are compared with."""
+        """The arm that all others are compared with; empty if none learns from labels."""
         return self.layout.study.baseline
 
     @property
     def arms(self) -> list[str]:
-        """All arms in the order of the study."""
+        """All arms that learn from labels, in the order of the study."""
         return list(self.layout.arms)
+
+    @property
+    def label_free(self) -> list[str]:
+        """All arms without labels, in the order of the study."""
+        return list(self.layout.study.label_free)
 
     @property
     def budgets(self) -> list[Budget]:
@@ -144,7 +151,7 @@ def collect(layout: Layout) -> Results:
         raise ValueError(f"{layout.folder} holds no planned study. Plan and run it: nnunet_uad study run STUDY.yaml")
     groups: dict[Key, Group] = defaultdict(Group)
     trainings: dict[str, dict[str, Any]] = {}
-    missing: list[Cell] = []
+    missing: list[Cell | MapCell] = []
     seconds: dict[str, float] = defaultdict(float)
     for identifier, cell in tqdm(layout.cells.items(), desc="reading", disable=len(layout.cells) < 500):
         if layout.trained(identifier).is_file():
@@ -161,11 +168,29 @@ def collect(layout: Layout) -> Results:
             seconds["test"] += scores["seconds"]
             for row in scores["rows"]:
                 groups[dataset, cell.fold["budget"], cell.arm].add(training, row)
-    if not groups:
+    maps = _maps(layout, missing, seconds)
+    if not groups and not maps:
         raise ValueError(f"No cell of the study in {layout.folder} is finished yet: nnunet_uad study run STUDY.yaml")
     pretrainings = dict(_pretrainings(layout))
     seconds["pretrain"] = sum(p["seconds"] for p in pretrainings.values())
-    return Results(layout, dict(groups), trainings, pretrainings, missing, dict(seconds))
+    return Results(layout, dict(groups), trainings, pretrainings, missing, maps, dict(seconds))
+
+
+def _maps(
+    layout: Layout, missing: list[Cell | MapCell], seconds: dict[str, float]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Summaries of anomaly maps; cells without are added to ``missing``, their time to ``seconds``."""
+    maps: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for identifier, cell in layout.map_cells.items():
+        if not layout.finished("map", identifier):
+            missing.append(cell)
+        for dataset in layout.datasets:
+            path = layout.map_scores(identifier, dataset)
+            if path.is_file():
+                content = read_map_scores(path, layout.tested(cell, dataset))
+                seconds["map"] += content["seconds"]
+                maps[dataset, cell.arm].append(content["summary"])
+    return dict(maps)
 
 
 def _pretrainings(layout: Layout) -> Iterator[tuple[str, dict[str, Any]]]:

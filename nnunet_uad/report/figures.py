@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from nnunet_uad.common.plain_text import plain_text
@@ -12,6 +13,7 @@ from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis
 from nnunet_uad.report.collect import Results
+from nnunet_uad.report.label_free import MapRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +37,15 @@ def style(index: int) -> dict[str, Any]:
     }
 
 
-def efficiency_figure(results: Results, analysis: Analysis, dataset: str) -> str:
-    """Mean of the primary metric over the amount of labels, an arm per line; bars: 95 % intervals."""
+def efficiency_figure(results: Results, analysis: Analysis, dataset: str, maps: Sequence[MapRow] = ()) -> str:
+    """Mean of the primary metric over the amount of labels, an arm per line; bars: 95 % intervals.
+
+    Args:
+        results: Results of the study.
+        analysis: Numbers of the tables.
+        dataset: Name of the dataset that was tested on.
+        maps: Scores of arms without labels, a horizontal line each.
+    """
     figure, axes = _figure(1, 7.2, 3.9)
     axis = axes[0]
     for index, arm in enumerate(results.arms):
@@ -48,13 +57,16 @@ def efficiency_figure(results: Results, analysis: Analysis, dataset: str) -> str
         low = [max(0.0, c.score - c.interval.low) if c.interval else 0.0 for c in rows]
         high = [max(0.0, c.interval.high - c.score) if c.interval else 0.0 for c in rows]
         axis.errorbar(x, y, [low, high], label=plain_text(arm), capsize=2, elinewidth=0.9, **style(index))
+    for index, row in enumerate(r for r in maps if r.learnt):
+        look = {**style(len(results.arms) + index), "marker": "", "linestyle": (0, (1, 2)), "linewidth": 1.8}
+        axis.axhline(row.values["Dice"], label=f"{plain_text(row.name)} (no labels, ⌈Dice⌉)", **look)
     axis.set_xscale("log")
     axis.set_xticks([results.amount(b.text) for b in results.budgets], [b.words for b in results.budgets], fontsize=9)
     axis.minorticks_off()
     axis.set_ylabel(f"mean {PRIMARY.label}")
     axis.set_ylim(max(0.0, axis.get_ylim()[0]) if axis.get_ylim()[0] > 0 else 0.0, min(1.0, axis.get_ylim()[1]))
     axis.set_xlabel(f"labelled ({results.unit}, logarithmic)")
-    _legend(figure, axes, len(results.arms))
+    _legend(figure, axes, len(results.arms) + len([r for r in maps if r.learnt]))
     return _svg(
         figure, f"Mean {PRIMARY.label} on {dataset} over the number of labels, a line per trainer; values in the tables"
     )

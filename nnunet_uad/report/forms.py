@@ -142,6 +142,75 @@ class ScoresForm:
 
 
 @dataclass(frozen=True)
+class MapScoreForm:
+    """Scores of one kind of map.
+
+    Attributes:
+        pooled: Key of a metric → its value over all voxels, with an interval.
+    """
+
+    pooled: dict[str, dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        for key in ("AP", "AUPRO", "best_dice_oracle"):
+            value = self.pooled.get(key, {}).get("value", "none")
+            if value is not None and not _fits(value, Bounds(0, 1)):
+                raise ValueError(f"pooled: {key} expects {Bounds(0, 1)}, found {shown(value)}.")
+
+
+@dataclass(frozen=True)
+class MapCaseForm:
+    """A case whose map was scored.
+
+    Attributes:
+        identifier: Identifier of the case.
+        metrics: Kind of map → key of a metric → its value; of masks, kind of threshold → key → value.
+    """
+
+    identifier: str
+    metrics: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class MapSummaryForm:
+    """What ``nnunet_uad evaluate`` says of maps.
+
+    Attributes:
+        scores: Kind of map → its scores; ``map`` is the pretrainer's.
+        metric_per_case: Scored cases.
+    """
+
+    scores: dict[str, dict[str, Any]]
+    metric_per_case: list[MapCaseForm]
+
+    def __post_init__(self) -> None:
+        if "map" not in self.scores:
+            raise ValueError("scores lacks map.")
+        for name, entry in self.scores.items():
+            build(MapScoreForm, entry, f"scores: {name}", ignore_unknown=True)
+        for case in self.metric_per_case:
+            for name in self.scores:
+                value = case.metrics.get(name, {}).get("AP", "none")
+                if value is not None and not _fits(value, Bounds(0, 1)):
+                    raise ValueError(f"{case.identifier}: AP of {name} expects {Bounds(0, 1)}, found {shown(value)}.")
+
+
+@dataclass(frozen=True)
+class MapScoresForm:
+    """What ``anomaly_DATASET.json`` must hold.
+
+    Attributes:
+        arm: Name of the arm.
+        summary: Scores of its maps and of the intensities.
+        seconds: Computing time, s.
+    """
+
+    arm: str
+    summary: MapSummaryForm
+    seconds: Seconds
+
+
+@dataclass(frozen=True)
 class RobustTrainerForm:
     """A trainer's results.
 
@@ -218,6 +287,26 @@ def read_scores(path: Path, tested: Collection[str]) -> dict[str, Any]:
         raise ValueError(
             f"{path} expects test cases of the cell ({shown(', '.join(sorted(tested)))}), found {', '.join(others)}. "
             f"{_FIX}"
+        )
+    return content
+
+
+def read_map_scores(path: Path, tested: Collection[str]) -> dict[str, Any]:
+    """The scores of the anomaly maps of an arm without labels on a dataset.
+
+    Args:
+        path: File that the job wrote.
+        tested: Cases that are tested on.
+
+    Raises:
+        ValueError: The file is damaged, or its cases are not those that are tested; names the file and what was found.
+    """
+    content = read_mapping(path, _FIX, MapScoresForm)
+    cases = [case["identifier"] for case in content["summary"]["metric_per_case"]]
+    if sorted(cases) != sorted(tested):
+        raise ValueError(
+            f"{path} expects the test cases ({shown(', '.join(sorted(tested)))}), found "
+            f"{shown(', '.join(sorted(cases)))}. {_FIX}"
         )
     return content
 

@@ -14,12 +14,14 @@ from nnunet_uad.report.analysis import Analysis, analyse
 from nnunet_uad.report.collect import Results, collect
 from nnunet_uad.report.figures import efficiency_figure, reliability_figure
 from nnunet_uad.report.forms import read_robustness
+from nnunet_uad.report.label_free import map_rows
 from nnunet_uad.report.pictures import case_pictures
 from nnunet_uad.report.provenance import citations, provenance
 from nnunet_uad.report.tables import (
     Table,
     case_table,
     difference_table,
+    map_table,
     pathology_table,
     reliability_table,
     saving_table,
@@ -74,12 +76,12 @@ def page_content(results: Results, analysis: Analysis, settings: str) -> dict[st
         "metric": PRIMARY,
         "datasets": [_dataset_content(results, analysis, d) for d in results.datasets],
         "savings": saving_table(results, analysis),
-        "pathologies": pathology_table(results, analysis) if len(results.datasets) > 1 else None,
+        "pathologies": pathology_table(results, analysis) if len(results.datasets) > 1 and results.arms else None,
         "pictures": case_pictures(results, analysis),
         "transfer": transfer_table(results),
         "robustness": _robustness(results.layout.folder),
         "missing": [cell.identifier for cell in results.missing],
-        "cells": len(results.layout.cells),
+        "cells": len(results.layout.cells) + len(results.layout.map_cells),
         "settings": settings,
         "provenance": provenance(results),
         "citations": citations(results),
@@ -88,13 +90,17 @@ def page_content(results: Results, analysis: Analysis, settings: str) -> dict[st
 
 
 def _dataset_content(results: Results, analysis: Analysis, dataset: str) -> dict[str, Any]:
+    """Figures and tables of a dataset; what a study without labels, or without anything else, has not is ``None``."""
+    maps = map_rows(results, dataset)
+    labelled = bool(results.arms)
     return {
         "name": dataset,
         "own": dataset == results.datasets[0],
-        "curve": efficiency_figure(results, analysis, dataset),
-        "scores": score_table(results, analysis, dataset),
+        "curve": efficiency_figure(results, analysis, dataset, maps) if labelled else None,
+        "scores": score_table(results, analysis, dataset) if labelled else None,
         "differences": difference_table(results, analysis, dataset) if len(results.arms) > 1 else None,
-        "reliability": reliability_figure(results, dataset),
+        "maps": map_table(maps, dataset) if maps else None,
+        "reliability": reliability_figure(results, dataset) if labelled else None,
     }
 
 
@@ -102,7 +108,7 @@ def _all_tables(content: dict[str, Any], results: Results) -> list[Table]:
     tables = [content["savings"], content["pathologies"], content["transfer"], reliability_table(results)]
     tables += [case_table(results)]
     for dataset in content["datasets"]:
-        tables += [dataset["scores"], dataset["differences"]]
+        tables += [dataset["scores"], dataset["differences"], dataset["maps"]]
     return [t for t in tables if t is not None]
 
 

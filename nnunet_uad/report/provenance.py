@@ -46,6 +46,7 @@ def provenance(results: Results) -> dict[str, str]:
         "time, pretraining": hours.get("pretrain", "none"),
         "time, training": hours.get("train", "none"),
         "time, testing": hours.get("test", "none"),
+        **({"time, anomaly maps": hours["map"]} if "map" in hours else {}),
         "seed": str(results.layout.plan["seed"]),
         "fingerprint of the dataset": results.layout.plan["fingerprint"],
     }

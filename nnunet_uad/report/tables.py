@@ -13,6 +13,7 @@ from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import FALSE_POSITIVES, LESION_RECALL, PRIMARY
 from nnunet_uad.report.analysis import Analysis, CellRow
 from nnunet_uad.report.collect import Results
+from nnunet_uad.report.label_free import MapRow
 from nnunet_uad.report.words import GAP, factor, factor_span, number, p_value, span
 from nnunet_uad.statistics.intervals import Interval
 
@@ -129,6 +130,36 @@ def saving_table(results: Results, analysis: Analysis) -> Table:
         raw,
         headers=3,
     )
+
+
+def map_table(rows: Sequence[MapRow], dataset: str) -> Table:
+    """What anomaly maps reach without any label, and the intensities beside them.
+
+    Args:
+        rows: Rows of the dataset.
+        dataset: Name of the dataset that was tested on.
+    """
+    shown, raw = [], []
+    for row in rows:
+        ap, dice, pooled = row.intervals["AP"], row.intervals["Dice"], row.pooled
+        values = (number(row.values["AP"]), span(ap), number(pooled["AP"]), number(pooled["AUPRO"]))
+        best = (number(row.values["Dice"]), span(dice), number(pooled["best_dice_oracle"]))
+        shown.append((row.name, "no labels" if row.learnt else "no model", str(row.cases), *values, *best))
+        raw.append(
+            (dataset, row.name, "model" if row.learnt else "intensity", row.cases, row.values["AP"], *_ends(ap),
+             pooled["AP"], pooled["AUPRO"], row.values["Dice"], *_ends(dice), pooled["best_dice_oracle"])
+        )  # fmt: skip
+    return Table(
+        f"label_free_{dataset}",
+        f"Anomaly maps on {dataset}, learnt without any label. ⌈Dice⌉: of the masks at the threshold that is best on "
+        "these very cases, which nobody knows beforehand. Intervals over cases; all foreground is one class.",
+        ("map", "learnt from", "cases", "mean AP", "95 % interval", "AP, all voxels", "AUPRO", "mean ⌈Dice⌉",
+         "95 % interval", "⌈Dice⌉, all voxels"),
+        shown,
+        ("dataset", "map", "kind", "cases", "ap", "ap_low_95", "ap_high_95", "ap_all_voxels", "aupro",
+         "dice_oracle", "dice_oracle_low_95", "dice_oracle_high_95", "dice_oracle_all_voxels"),
+        raw,
+    )  # fmt: skip
 
 
 def pathology_table(results: Results, analysis: Analysis) -> Table:

@@ -7,6 +7,7 @@ import math
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import ENOUGH, Analysis, CellRow, DifferenceRow
 from nnunet_uad.report.collect import Results
+from nnunet_uad.report.label_free import best_intensity, map_rows
 from nnunet_uad.statistics.comparison import Comparison
 from nnunet_uad.statistics.intervals import Interval
 
@@ -76,6 +77,8 @@ def factor_span(low: float, high: float) -> str:
 def question(results: Results) -> str:
     """What the study asks."""
     others = results.arms[1:]
+    if not results.arms:
+        return f"How well do {', '.join(results.label_free)} find the lesions of {results.datasets[0]} without labels?"
     asked = f"How many labels does {results.datasets[0]} need"
     if not others:
         return f"{asked}?"
@@ -84,10 +87,13 @@ def question(results: Results) -> str:
 
 def answer(results: Results, analysis: Analysis) -> list[str]:
     """The answer, a sentence or two per entry; says what is not known as plainly as what is."""
+    if not results.arms:
+        return [*_map_words(results), *_caveats(results, analysis)]
     return [
         _curve_words(results, analysis),
         *_difference_words(results, analysis),
         _enough_words(results, analysis),
+        *_map_words(results),
         *_unseen_words(results, analysis),
         *_caveats(results, analysis),
     ]
@@ -165,20 +171,42 @@ def _unseen_words(results: Results, analysis: Analysis) -> list[str]:
     return lines
 
 
+def _map_words(results: Results) -> list[str]:
+    """What the best anomaly map reaches, beside the best intensity."""
+    lines = []
+    for dataset in results.datasets:
+        rows = map_rows(results, dataset)
+        best = max((r for r in rows if r.learnt), key=lambda r: r.values["AP"], default=None)
+        intensity = best_intensity(rows)
+        if best is None:
+            continue
+        text = (
+            f"Without any label, the map of {best.name} reaches a mean AP of {number(best.values['AP'])} "
+            f"({interval_words(best.intervals['AP'])}) on {dataset}, and a mean Dice of at most "
+            f"{number(best.values['Dice'])}, with a threshold chosen on the test cases themselves"
+        )
+        if intensity is not None:
+            text += f"; {intensity.name}, without any model, an AP of {number(intensity.values['AP'])}"
+        lines.append(f"{text}.")
+    return lines
+
+
 def _caveats(results: Results, analysis: Analysis) -> list[str]:
     lines = []
     if results.missing:
+        planned = len(results.layout.cells) + len(results.layout.map_cells)
         lines.append(
-            f"{len(results.missing)} of {len(results.layout.cells)} trainings are not finished; they are gaps in every "
-            "table, not zeros."
+            f"{len(results.missing)} of {planned} trainings are not finished; they are gaps in every table, not zeros."
         )
-    cases = max((c.cases for c in _own(analysis.cells, results)), default=0)
+    own = results.datasets[0]
+    maps = [r.cases for r in map_rows(results, own)]
+    cases = max([c.cases for c in analysis.cells if c.dataset == own] + maps, default=0)
     trainings = max((c.trainings for c in _own(analysis.cells, results)), default=0)
     if cases < _FEW_CASES:
         lines.append(
             f"With {cases} test case{'' if cases == 1 else 's'} no rank test can reach 5 %; only the intervals speak."
         )
-    if trainings < 3:
+    if results.arms and trainings < 3:
         lines.append(
             f"With {trainings} training{'' if trainings == 1 else 's'} per cell little is known about how much another "
             "draw of labels would change."

@@ -12,7 +12,7 @@ from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.schema import build, shown
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.study.forms import PlanForm, RequestForm
-from nnunet_uad.study.study_file import STAGES, Arm, Study
+from nnunet_uad.study.study_file import Arm, Study
 
 PLAN_FILE = "study.json"
 REQUEST_FILE = "request.json"
@@ -41,6 +41,30 @@ class Cell:
         return f"{self.slug}/{self.fold['id']}"
 
 
+@dataclass(frozen=True)
+class MapCell:
+    """An arm without labels on an outer fold: a pretrainer whose anomaly maps of the test cases are scored.
+
+    Attributes:
+        arm: Name of the arm.
+        slug: Name of the arm in paths.
+        outer: Index of the outer fold.
+        name: Name of the outer fold: ``fold0``, ``pool``.
+        val: Test cases of the outer fold.
+    """
+
+    arm: str
+    slug: str
+    outer: str
+    name: str
+    val: tuple[str, ...]
+
+    @property
+    def identifier(self) -> str:
+        """``ARM/OUTER_FOLD``."""
+        return f"{self.slug}/{self.name}"
+
+
 class Layout:
     """A study's folder.
 
@@ -48,8 +72,8 @@ class Layout:
         folder: Output folder of the study.
 
     ``study.json``: the plan. ``models/ARM``, ``models/pretrained``: used as ``nnUNet_results``. ``cells/ARM/FOLD``:
-    segmentations and scores by dataset. ``tests``: links to the images of the test datasets. ``done``: a file per
-    finished job. ``logs``: a file per job.
+    segmentations and scores by dataset, anomaly maps of arms without labels. ``tests``: links to the images of the
+    test datasets. ``done``: a file per finished job. ``logs``: a file per job.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -89,7 +113,7 @@ class Layout:
 
     @cached_property
     def arms(self) -> dict[str, Arm]:
-        """Name → arm."""
+        """Name → arm, of those that learn from labels."""
         return self.study.arms
 
     @cached_property
@@ -98,14 +122,25 @@ class Layout:
         cells = (Cell(arm, slug(arm), fold) for fold in self.plan["folds"] for arm in self.arms)
         return {cell.identifier: cell for cell in cells}
 
+    @cached_property
+    def map_cells(self) -> dict[str, MapCell]:
+        """Identifier → an arm without labels on an outer fold."""
+        cells = (
+            MapCell(arm, slug(arm), number, self.study.outer_name(number), tuple(split["val"]))
+            for number, split in self.plan.get("outer", {}).items()
+            for arm in self.study.label_free
+        )
+        return {cell.identifier: cell for cell in cells}
+
     @property
     def pretrainings(self) -> dict[str, dict[str, Any]]:
         """Identifier → pretraining."""
         return self.plan["pretrainings"]
 
-    def needed(self, cell: Cell) -> dict[str, str]:
-        """Pretrainings that a cell needs: ``weights`` and ``restorer`` → identifier."""
-        return self.plan["needs"][cell.arm].get(str(cell.fold["outer"]), {})
+    def needed(self, cell: Cell | MapCell) -> dict[str, str]:
+        """Pretrainings that a cell needs: ``weights`` and ``restorer``, or ``maps`` → identifier."""
+        outer = cell.outer if isinstance(cell, MapCell) else str(cell.fold["outer"])
+        return self.plan["needs"][cell.arm].get(outer, {})
 
     def cell_folder(self, identifier: str) -> Path:
         """Folder of a cell's segmentations and scores."""
@@ -120,7 +155,7 @@ class Layout:
         """Datasets that every cell is tested on: the study's own first."""
         return [self.plan["dataset"], *(test["dataset"] for test in self.plan["tests"])]
 
-    def tested(self, cell: Cell, dataset: str) -> list[str]:
+    def tested(self, cell: Cell | MapCell, dataset: str) -> list[str]:
         """Identifiers of the cases that a cell is tested on.
 
         Args:
@@ -128,12 +163,16 @@ class Layout:
             dataset: Name of the dataset that is tested on.
         """
         if dataset == self.plan["dataset"]:
-            return list(cell.fold["val"])
+            return list(cell.val if isinstance(cell, MapCell) else cell.fold["val"])
         return [case for test in self.plan["tests"] if test["dataset"] == dataset for case in test["labels"]]
 
     def scores(self, identifier: str, dataset: str) -> Path:
         """File that is written when a cell is scored on a dataset."""
         return self.cell_folder(identifier) / f"scores_{dataset}.json"
+
+    def map_scores(self, identifier: str, dataset: str) -> Path:
+        """File that is written when the anomaly maps of a cell without labels are scored on a dataset."""
+        return self.cell_folder(identifier) / f"anomaly_{dataset}.json"
 
     def pretrained(self, identifier: str) -> Path:
         """File that is written when a pretraining is finished: how long, on what, which weights."""
@@ -158,13 +197,16 @@ class Layout:
     def jobs(self) -> Iterator[tuple[str, str]]:
         """Stage and identifier of every job of a planned study."""
         for identifier in self.pretrainings:
-            yield STAGES[1], identifier
-        for stage in STAGES[2:]:
+            yield "pretrain", identifier
+        for identifier in self.map_cells:
+            yield "map", identifier
+        for stage in ("train", "test"):
             for identifier in self.cells:
                 yield stage, identifier
 
     def finished(self, stage: str, identifier: str) -> bool:
         """Whether the job's result has been written."""
-        if stage == "test":
-            return all(self.scores(identifier, dataset).is_file() for dataset in self.datasets)
+        if stage in ("test", "map"):
+            place = self.scores if stage == "test" else self.map_scores
+            return all(place(identifier, dataset).is_file() for dataset in self.datasets)
         return {"pretrain": self.pretrained, "train": self.trained}[stage](identifier).is_file()

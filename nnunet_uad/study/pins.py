@@ -86,14 +86,26 @@ def refuse_changed_cell(layout: Layout, cell: Cell) -> None:
     Raises:
         RuntimeError: Its fold, its images or its labels are not those that were planned.
     """
-    fold, source = cell.fold, layout.plan["dataset"]
+    fold = cell.fold
     where = f"fold {fold['index']} of {fold['dataset']}"
     _refuse(layout, where, _split_changes(layout, fold["dataset"], fold["index"], fold))
-    pins = layout.plan.get("pins", {})
-    if not pins:
+    refuse_changed_tests(layout, [*(fold["slices"] or fold["train"]), *fold["val"]])
+
+
+def refuse_changed_tests(layout: Layout, used: Iterable[str]) -> None:
+    """Compare cases of the study's dataset, and those of the further datasets, with the plan.
+
+    Args:
+        layout: Folder of the study.
+        used: Identifiers of cases of the study's own dataset.
+
+    Raises:
+        RuntimeError: Their images or labels are not those that were planned.
+    """
+    source = layout.plan["dataset"]
+    if not layout.plan.get("pins", {}):
         print(_unpinned(layout), flush=True)
         return
-    used = [*(fold["slices"] or fold["train"]), *fold["val"]]
     _refuse(layout, source, _changes(layout, source, used))
     for test in layout.plan["tests"]:
         _refuse(layout, test["dataset"], _changes(layout, test["dataset"], test["labels"]))

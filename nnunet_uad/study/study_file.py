@@ -14,6 +14,7 @@ from nnunet_uad.common.bounds import BatchSize, Bounds, PatchSize, VoxelSize, Wi
 from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Matching, Word, build, refuse_unknown, shown
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.yaml_files import read_yaml
+from nnunet_uad.methods import PRETRAINER_PREFIX
 from nnunet_uad.training.cascade import first_stages, is_second_stage
 
 #: Names that become parts of paths, or of patterns of paths.
@@ -21,11 +22,13 @@ DatasetName = Annotated[Word, Matching(nnunet.DATASET, "the number or name of a 
 FileName = Annotated[Word, Matching(nnunet.FOLDER_NAME, "a name of at most 100 letters without / or __")]
 _LONGEST_NAME = 100
 
+#: Name of the only outer fold of a study that names its test cases.
+POOL = "pool"
 _CONTRADICTION = (
     "folds and test_cases contradict each other: test cases are those of outer folds, or named. Remove one."
 )
 
-STAGES = ("preprocess", "pretrain", "train", "test")
+STAGES = ("preprocess", "pretrain", "train", "test", "map")
 
 
 @dataclass(frozen=True)
@@ -148,14 +151,21 @@ class Arm:
     """One way of using the labels.
 
     Attributes:
-        trainer: Name of the trainer, without a suffix for its length.
-        settings: Further assignments of ``nnUNet_uad_settings`` for its fine-tuning.
+        trainer: Name of the trainer, without a suffix for its length; that of a pretrainer makes an arm without labels,
+            which is scored by its anomaly maps.
+        settings: Further assignments of ``nnUNet_uad_settings`` for its fine-tuning; of an arm without labels the
+            settings of the score, as ``nnunet_uad predict --score`` takes them.
         pretraining: Keys that differ from the study's ``pretraining``.
     """
 
     trainer: Annotated[Word, Matching(r"\w{1,200}", "the name of a trainer")]
     settings: Word = ""
     pretraining: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label_free(self) -> bool:
+        """Whether it is a pretrainer, which learns no segmentation and needs no label."""
+        return self.trainer.startswith(PRETRAINER_PREFIX)
 
 
 def _word_as_trainer(entry: Any) -> Any:
@@ -206,8 +216,8 @@ class Study:
     Attributes:
         dataset: Labelled dataset, number or name.
         configuration: Name of the configuration in the plans.
-        budgets: Numbers of labels, see :class:`Budget`.
-        trainers: Name of the arm → trainer; the first arm is the baseline.
+        trainers: Name of the arm → trainer; the first one that segments is the baseline.
+        budgets: Numbers of labels, see :class:`Budget`; none if no arm needs labels.
         plans: Name of the plans.
         folds: Outer folds of ``splits_final.json``, whose validation cases are the test cases; ``all``: every one.
         test_cases: Test cases, instead of outer folds.
@@ -230,8 +240,8 @@ class Study:
 
     dataset: DatasetName
     configuration: FileName
-    budgets: Annotated[tuple[Word, ...], ONE_OR_MORE]
     trainers: dict[str, Annotated[Arm, Before(_word_as_trainer)]]
+    budgets: Annotated[tuple[Word, ...], ONE_OR_MORE] = ()
     plans: FileName = "nnUNetPlans"
     folds: Annotated[tuple[Word, ...], ONE_OR_MORE] = ("all",)
     test_cases: Cases | None = None
@@ -258,8 +268,11 @@ class Study:
             twice = sorted({v for v in values if list(values).count(v) > 1})
             if twice:
                 raise ValueError(f"{name} lists {', '.join(twice)} twice.")
-        if not self.budgets or not self.trainers:
-            raise ValueError("budgets and trainers expect at least one entry each.")
+        if not self.trainers or bool(self.arms) != bool(self.budgets):
+            raise ValueError(
+                "budgets and trainers expect at least one entry each; only a study whose trainers are all pretrainers, "
+                "which are scored by their maps, has no budgets."
+            )
         if self.device not in ("cuda", "cpu", "mps"):
             raise ValueError(f"device expects cuda, cpu or mps, found {self.device!r}.")
         refuse_unknown(self.resources, STAGES, "resources")
@@ -281,13 +294,26 @@ class Study:
 
     @property
     def arms(self) -> dict[str, Arm]:
-        """Name → arm."""
-        return self.trainers
+        """Name → arm, of those that learn from labels."""
+        return {name: arm for name, arm in self.trainers.items() if not arm.label_free}
+
+    @property
+    def label_free(self) -> dict[str, Arm]:
+        """Name → arm, of those that are scored by their anomaly maps."""
+        return {name: arm for name, arm in self.trainers.items() if arm.label_free}
 
     @property
     def baseline(self) -> str:
-        """The arm that all others are compared with."""
-        return next(iter(self.trainers))
+        """The arm that all others are compared with; empty if none learns from labels."""
+        return next(iter(self.arms), "")
+
+    def outer_name(self, number: str | int) -> str:
+        """``fold0``, or ``pool`` where the test cases are named: the beginning of a fold's name.
+
+        Args:
+            number: Index of the outer fold.
+        """
+        return POOL if self.test_cases else f"fold{number}"
 
     def pretraining_of(self, arm: Arm) -> Pretraining:
         """The study's pretraining with what the arm changes."""
@@ -314,7 +340,7 @@ def read_study(path: Path) -> Study:
         study = build(Study, content, path.name)
         if study.test_cases and "folds" in content:
             raise ValueError(_CONTRADICTION)
-        for arm in study.arms.values():
+        for arm in study.trainers.values():
             study.pretraining_of(arm)
     except ValueError as error:
         raise ValueError(str(error) if path.name in str(error) else f"{path.name}: {error}") from error

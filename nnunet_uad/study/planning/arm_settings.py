@@ -18,13 +18,20 @@ def check_settings(study: Study) -> None:
     Raises:
         ValueError: An unknown setting (the nearest is suggested) or a value out of its bounds; names the arm.
     """
-    for name, arm in study.arms.items():
-        _check(arm.trainer, joined(study.fine_tuning.settings, arm.settings), f"fine_tuning or trainers: {name}")
+    for name, arm in study.trainers.items():
         settings = study.pretraining_of(arm).settings
         # The default suits every pretrainer; classes of trainers are not imported to find that out.
         if settings != Pretraining().settings:
-            for pretrainer in needs_of(arm.trainer).values():
+            for pretrainer in [arm.trainer] if arm.label_free else needs_of(arm.trainer).values():
                 _check(pretrainer, settings, f"pretraining of {name}")
+        if arm.label_free:
+            if arm.settings:
+                # Not before it is needed: a plan of a study must be light.
+                from nnunet_uad.scoring.score_settings import ScoreSettings
+
+                read_settings(ScoreSettings, arm.settings, source=f"trainers: {name}: settings")
+            continue
+        _check(arm.trainer, joined(study.fine_tuning.settings, arm.settings), f"fine_tuning or trainers: {name}")
 
 
 def _check(trainer: str, settings: str, where: str) -> None:

@@ -9,9 +9,8 @@ from typing import Any
 from nnunet_uad.data.splits import Split
 from nnunet_uad.study.planning.labels import Annotation
 from nnunet_uad.study.planning.ordering import spread_order
-from nnunet_uad.study.planning.outer import POOL, outer_name
 from nnunet_uad.study.planning.slices import choose_slices, labelled_name
-from nnunet_uad.study.study_file import Budget, Study
+from nnunet_uad.study.study_file import POOL, Budget, Study
 
 
 def outer_folds(
@@ -61,7 +60,7 @@ def plan_folds(study: Study, outer: dict[str, Split], annotations: dict[str, Ann
         for draw in range(study.draws):
             for number, split in outer.items():
                 fold: dict[str, Any] = {
-                    "id": f"{outer_name(study, number)}_{budget.text}_draw{draw}",
+                    "id": f"{study.outer_name(number)}_{budget.text}_draw{draw}",
                     "outer": int(number),
                     "budget": budget.text,
                     "draw": draw,

@@ -7,7 +7,7 @@ from typing import Any
 
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.study_file import Study
+from nnunet_uad.study.study_file import Length, Study
 
 #: Parts of the plan whose entries keep their meaning.
 KINDS = ("arms", "pretrainings")
@@ -15,7 +15,9 @@ KINDS = ("arms", "pretrainings")
 
 def arm_content(study: Study, name: str, needs: dict[str, Any], pretrainings: dict[str, Any]) -> dict[str, Any]:
     """All that a trained cell of an arm depends on, besides its fold."""
-    length, arm = study.fine_tuning, study.arms[name]
+    arm = study.trainers[name]
+    # Maps depend on no fine-tuning; what they do depend on is said by the pretraining.
+    length = Length() if arm.label_free else study.fine_tuning
     wanted = {identifier for fold in needs.values() for identifier in fold.values()}
     stage_one = {(pretrainings[i]["trainer"], pretrainings[i]["dataset"]) for i in wanted}
     return {

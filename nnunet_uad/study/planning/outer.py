@@ -21,20 +21,8 @@ from nnunet_uad.study.planning.folds import assign_indices
 from nnunet_uad.study.study_file import Pretraining, Study
 from nnunet_uad.weights.leakage import plain_name
 
-#: Name of the only outer fold of a study that names its test cases, in the names of its folds.
-POOL = "pool"
 #: Beside ``splits_final.json``: indices of the entries that studies appended and no other study is meant to test on.
 APPENDED_FILE = "nnunet_uad_appended_folds.json"
-
-
-def outer_name(study: Study, number: str | int) -> str:
-    """``fold0``, or ``pool`` where the test cases are named: the beginning of a fold's name, and part of its seeds.
-
-    Args:
-        study: Settings of the study.
-        number: Index of the outer fold.
-    """
-    return POOL if study.test_cases else f"fold{number}"
 
 
 @dataclass

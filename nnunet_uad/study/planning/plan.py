@@ -30,7 +30,6 @@ from nnunet_uad.study.planning.leaks import (
     refuse_leaking_tests,
 )
 from nnunet_uad.study.planning.outer import (
-    POOL,
     Entries,
     StageOne,
     StageOneData,
@@ -42,7 +41,7 @@ from nnunet_uad.study.planning.pretrainings import check_leakage, plan_pretraini
 from nnunet_uad.study.planning.slices import free_number, write_slice_dataset
 from nnunet_uad.study.planning.source import Source, add_small_plan, open_source
 from nnunet_uad.study.planning.test_datasets import plan_tests
-from nnunet_uad.study.study_file import Study
+from nnunet_uad.study.study_file import POOL, Study
 from nnunet_uad.training.cases import refuse_absent_cases
 
 #: In nnUNet_preprocessed while a study is planned.
@@ -141,7 +140,7 @@ def _plan(
     refuse_changed_pins(earlier.get("pins", {}), pins)
     refuse_leaking_folds(source.folder, outer, pins[source.folder.name])
     check_leakage(stage_one, outer, pins, source.folder.name)
-    arms = {name: arm_content(study, name, needs[name], pretrainings) for name in study.arms}
+    arms = {name: arm_content(study, name, needs[name], pretrainings) for name in study.trainers}
     dropped = refuse_changes(layout, earlier, {"arms": arms, "pretrainings": pretrainings})
     folds = plan_folds(study, outer, annotations)
     tests = plan_tests(study, layout, raw, source)

@@ -9,10 +9,10 @@ from nnunet_uad.common.settings import joined
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.data.splits import SPLITS_FILE, Split
-from nnunet_uad.methods import PRETRAINER_PREFIX, method_of
+from nnunet_uad.methods import PRETRAINER_PREFIX, PRETRAINERS, method_of
 from nnunet_uad.study.pins import contents_of
 from nnunet_uad.study.planning.needs import needs_of
-from nnunet_uad.study.planning.outer import StageOne, outer_name
+from nnunet_uad.study.planning.outer import StageOne
 from nnunet_uad.study.study_file import Arm, Study
 from nnunet_uad.weights.leakage import Overlap
 
@@ -26,29 +26,38 @@ def plan_pretrainings(study: Study, outer: list[str], stage_one: StageOne) -> tu
         stage_one: Folds that are pretrained on.
 
     Returns:
-        Arm → outer fold → ``weights`` or ``restorer`` → identifier; identifier → trainer, dataset, fold, settings.
-        Arms with the same pretrainer, length, cases and settings share one.
+        Arm → outer fold → ``weights``, ``restorer`` or ``maps`` → identifier; identifier → trainer, dataset, fold,
+        settings. Arms with the same pretrainer, length, cases and settings share one.
     """
     needs: dict[str, Any] = {}
     pretrainings: dict[str, Any] = {}
-    for name, arm in study.arms.items():
+    for name, arm in study.trainers.items():
         _check_name(arm.trainer)
-        wanted = needs_of(arm.trainer)
+        wanted = {"maps": _known_pretrainer(arm.trainer)} if arm.label_free else needs_of(arm.trainer)
         needs[name] = {number: {} for number in outer}
         for kind, pretrainer in wanted.items():
             for number in outer:
                 entry = _pretraining(study, arm, pretrainer, number, stage_one)
-                needs[name][number][kind] = _register(pretrainings, entry, outer_name(study, number))
+                needs[name][number][kind] = _register(pretrainings, entry, study.outer_name(number))
     return needs, pretrainings
 
 
 def _check_name(trainer: str) -> None:
     if base_name(trainer) != trainer:
-        raise ValueError(f"trainers: {trainer} carries a length; say it with fine_tuning: epochs, iterations.")
-    if trainer.startswith(PRETRAINER_PREFIX):
-        raise ValueError(
-            f"trainers: {trainer} learns no segmentation; a study pretrains by itself what its trainers need."
-        )
+        stage = "pretraining" if trainer.startswith(PRETRAINER_PREFIX) else "fine_tuning"
+        raise ValueError(f"trainers: {trainer} carries a length; say it with {stage}: epochs, iterations.")
+
+
+def _known_pretrainer(name: str) -> str:
+    """The name of a pretrainer that is there, ours or somebody's.
+
+    Raises:
+        ValueError: There is none; the nearest is named.
+    """
+    if name not in PRETRAINERS:
+        # Looked up as nnU-Net does; what is not there is refused.
+        needs_of(name)
+    return name
 
 
 def _pretraining(study: Study, arm: Arm, pretrainer: str, number: str, stage_one: StageOne) -> dict[str, Any]:

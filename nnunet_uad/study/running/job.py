@@ -21,8 +21,8 @@ from nnunet_uad.common.ending import ending_well
 from nnunet_uad.common.files import write_json, write_text
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import file_lock
-from nnunet_uad.study.layout import Cell, Layout
-from nnunet_uad.study.pins import contents_of, refuse_changed_cell, refuse_changed_pretraining
+from nnunet_uad.study.layout import Cell, Layout, MapCell
+from nnunet_uad.study.pins import contents_of, refuse_changed_cell, refuse_changed_pretraining, refuse_changed_tests
 from nnunet_uad.study.running.commands import (
     Command,
     nnunet_environment,
@@ -48,7 +48,7 @@ def run_job(layout: Layout, stage: str, identifier: str) -> None:
             _refuse_changes(layout, stage, identifier)
             # Before anything imports torch: it looks at the visible GPUs once.
             with own_gpu(layout.folder / "locks"):
-                {"pretrain": _pretrain, "train": _train, "test": _test}[stage](layout, identifier)
+                {"pretrain": _pretrain, "train": _train, "test": _test, "map": _map}[stage](layout, identifier)
     marker = layout.folder / layout.marker(stage, identifier)
     marker.parent.mkdir(parents=True, exist_ok=True)
     marker.touch()
@@ -58,6 +58,8 @@ def _refuse_changes(layout: Layout, stage: str, identifier: str) -> None:
     """Hours may lie between plan and job: splits, images and labels must still be those that were planned."""
     if stage == "pretrain":
         refuse_changed_pretraining(layout, identifier)
+    elif stage == "map":
+        refuse_changed_tests(layout, layout.map_cells[identifier].val)
     else:
         refuse_changed_cell(layout, layout.cells[identifier])
 
@@ -115,14 +117,14 @@ def _without_tensors(path: Path) -> dict[str, Any]:
     return content
 
 
-def _refuse_leakage(layout: Layout, cell: Cell) -> None:
+def _refuse_leakage(layout: Layout, cell: Cell | MapCell) -> None:
     """Look into the records of the weights themselves: which images did they see?
 
     Raises:
         RuntimeError: test cases of this study are among them.
     """
     pins, source = layout.plan.get("pins", {}), layout.plan["dataset"]
-    tested = {source: cell.fold["val"]} | {test["dataset"]: test["labels"] for test in layout.plan["tests"]}
+    tested = {dataset: layout.tested(cell, dataset) for dataset in layout.datasets}
     for identifier in layout.needed(cell).values():
         file = pretrained_file(layout, identifier)
         for dataset, cases in tested.items():
@@ -212,6 +214,19 @@ def _test(layout: Layout, identifier: str) -> None:
             started = time.monotonic()
             rows = score_cell(layout, cell, predictor, dataset)
             write_json(layout.scores(identifier, dataset), {"rows": rows, **_where(time.monotonic() - started)})
+
+
+def _map(layout: Layout, identifier: str) -> None:
+    from nnunet_uad.study.running.score_maps import score_maps
+
+    cell = layout.map_cells[identifier]
+    _refuse_leakage(layout, cell)
+    for dataset in layout.datasets:
+        if not layout.map_scores(identifier, dataset).is_file():
+            started = time.monotonic()
+            summary = score_maps(layout, cell, dataset)
+            content = {"arm": cell.arm, "summary": summary, **_where(time.monotonic() - started)}
+            write_json(layout.map_scores(identifier, dataset), content)
 
 
 def _where(seconds: float) -> dict[str, Any]:

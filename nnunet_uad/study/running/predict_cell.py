@@ -12,7 +12,7 @@ from nnunet_uad.common.nnunet import CHECKPOINT, channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.image_files import channels_in
 from nnunet_uad.inference.segmenter import load_segmenter, segment
-from nnunet_uad.study.layout import Cell, Layout
+from nnunet_uad.study.layout import Cell, Layout, MapCell
 from nnunet_uad.study.running.commands import nnunet_environment, training_command
 from nnunet_uad.study.running.scoring import score_segmentation
 
@@ -52,7 +52,9 @@ def score_cell(layout: Layout, cell: Cell, predictor: Any, dataset: str) -> list
     return rows
 
 
-def cases_to_test(layout: Layout, cell: Cell, dataset: str) -> Iterator[tuple[str, list[Path], Path, dict[str, Any]]]:
+def cases_to_test(
+    layout: Layout, cell: Cell | MapCell, dataset: str
+) -> Iterator[tuple[str, list[Path], Path, dict[str, Any]]]:
     """Case, images by channel, label, classes of a cell's test cases on a dataset."""
     if dataset == layout.plan["dataset"]:
         raw, preprocessed = (
@@ -60,7 +62,7 @@ def cases_to_test(layout: Layout, cell: Cell, dataset: str) -> Iterator[tuple[st
         )
         description = load_dataset_json(preprocessed / "dataset.json")
         images = raw_images(raw, description)
-        for case in cell.fold["val"]:
+        for case in layout.tested(cell, dataset):
             label = preprocessed / "gt_segmentations" / f"{case}{description['file_ending']}"
             yield case, images[case], label, description["labels"]
         return

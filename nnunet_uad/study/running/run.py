@@ -125,8 +125,10 @@ def unfinished(layout: Layout) -> dict[tuple[str, str], str]:
 def summary(layout: Layout) -> tuple[str, bool]:
     """What is finished and what is not, in words; and whether all is."""
     lines = []
-    for stage in ("pretrain", "train", "test"):
+    for stage in ("pretrain", "map", "train", "test"):
         jobs = [i for s, i in layout.jobs() if s == stage]
+        if stage == "map" and not jobs:
+            continue
         done = sum(layout.finished(stage, i) for i in jobs)
         lines.append(f"{stage}: {done} of {len(jobs)} finished")
     failed = unfinished(layout)

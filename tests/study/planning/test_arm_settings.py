@@ -13,6 +13,10 @@ FROM_SCRATCH, TUNED = "nnUNetTrainerFromScratch", "nnUNetTrainerDAEPretrained"
             {"trainers": {"a": TUNED}, "pretraining": {"epochs": 1, "settings": "nois=1"}},
             "pretraining of a.*no setting",
         ),
+        (
+            {"trainers": {"s": FROM_SCRATCH, "a": {"trainer": "nnUNetPretrainerDAE", "settings": "median=1"}}},
+            "trainers: a: settings.*no setting 'median'.*median_mm",
+        ),
     ],
 )
 def test_settings_that_a_job_would_refuse_are_refused_before_anything_is_written(workplace, changes, said):

@@ -22,6 +22,23 @@ def test_arms_share_a_pretraining_if_it_is_the_same(workplace):
     assert plan["pretrainings"][needs["c"]["weights"]]["settings"].startswith("noise_std=[1,1] seed=")
 
 
+def test_arms_without_labels_share_the_pretraining_and_have_a_cell_per_outer_fold(workplace):
+    trainers = {
+        "scratch": "nnUNetTrainerFromScratch",
+        "DAE": "nnUNetTrainerDAEPretrained",
+        "map": "nnUNetPretrainerDAE",
+        "smooth map": {"trainer": "nnUNetPretrainerDAE", "settings": "median_mm=7"},
+    }
+    layout = workplace.plan(trainers=trainers, budgets=[1], draws=1)
+    assert list(layout.cells) == ["scratch/fold0_1_draw0", "DAE/fold0_1_draw0"]
+    assert list(layout.map_cells) == ["map/fold0", "smooth_map/fold0"]
+    assert [layout.needed(cell) for cell in layout.map_cells.values()] == [{"maps": "DAE_1epochs_2iters__fold0"}] * 2
+    assert len(layout.pretrainings) == 1 and layout.study.baseline == "scratch"
+    assert [stage for stage, _ in layout.jobs()] == ["pretrain", "map", "map", "train", "train", "test", "test"]
+    alone = workplace.plan("alone", trainers={"map": "nnUNetPretrainerDAE"}, budgets=None)
+    assert not alone.cells and [stage for stage, _ in alone.jobs()] == ["pretrain", "map"]
+
+
 def test_other_data_of_stage_one_must_not_hold_the_test_cases(workplace):
     target = workplace.preprocessed / "Dataset993_Unlabelled"
     preprocess_cohort(
