@@ -14,6 +14,7 @@ from torch import nn
 
 from nnunet_uad.common.bounds import FilterSize, Share, Width, WidthOrAuto
 from nnunet_uad.common.channels import AUTO
+from nnunet_uad.common.precision import is_mixed
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
 from nnunet_uad.networks.spatial_autoencoder import AutoencoderRecipe
@@ -147,8 +148,7 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
             image = torch.empty(size, device="meta")
             network(image, torch.ones((size[0], 1, *size[2:]), dtype=torch.bool, device="meta"))
 
-        # nnU-Net trains in mixed precision on CUDA alone.
-        needed = training_bytes(self.bare_network, one_step, mixed=self.device.type == "cuda")
+        needed = training_bytes(self.bare_network, one_step, mixed=is_mixed(self.settings.amp, self.device))
         available = device_bytes(self.device)
         if needed > TOLERANCE * available:
             patches = (

@@ -15,6 +15,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import autocast, nn
 
 from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.precision import OFF
 from nnunet_uad.common.settings import settings_from, settings_to_json
 from nnunet_uad.data.background import background_warning
 from nnunet_uad.data.sampling import CentredDataset
@@ -258,7 +259,8 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
     def _step(self, batch: dict) -> tuple[StepResult, torch.Tensor]:
         clean = batch["data"].to(self.device, non_blocking=True)
         foreground = batch["target"].to(self.device, non_blocking=True) > 0
-        with autocast(self.device.type, enabled=self.device.type == "cuda"):
+        # On CPUs the network alone computes in 16 bits, if at all (UADTrainer.initialize).
+        with autocast(self.device.type, enabled=self.device.type == "cuda" and self.settings.amp != OFF):
             return self.task.step(self.network, clean, foreground), clean
 
     def train_step(self, batch: dict) -> dict:
@@ -358,6 +360,7 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             device=self.device,
             seed=self.seed,
             settings=self.settings,
+            amp=self.settings.amp,
         )
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:

@@ -45,6 +45,7 @@ def run_checks(device: str) -> Iterator[CheckResult]:
     """All checks, in the order in which a user would fix them."""
     # The default device is what most commands would end at where there is no GPU.
     yield check_device(device)
+    yield check_bfloat16()
     yield from check_versions()
     yield check_torchvision()
     yield from check_folders()
@@ -141,6 +142,19 @@ def check_device(device: str) -> CheckResult:
         return CheckResult("device", "warning", why, fix)
     found = torch.cuda.get_device_name() if device == "cuda" else f"{device}, {os.cpu_count()} cores"
     return CheckResult("device", "ok", found)
+
+
+def check_bfloat16() -> CheckResult:
+    """What the processor can, for trainings and predictions on the CPU."""
+    from nnunet_uad.common.precision import bfloat16_instructions
+
+    found = bfloat16_instructions()
+    words = (
+        f"yes ({found}): steps on the CPU take about half the time"
+        if found
+        else "no instructions for it: on this CPU amp=auto computes in float32"
+    )
+    return CheckResult("bfloat16", "ok", words)
 
 
 def check_workers() -> CheckResult:

@@ -17,6 +17,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet import CHECKPOINT, PLUGIN_FOLDER, ModelFolder
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
+from nnunet_uad.common.precision import OFF
 from nnunet_uad.common.schema import build, shown
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.inference.model_plan import ModelPlan
@@ -159,7 +160,8 @@ def stored_settings(settings_class: type, stored: dict[str, Any]) -> Any:
             f"The model was trained with settings that this version of nnunet_uad does not know: "
             f"{', '.join(sorted(set(stored) - known))}. Update: pip install -U nnunet_uad"
         )
-    return build(settings_class, stored, "settings of the model")
+    # Models that say nothing of their precision are older than the setting: they were trained in float32 on CPUs.
+    return build(settings_class, {"amp": OFF, **stored}, "settings of the model")
 
 
 def load_restorer(
@@ -224,6 +226,7 @@ def load_restorer(
         device=torch.device(device),
         seed=run["seed"] if seed is None else seed,
         settings=settings,
+        amp=settings.amp,
     )
 
 

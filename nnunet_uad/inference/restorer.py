@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nnunet_uad.common.precision import OFF, network_precision
 from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.scorer import Scorer
@@ -31,6 +32,7 @@ class Restorer:
         device: Device to compute on.
         seed: Seed of everything that is drawn; the same for every case, so results do not depend on their order.
         settings: Settings of the training, with those of its score among them.
+        amp: Precision of the networks, ``auto`` or ``off``; maps are float32 either way.
     """
 
     networks: Sequence[nn.Module]
@@ -40,6 +42,7 @@ class Restorer:
     device: torch.device
     seed: int
     settings: ScoreSettings
+    amp: str = OFF
 
     def reconstruct(self, image: np.ndarray, foreground: np.ndarray) -> np.ndarray:
         """Pseudo-healthy image of the same shape as ``image`` (C, z, y, x), preprocessed.
@@ -82,8 +85,13 @@ class Restorer:
         total = np.zeros((outputs, *image.shape[1:]), dtype=np.float32)
         window = Window(self.model, self.mirror_axes, self.device)
         for network in self.networks:
-            total += reconstruct_volume(image, extra, partial(apply, network), window, outputs)
+            total += reconstruct_volume(image, extra, partial(self._called, apply, network), window, outputs)
         return total / np.float32(len(self.networks))
+
+    def _called(self, apply: Callable[..., torch.Tensor], network: nn.Module, *tiles: torch.Tensor) -> torch.Tensor:
+        """What a network makes of tiles; nnU-Net has no autocast on CPUs, and maps are made without one on CUDA."""
+        with network_precision(self.amp, self.device):
+            return apply(network, *tiles)
 
     def anomaly_score(
         self,

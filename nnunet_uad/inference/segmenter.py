@@ -13,13 +13,14 @@ import torch
 
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
+from nnunet_uad.common.precision import keep_precision
 from nnunet_uad.common.whole_image import atomic_image
 from nnunet_uad.data.image_files import ENDINGS
 from nnunet_uad.weights.checkpoint import MODEL, no_code, read_checkpoint
 
 
 def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, device: str) -> Any:
-    """nnU-Net's predictor of one fold of a model, as ``nnUNetv2_predict`` makes it.
+    """nnU-Net's predictor of one fold of a model, as ``nnUNetv2_predict`` makes it, in the training's precision.
 
     Args:
         model: Folder of the model in nnUNet_results.
@@ -46,6 +47,10 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
         predictor.initialize_from_trained_model_folder(str(model), (fold,), checkpoint)
     # Whole numbers would be loaded as weights without a word.
     stored.refuse_other_network(getattr(predictor.network, "_orig_mod", predictor.network))
+    # Trainers of others record nothing, and are run as nnU-Net runs them.
+    recorded = stored.run.get("settings", {}).get("amp")
+    if recorded is not None:
+        keep_precision(predictor.network, recorded, predictor.device)
     return predictor
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
+
+from nnunet_uad.common.precision import full_precision
 
 #: Kernel size and padding of MONAI's discriminator.
 _KERNEL = 4
@@ -126,7 +127,9 @@ class PatchwiseDiscriminator(nn.Module):
         unreal = torch.sigmoid(4 * (0.5 - logits) if self.criterion == "least_squares" else -2 * logits)
         for axis, size in enumerate(image.shape[2:], start=2):
             weights = self._interpolation(size, unreal.shape[axis], unreal.device)
-            unreal = torch.tensordot(unreal, weights, dims=([axis], [1])).movedim(-1, axis)
+            # What is interpolated is a map: not in the bfloat16 that the network may be computed in on CPUs.
+            with torch.autocast("cpu", enabled=False):
+                unreal = torch.tensordot(unreal, weights, dims=([axis], [1])).movedim(-1, axis)
         return unreal
 
     def _interpolation(self, size: int, outputs: int, device: torch.device) -> torch.Tensor:
@@ -165,8 +168,8 @@ def gradient_penalty(discriminator: nn.Module, image: torch.Tensor) -> torch.Ten
         discriminator: Network that returns logits (B, 1, *map).
         image: Real images (B, C, *spatial).
     """
-    # Squares of small gradients underflow in half precision; only CUDA trains in it.
-    with torch.autocast("cuda", enabled=False) if image.is_cuda else nullcontext():
+    # Squares of small gradients underflow in half precision.
+    with full_precision(image.device):
         image = image.detach().float().requires_grad_()
         logits = discriminator(image)
         (gradient,) = torch.autograd.grad(logits.sum(), image, create_graph=True)

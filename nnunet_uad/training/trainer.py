@@ -16,7 +16,8 @@ from nnunet_uad.common.bounds import Decay, Rate, SeedOrDrawn, ShareBelowOne
 from nnunet_uad.common.devices import device_in_words
 from nnunet_uad.common.nnunet import require_configuration
 from nnunet_uad.common.plan_settings import choose_settings
-from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, settings_to_json
+from nnunet_uad.common.precision import AUTO, OFF, PRECISIONS, keep_precision, precision_in_words
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, check_choices, settings_to_json
 from nnunet_uad.data.content import case_contents, raw_folder
 from nnunet_uad.data.splits import SPLITS_FILE, ensure_splits
 from nnunet_uad.training.carried_names import refuse_unknown_names
@@ -42,6 +43,8 @@ class TrainSettings(Settings):
             repeats only without background workers (``nnUNet_n_proc_DA=0``).
         mirroring: Prediction of mirrored images, too, averaged (nnU-Net's test-time augmentation), in the validation
             that ends a training and wherever the model is used; training mirrors either way.
+        amp: Precision of the networks: ``auto`` computes in 16 bits where that is faster (CUDA; processors with
+            instructions for bfloat16), ``off`` nowhere. Losses, statistics and maps are float32 either way.
     """
 
     optimizer: str = "adamw"
@@ -50,11 +53,13 @@ class TrainSettings(Settings):
     warmup: ShareBelowOne = 0.1
     seed: SeedOrDrawn = -1
     mirroring: bool = True
+    amp: str = AUTO
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.optimizer not in ("adamw", "sgd"):
             raise ValueError(f"optimizer expects adamw or sgd, found {self.optimizer!r}.")
+        check_choices(self, {"amp": PRECISIONS})
 
 
 class UADTrainer(StoredTrainer):
@@ -84,6 +89,9 @@ class UADTrainer(StoredTrainer):
         self.settings_source = chosen.source
         self.initial_lr = settings.learning_rate
         self.weight_decay = settings.weight_decay
+        if settings.amp == OFF:
+            # nnU-Net scales the loss for the sake of half precision.
+            self.grad_scaler = None
         # nnU-Net's 50 epochs are hours on a large plan; a lost hour is worse than a written file.
         self.save_every = 10
         self.seed = settings.seed if settings.seed >= 0 else _shared_seed(self.is_ddp)
@@ -129,6 +137,7 @@ class UADTrainer(StoredTrainer):
         torch.manual_seed(self.seed)
         with device_in_words(self.device.type):
             super().initialize()
+        keep_precision(self.network, self.settings.amp, self.device)
 
     def check_pretrained_weights_flag(self, named: str) -> None:
         """Check the file of nnU-Net's ``-pretrained_weights`` before nnU-Net unpickles it.
@@ -225,6 +234,7 @@ class UADTrainer(StoredTrainer):
         torch.manual_seed(self.seed + 7919 * self.current_epoch + 104729 * self.local_rank)
         origins = ", ".join(f"{key} from {origin}" for key, origin in self._settings_origins.items()) or "all defaults"
         self.print_to_log_file(f"settings: {settings_to_json(self.settings)}, seed: {self.seed} ({origins})")
+        self.print_to_log_file(f"precision of the networks: {precision_in_words(self.settings.amp, self.device)}")
         super().on_train_start()
 
     def _split_cases(self) -> TrainedCases:

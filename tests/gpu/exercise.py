@@ -25,13 +25,12 @@ from typing import Any
 import numpy as np
 import torch
 from speed import CHANNELS, write_plans
+from steps import batch_of, make
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._pytree import tree_leaves
 from watch import Watch
 
 from nnunet_uad.inference import sliding_window
-from nnunet_uad.methods import STOCK_TRAINER
-from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 
 #: Patch, spacing in mm, features per stage, batch: what nnU-Net plans for such images, and small ones.
 SIZES = {
@@ -135,43 +134,9 @@ def _module_to(to: Callable) -> Callable:
     return fake_to
 
 
-def _constructed(trainer_class: Any, configuration: str, plans: dict, dataset_json: dict) -> Any:
-    # nnU-Net takes an entry out of the plans that it is given.
-    content = json.loads(json.dumps(plans)) | {"continue_training": False}
-    return trainer_class(content, configuration, 0, dataset_json, torch.device("cuda"))
-
-
-def make(name: str, configuration: str, plans: dict, dataset_json: dict) -> Any:
-    """The trainer as ``nnUNetv2_train`` makes it, its network on the imitated GPU, with random weights."""
-    trainer_class = getattr(plugin, name)
-    trainer = _constructed(trainer_class, configuration, plans, dataset_json)
-    pretrainer_class = getattr(plugin, getattr(trainer_class, "restorer_pretrainer", STOCK_TRAINER))
-    if hasattr(pretrainer_class, "make_task"):
-        pretrainer = _constructed(pretrainer_class, configuration, plans, dataset_json)
-        choice = trainer.channel_choice
-        own = {"kinds": choice.channel_kinds, "form": choice.residual_form, "seed": 0}
-        trainer._describe({**pretrainer.description(), **own})
-    trainer.initialize()
-    trainer.set_deep_supervision_enabled(trainer.enable_deep_supervision)
-    return trainer
-
-
-def batch_of(trainer: Any) -> dict[str, Any]:
-    """Images and targets as the data loading gives them, on the CPU."""
-    size = (trainer.configuration_manager.batch_size, CHANNELS, *trainer.configuration_manager.patch_size)
-    scales = trainer._get_deep_supervision_scales() or [[1] * len(size[2:])]
-    target = [torch.zeros(size[0], 1, *map(round, np.multiply(size[2:], s)), dtype=torch.int16) for s in scales]
-    keys = np.array(["case"] * size[0])
-    return {
-        "data": torch.zeros(size),
-        "target": target if trainer.enable_deep_supervision else target[0],
-        "keys": keys,
-    }
-
-
 def exercise(name: str, configuration: str, plans: dict, dataset_json: dict) -> dict[str, Any]:
     """Two training steps and two validation steps with their epochs' ends, and inference of one tile."""
-    trainer, found = make(name, configuration, plans, dataset_json), {}
+    trainer, found = make(name, configuration, plans, dataset_json, "cuda"), {}
     batch = batch_of(trainer)
 
     def measure(stage: str, call: Callable[[], Any]) -> Any:

@@ -83,7 +83,7 @@ def measure(wanted: Mapping[str, Sequence[str]], settings: str = "") -> dict[str
             **os.environ,
             "LD_PRELOAD": str(stub),
             "LD_LIBRARY_PATH": name,
-            "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in (".", "tests/gpu", "benchmarks")),
+            "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in (".", "tests", "tests/gpu", "benchmarks")),
             "nnUNet_extTrainer": str(ROOT / "nnunet_uad" / "plugin"),
             "nnUNet_compile": "f",
             "nnUNet_n_proc_DA": "0",
