@@ -1,6 +1,6 @@
 """The 904 study: 150 hippocampi without labels, fine-tuning with 1, 3, 10 and 30, testing on the other 50.
 
-Needs ``Dataset904_Hippocampus`` preprocessed with a small 3D plan (see docs/results.md for the commands).
+Needs ``Dataset904_Hippocampus`` preprocessed with a small 3D plan (see docs/results/hippocampus.md for the commands).
 """
 
 from __future__ import annotations

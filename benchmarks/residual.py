@@ -8,7 +8,7 @@ three others (one known thing about all of them: which slices are free of lesion
 training is a row on disk; run the command again to continue. Everything is scored on the preprocessed grid.
 
 Needs 901 preprocessed with 2d_small, 902 preprocessed with its plans, and, in one folder, the pretrained files of the
-folds that leave the draws' cases out: ``METHOD_DRAW.safetensors`` (see docs/results.md).
+folds that leave the draws' cases out: ``METHOD_DRAW.safetensors`` (see docs/results/unseen-lesions.md).
 ``NNUNET_UAD_LESION_MASKS`` names the folder of masks for the arm with lesion shapes.
 """
 

@@ -4,7 +4,7 @@ Draw d leaves case d out for testing. Pretraining sees the images of the three o
 budgets are nested: 4 slices of a case, 16 of it, all of it, all three. Half of the slices cut the lesion; what
 is not labelled carries the ignore label.
 
-Needs ``Dataset901_Tumour`` preprocessed with 2d_small (see docs/results.md for the commands).
+Needs ``Dataset901_Tumour`` preprocessed with 2d_small (see docs/results/tumours.md for the commands).
 """
 
 from __future__ import annotations

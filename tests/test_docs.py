@@ -11,13 +11,20 @@ from nnunet_uad.common.settings_docs import own_tables
 from nnunet_uad.methods import METHODS, PRETRAINERS, TRAINERS, settings_classes, trainer_table
 from nnunet_uad.plugin import nnunet_uad_trainers as plugin
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", [PAGES[0], *(ROOT / "docs" / "results").glob("*.md")], ids=lambda p: p.name)
+def test_lines_of_the_readme_and_of_results_are_short(page):
+    """Tables, code and comments are as long as they are."""
+    prose = re.sub(r"```.*?```|<!--.*?-->|^[|!].*?$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    assert prose.strip() and [line for line in prose.splitlines() if len(line) > 120] == []
 
 
 def rows_of(table: str) -> dict[str, tuple[str, str, str]]:
