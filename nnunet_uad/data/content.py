@@ -26,6 +26,7 @@ from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.cohort import raw_cases
 from nnunet_uad.data.image_files import ending_of, read_image
+from nnunet_uad.weights.leakage import ARRAY, DATA, RAW
 
 #: In a dataset's folder: fingerprints of the files in its folders, with the files' sizes and times.
 CACHE_FILE = "image_contents.json"
@@ -35,9 +36,6 @@ SOURCES_FILE = "raw_contents.json"
 #: Case → fingerprints of its channels; none where they could not be had.
 Contents = dict[str, tuple[str, ...]]
 
-RAW, DATA = "raw:", "data:"
-#: Begins the exact fingerprint of a preprocessed image, which tells whether it was changed, not whose it is.
-ARRAY = "array:"
 #: With fewer grey values a channel is a mask or empty: two patients may have the same.
 _LEAST_VALUES = 16
 _AT_ONCE = 64

@@ -14,7 +14,7 @@ from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import file_hash
 from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.common.settings import read_settings, settings_from, settings_to_json
-from nnunet_uad.data.content import ARRAY, array_fingerprint
+from nnunet_uad.data.content import array_fingerprint
 from nnunet_uad.inference.export import Exporter
 from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages
 from nnunet_uad.inference.model import ModelRequest, training_records
@@ -25,7 +25,7 @@ from nnunet_uad.inference.pipeline import prepare as prepare_case
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
 from nnunet_uad.scoring.thresholds import refuse_infinite, resolve_threshold, stored_thresholds
-from nnunet_uad.weights.leakage import Cases, Overlap, plain_name, unknown_cases
+from nnunet_uad.weights.leakage import ARRAY, Cases, Overlap, plain_name, unknown_cases
 from nnunet_uad.weights.names import FILE_NAME
 
 #: Tells the user something while it happens.

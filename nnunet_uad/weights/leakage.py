@@ -15,9 +15,10 @@ from nnunet_uad.weights.record import PretrainRecord
 _MOST_NAMED = 10
 _ENDINGS = (".gz", ".nii", ".nrrd", ".mha", ".mhd", ".gipl", ".png", ".bmp", ".tif", ".tiff", ".b2nd", ".npz")
 #: Begins the fingerprints of raw images, and of preprocessed ones, which differ between plans.
-_RAW, _DATA = "raw:", "data:"
-#: Exact fingerprints notice changes; two empty images have the same.
-_ARRAY = "array:"
+RAW, DATA = "raw:", "data:"
+#: Begins the exact fingerprints of preprocessed images, which tell whether one was changed, not whose it is: two empty
+#: images have the same.
+ARRAY = "array:"
 
 #: Identifiers of cases; or case → fingerprints of its images, empty where they are unknown.
 Cases = Iterable[str] | Mapping[str, Iterable[str]]
@@ -237,7 +238,7 @@ def leakage_warning(record: PretrainRecord, dataset: str, validation_cases: Case
 def _fingerprints(cases: Cases) -> dict[str, tuple[str, ...]]:
     if not isinstance(cases, Mapping):
         return dict.fromkeys(cases, ())
-    return {case: tuple(f for f in found if not f.startswith(_ARRAY)) for case, found in cases.items()}
+    return {case: tuple(f for f in found if not f.startswith(ARRAY)) for case, found in cases.items()}
 
 
 def _common(contents: Mapping[str, tuple[str, ...]]) -> set[str]:
@@ -248,6 +249,6 @@ def _common(contents: Mapping[str, tuple[str, ...]]) -> set[str]:
 
 def _other_scans(one: Iterable[str], other: Iterable[str], same_dataset: bool) -> bool:
     """Whether the images of two cases are known and not the same; preprocessed ones compare within a dataset only."""
-    kinds = (_RAW, _DATA) if same_dataset else (_RAW,)
+    kinds = (RAW, DATA) if same_dataset else (RAW,)
     pairs = [[{f for f in found if f.startswith(kind)} for found in (one, other)] for kind in kinds]
     return any(a and b and not a & b for a, b in pairs)
