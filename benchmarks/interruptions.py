@@ -427,6 +427,8 @@ def main() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
     import torch
 
+    # Started in the background of a script, this process and all that it starts would be deaf to Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.set_num_threads(1)
     prepare(work)
     table = work / "interruptions.csv"

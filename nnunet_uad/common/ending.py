@@ -88,6 +88,8 @@ def clean_up_on_sigterm() -> None:
 
 
 def _die_clean(number: int, frame: FrameType | None) -> None:
+    # First the workers: one that finds its parent gone in the middle of an answer prints a traceback.
+    end_workers()
     remove_unfinished()
     release_all()
     signal.signal(number, signal.SIG_DFL)
