@@ -19,7 +19,7 @@ PLUGIN_FOLDER = Path(__file__).resolve().parent.parent / "plugin"
 DATASET = r"[0-9]{1,9}|[^\W\d][^/\\*?\x00-\x1f]{0,200}"
 
 #: What names of plans and configurations, which become parts of the names of folders and files, must match.
-FOLDER_NAME = r"(?![.\s])(?!.*__)[^/\\*?\[\]\x00-\x1f]{1,100}(?<!\s)"
+FOLDER_NAME = r"(?![.\s-])(?!.*__)[^/\\*?\[\]\x00-\x1f]{1,100}(?<!\s)"
 
 #: Checkpoint of a finished training.
 CHECKPOINT = "checkpoint_final.pth"
@@ -250,16 +250,17 @@ def ancestors(plans: Mapping[str, Any], name: str) -> list[str]:
     """
     chain: list[str] = []
     parent: Any = name
-    while parent:
-        if parent in chain or parent not in plans["configurations"]:
+    while True:
+        if parent in chain or not isinstance(parent, str) or parent not in plans["configurations"]:
             reason = "itself" if parent in chain else f"{shown(parent)}, which they do not have"
             raise ValueError(
                 f"The plans {plans.get('plans_name')} are broken: {' → '.join(map(str, chain))} inherits from "
                 f"{reason}. Remove the configuration {chain[-1] if chain else name} from them."
             )
         chain.append(parent)
-        parent = plans["configurations"][parent].get("inherits_from")
-    return chain
+        if "inherits_from" not in plans["configurations"][parent]:
+            return chain
+        parent = plans["configurations"][parent]["inherits_from"]
 
 
 def load_json(path: Path, command: str) -> dict[str, Any]:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from nnunet_uad.common.bounds import Count
+from nnunet_uad.common.classes import check_classes, check_order
 from nnunet_uad.common.json_files import read_as, read_mapping
-from nnunet_uad.common.schema import shown
+from nnunet_uad.common.schema import Matching, shown
 
 #: What to do about a damaged file in the folder of a model.
 RESTORE = "nnU-Net writes it when a training begins: copy it anew, or train the model again."
@@ -18,25 +20,42 @@ RESTORE = "nnU-Net writes it when a training begins: copy it anew, or train the 
 
 @dataclass(frozen=True)
 class DatasetForm:
-    """What a ``dataset.json`` must hold.
+    """What a ``dataset.json`` must hold, and what it may.
 
     Attributes:
         channel_names: Index of a channel, ``"0"`` → its name.
         file_ending: Ending of the images' and labels' names.
         labels: Name of a class → its label or, of a region, its labels; images alone need none.
+        regions_class_order: Label of each region, in the order in which they are painted.
+        numTraining: Number of training cases.
+        dataset: Case → its files, where they are listed.
+        overwrite_image_reader_writer: Name of nnU-Net's reader.
+        modality: Channels as nnU-Net v1 names them; nnU-Net v2 counts them instead where both are there.
     """
 
-    channel_names: dict[str, Any]
-    file_ending: str
+    channel_names: dict[str, str]
+    file_ending: Annotated[str, Matching(r"(\.[A-Za-z0-9]{1,16}){1,3}", "the end of the files' names, such as .nii.gz")]
     labels: dict[str, Any] = field(default_factory=dict)
+    regions_class_order: list[int] | None = None
+    numTraining: Count = 0  # noqa: N815
+    dataset: dict[str, dict[str, Any]] = field(default_factory=dict)
+    overwrite_image_reader_writer: str | None = None
+    modality: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if not self.channel_names or not self.file_ending:
-            raise ValueError("channel_names and file_ending expect at least one entry, found none.")
-        for name, label in self.labels.items():
-            values = label if isinstance(label, list) else [label]
-            if not values or not all(_is_label(value) for value in values):
-                raise ValueError(f"labels: {name} expects a whole number, or a list of them, found {shown(label)}.")
+        if not self.channel_names:
+            raise ValueError("channel_names expects at least one entry, found none.")
+        for key, name in self.channel_names.items():
+            if not name.strip() or (name.isdigit() and not key.isdigit()):
+                raise ValueError(f"channel_names: {key} expects the name of a channel, found {shown(name)}.")
+        if self.modality is not None and len(self.modality) != len(self.channel_names):
+            raise ValueError(
+                f"modality expects as many entries as channel_names, {len(self.channel_names)}, found "
+                f"{len(self.modality)}. Remove it: nnU-Net v2 needs channel_names alone."
+            )
+        if self.labels:
+            check_classes(self.labels)
+            check_order(self.labels, self.regions_class_order)
 
 
 @dataclass(frozen=True)
@@ -45,9 +64,9 @@ class LabelledForm(DatasetForm):
 
     labels: dict[str, Any] = field(kw_only=True)
 
-
-def _is_label(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**16
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_classes(self.labels)
 
 
 @dataclass(frozen=True)

@@ -214,6 +214,8 @@ def restricted_plans(
             if key in configuration:
                 configuration[key] = [configuration[key][c] for c in chosen]
     dataset_json["channel_names"] = {str(k): own[c] for k, c in enumerate(chosen)}
+    # nnU-Net counts this key of its first version where it is there.
+    dataset_json.pop("modality", None)
     return plans, dataset_json
 
 

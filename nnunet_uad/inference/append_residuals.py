@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,8 @@ def write_channels(request: ChannelsRequest, say: Say = print) -> PredictResult:
 def append_residuals(request: AppendRequest, say: Say = print) -> PredictResult:
     """Write the dataset; finished cases are kept, and ``dataset.json`` is written when nothing failed.
 
-    Every training case is reconstructed by the folds that were not trained on it, test images by all folds.
+    Every training case is reconstructed by the folds that were not trained on it, test images by all folds. Labels and
+    test images that the source no longer has are removed.
 
     Args:
         request: Dataset, restorer, kinds.
@@ -149,12 +150,15 @@ def append_residuals(request: AppendRequest, say: Say = print) -> PredictResult:
     """
     source, target = Path(request.source), Path(request.target)
     dataset_json = load_dataset_json(source / "dataset.json", labelled=False)
-    check_ending(dataset_json["file_ending"])
+    ending = dataset_json["file_ending"]
+    check_ending(ending)
+    _refuse_listed_files(source, dataset_json)
     folds = request.fold_folders()
     training, failed = list_cases(source / "imagesTr", dataset_json)
     labels = _checked_labels(source / "labelsTr", training, dataset_json)
     restorers = unseen_folds(raw_contents(training), folds, say)
     test: dict[str, list[str]] = {}
+    failed_test: dict[str, str] = {}
     if (source / "imagesTs").is_dir() and any((source / "imagesTs").iterdir()):
         test, failed_test = list_cases(source / "imagesTs", dataset_json)
         failed |= failed_test
@@ -171,6 +175,10 @@ def append_residuals(request: AppendRequest, say: Say = print) -> PredictResult:
         claim_folder(target / CHANNELS_RECORD, _record(request, folds, restorers), images, request.overwrite)
         # Gone until all is done: nnU-Net takes a folder with dataset.json for a finished dataset.
         (target / "dataset.json").unlink(missing_ok=True)
+        count = len(channel_names(dataset_json)) * (1 + len(request.kinds))
+        kept = {f"{case}_{k:04d}{ending}" for case in (*test, *failed_test) for k in range(count)}
+        withdrawn_removed(images[1], kept, say)
+        withdrawn_removed(target / "labelsTr", {label.name for label in labels}, say)
         todo: list[str] = []
         for chosen, cases, folder in jobs:
             restorer = loaded.pop(chosen, None) or _load_suitable(request, chosen, dataset_json)
@@ -183,6 +191,36 @@ def append_residuals(request: AppendRequest, say: Say = print) -> PredictResult:
         if not failed:
             write_json(target / "dataset.json", extended_dataset_json(dataset_json, request.kinds))
     return PredictResult.of([*training, *test], todo, failed, Overlap(()))
+
+
+def _refuse_listed_files(source: Path, dataset_json: Mapping[str, Any]) -> None:
+    """Refuse a dataset whose files lie elsewhere: nnU-Net would look for the written one's there, too.
+
+    Raises:
+        ValueError: Its dataset.json lists files; says what to do.
+    """
+    if "dataset" in dataset_json:
+        raise ValueError(
+            f"{source / 'dataset.json'}: dataset lists files of {len(dataset_json['dataset'])} case(s); residuals are "
+            "appended to what imagesTr, labelsTr and imagesTs hold. Link the files there under nnU-Net's names, and "
+            "remove dataset."
+        )
+
+
+def withdrawn_removed(folder: Path, kept: Collection[str], say: Say) -> None:
+    """Delete files that the source no longer has; the user is told.
+
+    Args:
+        folder: Folder of the written dataset, which need not exist.
+        kept: Names of the files that stay.
+        say: Function that is told which files.
+    """
+    gone = sorted(p for p in folder.glob("[!.]*") if p.name not in kept)
+    for path in gone:
+        path.unlink()
+    if gone:
+        names = f"{', '.join(p.name for p in gone[:5])}{' …' if len(gone) > 5 else ''}"
+        say(f"{folder.name}: {names}: no longer in the source, removed.")
 
 
 def _checked_labels(folder: Path, cases: Mapping[str, Sequence[str]], dataset_json: Mapping[str, Any]) -> list[Path]:

@@ -160,7 +160,9 @@ def extended_dataset_json(dataset_json: Mapping[str, Any], kinds: Sequence[str])
     """
     names = channel_names(dataset_json)
     further = [NO_NORMALISATION] * (len(names) * len(kinds))
-    return {**dataset_json, "channel_names": {str(k): n for k, n in enumerate([*names, *further])}}
+    # nnU-Net counts modality, a key of its first version, where that is there.
+    other = {key: value for key, value in dataset_json.items() if key != "modality"}
+    return {**other, "channel_names": {str(k): n for k, n in enumerate([*names, *further])}}
 
 
 def claim_folder(path: Path, record: Mapping[str, Any], images: Sequence[Path], overwrite: bool) -> None:

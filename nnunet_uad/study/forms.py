@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from nnunet_uad.common.bounds import Count, Seed
+from nnunet_uad.common.classes import check_classes
+from nnunet_uad.common.nnunet import DATASET
+from nnunet_uad.common.schema import Matching
+from nnunet_uad.study.study_file import BUDGET, TRAINER
+
+_Dataset = Annotated[str, Matching(DATASET, "the name of a dataset")]
+#: Part of paths.
+_Identifier = Annotated[str, Matching(r"[\w-]{1,200}", "a name of letters, digits, - and _")]
 
 
 @dataclass(frozen=True)
@@ -51,15 +59,15 @@ class FoldForm:
         index: Index of the fold there.
     """
 
-    id: str
+    id: _Identifier
     outer: Count
-    budget: str
+    budget: Annotated[str, Matching(BUDGET, "a number of cases or slices, or all")]
     draw: Count
     train: list[str]
     val: list[str]
     slices: dict[str, list[Count]]
     annotated_slices: Count
-    dataset: str
+    dataset: _Dataset
     index: Count
 
 
@@ -75,11 +83,28 @@ class EntryForm:
         index: Index of the entry there.
     """
 
-    id: str
-    dataset: str
+    id: _Identifier
+    dataset: _Dataset
     train: list[str]
     val: list[str]
     index: Count
+
+
+@dataclass(frozen=True)
+class PretrainingForm:
+    """A planned pretraining.
+
+    Attributes:
+        trainer: Name of the trainer.
+        dataset: Name of the dataset.
+        fold: Fold of the dataset.
+        settings: Assignments of ``nnUNet_uad_settings``.
+    """
+
+    trainer: Annotated[str, Matching(TRAINER, "the name of a trainer")]
+    dataset: _Dataset
+    fold: Count
+    settings: str
 
 
 @dataclass(frozen=True)
@@ -92,9 +117,12 @@ class TestForm:
         classes: Name of a class → its label or labels.
     """
 
-    dataset: str
+    dataset: _Dataset
     labels: dict[str, str]
     classes: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        check_classes(self.classes)
 
 
 @dataclass(frozen=True)
@@ -114,13 +142,13 @@ class PlanForm:
         entries: Further entries that the study appended to splits.
     """
 
-    dataset: str
-    slice_dataset: str | None
+    dataset: _Dataset
+    slice_dataset: _Dataset | None
     fingerprint: str
     seed: Seed
     arms: dict[str, Any]
     needs: dict[str, dict[str, dict[str, str]]]
-    pretrainings: dict[str, dict[str, Any]]
+    pretrainings: dict[str, PretrainingForm]
     tests: list[TestForm]
     folds: list[FoldForm]
     entries: list[EntryForm] = field(default_factory=list)

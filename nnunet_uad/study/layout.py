@@ -102,8 +102,10 @@ class Layout:
         """
         path = self.folder / PLAN_FILE
         content = read_mapping(path, "Restore it: results belong to the plan that they were made with.")
-        if content.get("format") != FORMAT:
-            raise ValueError(f"{path} has format {shown(content.get('format'))}; this version reads {FORMAT}.")
+        found = content.get("format")
+        # Python takes true and 1.0 for 1.
+        if type(found) is not int or found != FORMAT:
+            raise ValueError(f"{path} has format {shown(found)}; this version reads {FORMAT}.")
         return read_mapping(path, "Restore it: results belong to the plan that they were made with.", PlanForm)
 
     @cached_property

@@ -19,8 +19,15 @@ from nnunet_uad.training.cascade import first_stages, is_second_stage
 
 #: Names that become parts of paths, or of patterns of paths.
 DatasetName = Annotated[Word, Matching(nnunet.DATASET, "the number or name of a dataset")]
-FileName = Annotated[Word, Matching(nnunet.FOLDER_NAME, "a name of at most 100 letters without / or __")]
+FileName = Annotated[
+    Word,
+    Matching(
+        nnunet.FOLDER_NAME, "a name of at most 100 letters without / or __, that begins with none of . - and space"
+    ),
+]
 _LONGEST_NAME = 100
+#: What trainers and budgets are written as.
+TRAINER, BUDGET = r"[^\W\d]\w{0,199}", r"[1-9][0-9]{0,6}s?|all"
 
 #: Name of the only outer fold of a study that names its test cases.
 POOL = "pool"
@@ -42,7 +49,7 @@ class Budget:
     text: str
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[1-9][0-9]{0,6}s?|all", self.text):
+        if not re.fullmatch(BUDGET, self.text):
             raise ValueError(f"A budget is a number of cases (3), of slices (16s) or all, found {shown(self.text)}.")
 
     @property
@@ -158,7 +165,7 @@ class Arm:
         pretraining: Keys that differ from the study's ``pretraining``.
     """
 
-    trainer: Annotated[Word, Matching(r"\w{1,200}", "the name of a trainer")]
+    trainer: Annotated[str, Matching(TRAINER, "the name of a trainer")]
     settings: Word = ""
     pretraining: dict[str, Any] = field(default_factory=dict)
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import SimpleITK
 import tiny
 from weights_helpers import make_record
 
@@ -134,3 +135,47 @@ def test_one_process_writes_into_a_dataset(dae_fold, example_folder, tmp_path):
     with folder_lock(target), pytest.raises(LockedError, match="Dataset911_New is being written already by process"):
         append_residuals(request)
     assert not target.exists()
+
+
+def _displaced(path):
+    image = SimpleITK.ReadImage(str(path))
+    image.SetOrigin((0.0, 0.0, 0.0))
+    SimpleITK.WriteImage(image, str(path))
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize(("spoil", "said"), [(_displaced, "another origin|origin"), (_cut, "cut short|damaged|ends")])
+def test_labels_that_do_not_fit_their_images_are_refused_before_anything_is_written(dae_fold, tmp_path, spoil, said):
+    source = tiny.write_raw(tmp_path)
+    spoil(source / "labelsTr" / "lesion_1.nii.gz")
+    with pytest.raises(
+        ValueError, match=rf"^1 label.s. in .*labelsTr do not fit their images:\n  lesion_1\.nii.*({said})"
+    ):
+        append_residuals(AppendRequest(model=dae_fold.parent, source=source, target=tmp_path / "D"))
+    assert not (tmp_path / "D").exists()
+
+
+def test_a_dataset_that_lists_its_files_is_refused(tmp_path):
+    source = tiny.write_raw(tmp_path)
+    path = source / "dataset.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dataset": {"a": {"images": ["x"]}}}))
+    with pytest.raises(ValueError, match=r"dataset\.json: dataset lists files of 1 case"):
+        append_residuals(AppendRequest(model=tmp_path / "A__B__C", source=source, target=tmp_path / "D"))
+
+
+def test_labels_and_test_images_that_the_source_withdrew_are_removed_and_named(dae_fold, example_folder, tmp_path):
+    source, target = example_folder / "nnUNet_raw" / "Dataset901_Tumour", tmp_path / "Dataset911_New"
+    request, said = AppendRequest(model=dae_fold.parent, source=source, target=target, device="cpu", copy=True), []
+    append_residuals(request)
+    assert (target / "labelsTr" / "lesion_1.nii.gz").exists()
+    (source / "labelsTr" / "lesion_1.nii.gz").unlink()
+    (target / "imagesTs").mkdir(exist_ok=True)
+    (target / "imagesTs" / "old_0002.nii.gz").touch()
+    append_residuals(request, said.append)
+    assert not (target / "labelsTr" / "lesion_1.nii.gz").exists() and not any((target / "imagesTs").iterdir())
+    assert (target / "dataset.json").exists() and (target / "labelsTr" / "lesion_2.nii.gz").exists()
+    removed = [line for line in said if "no longer in the source, removed" in line]
+    assert len(removed) == 2 and "old_0002.nii.gz" in removed[0] and "lesion_1.nii.gz" in removed[1]

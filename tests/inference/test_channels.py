@@ -43,5 +43,7 @@ def test_formats_and_names():
     with pytest.raises(ValueError, match="cannot hold a residual"):
         check_ending(".png")
     check_ending(".nii.gz")
-    names = extended_dataset_json({"channel_names": {"0": "T1"}, "x": 1}, ["signed", "absolute"])
+    names = extended_dataset_json(
+        {"channel_names": {"0": "T1"}, "modality": {"0": "T1"}, "x": 1}, ["signed", "absolute"]
+    )
     assert names == {"channel_names": {"0": "T1", "1": "noNorm", "2": "noNorm"}, "x": 1}

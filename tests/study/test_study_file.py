@@ -85,12 +85,15 @@ def test_mistakes_are_refused_in_words(tmp_path, changes, message):
 
 def test_names_and_settings_may_be_numbers(tmp_path):
     small = {"base": 2, "spacing": 1, "patch": [8, 8], "features": [4, 8], "batch": 2}
-    trainers = {"a": {"trainer": 3, "settings": 4}}
+    trainers = {"a": {"trainer": "nnUNetTrainer", "settings": 4}}
     changes = {"plans": 3, "configuration": 2, "pretraining": {"settings": 5}, "fine_tuning": {"settings": 6}}
     study = read_study(write(tmp_path, **changes, trainers=trainers, small_plan=small))
     assert (study.plans, study.configuration, study.small_plan.base) == ("3", "2", "2")
     assert (study.pretraining.settings, study.fine_tuning.settings) == ("5", "6")
-    assert (study.arms["a"].trainer, study.arms["a"].settings) == ("3", "4")
+    assert study.arms["a"].settings == "4"
+    for wrong in ({"plans": -3}, {"configuration": -1}, {"small_plan": {**small, "base": -2}}, {"trainers": {"a": 3}}):
+        with pytest.raises(ValueError, match=r"study\.yaml.* expects"):
+            read_study(write(tmp_path, **{**changes, "trainers": trainers, **wrong}))
 
 
 def test_no_file_and_no_yaml(tmp_path):

@@ -13,6 +13,7 @@ import blosc2
 import numpy as np
 from tqdm import tqdm
 
+from nnunet_uad.common.files import file_hash
 from nnunet_uad.common.plan_settings import carried_settings
 from nnunet_uad.study.pins import SEG_ENDING
 
@@ -78,7 +79,7 @@ def _annotation(path: Path, ignore: int | None, voxel: float) -> Annotation:
         volume=float(positive.sum() * voxel),
         lesion_slices=tuple(int(z) for z in np.flatnonzero(lesion)),
         other_slices=tuple(int(z) for z in np.flatnonzero(visible & ~lesion)),
-        digest=hashlib.sha256(path.read_bytes()).hexdigest(),
+        digest=file_hash(path),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from tqdm import tqdm
 
 from nnunet_uad.common.nnunet import CHECKPOINT, channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
+from nnunet_uad.data.grids import reader_of
 from nnunet_uad.data.image_files import channels_in
+from nnunet_uad.data.raw_files import check_case
 from nnunet_uad.inference.segmenter import load_segmenter, segment
 from nnunet_uad.study.layout import Cell, Layout, MapCell
 from nnunet_uad.study.running.commands import nnunet_environment, training_command
@@ -40,16 +42,44 @@ def score_cell(layout: Layout, cell: Cell, predictor: Any, dataset: str) -> list
 
     Returns:
         A row per case: its identifier and what :func:`score_segmentation` returns.
+
+    Raises:
+        ValueError: Images or labels are cut short, hold NaN or lie on other grids; names each file.
+        FileNotFoundError: Files are gone since the study was planned.
     """
     ending = predictor.dataset_json["file_ending"]
     rows = []
-    for case, images, label, classes in tqdm(list(cases_to_test(layout, cell, dataset)), desc=dataset):
+    cases = list(cases_to_test(layout, cell, dataset))
+    refuse_bad_cases({case: (images, label) for case, images, label, _ in cases}, predictor)
+    for case, images, label, classes in tqdm(cases, desc=dataset):
         output = layout.cell_folder(cell.identifier) / dataset / f"{case}{ending}"
         output.parent.mkdir(parents=True, exist_ok=True)
         probabilities = segment(predictor, images, output)
         scores = score_segmentation(output, probabilities, label, predictor, classes)
         rows.append({"case": case, **scores})
     return rows
+
+
+def refuse_bad_cases(cases: Mapping[str, tuple[Sequence[Path], Path]], predictor: Any) -> None:
+    """Refuse test cases that nnU-Net would segment or compare without a word though they are damaged.
+
+    Args:
+        cases: Case → its images by channel, its labels.
+        predictor: nnU-Net's predictor, with its model.
+
+    Raises:
+        ValueError: Files are cut short, hold NaN or lie on other grids; names each.
+        FileNotFoundError: Files are missing.
+    """
+    reader, channels = reader_of(predictor.plans_manager), len(channel_names(predictor.dataset_json))
+    wrong = []
+    for case, (images, label) in cases.items():
+        try:
+            check_case(images, label, reader, channels)
+        except ValueError as error:
+            wrong.append(f"{case}: {error}")
+    if wrong:
+        raise ValueError(f"{len(wrong)} case(s) cannot be tested:\n  " + "\n  ".join(wrong))
 
 
 def cases_to_test(
