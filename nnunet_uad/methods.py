@@ -157,6 +157,7 @@ METHODS: dict[str, Method] = {
 
 _FINE_TUNED = "supervised fine-tuning from those weights"
 _RESIDUAL = "a frozen restorer inside the network; its residual joins the input channels"
+_BANK = "lesions of the annotated cases, pasted elsewhere in training; from scratch or from the denoising autoencoder"
 
 
 def _pretrained(method: str) -> Use:
@@ -212,6 +213,8 @@ TRAINERS: dict[str, Use] = {
         "method-tae.md",
         weights="TAE",
     ),
+    "nnUNetTrainerLesionBank": Use("trainers.lesion_bank", _BANK, "lesion-bank.md"),
+    "nnUNetTrainerDAEPretrainedLesionBank": Use("trainers.lesion_bank", _BANK, "lesion-bank.md", weights="DAE"),
     "nnUNetTrainerFromScratch": Use(
         "trainers.from_scratch", "the same schedule on random weights: the fair baseline", "fine-tuning.md"
     ),

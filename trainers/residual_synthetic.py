@@ -11,13 +11,13 @@ from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
-from nnunet_uad.anomalies.mixing import HEALTHY_MARKER, HealthyPatches, MixedDataset
+from nnunet_uad.anomalies.mixing import HEALTHY_MARKER, MixedDataset
 from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
 from nnunet_uad.common.bounds import Bounds, PositiveShare
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.centres import LEAST_EDGE
-from nnunet_uad.data.sampling import healthy_patches
-from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
+from nnunet_uad.trainers.base import FineTuneSettings
+from nnunet_uad.trainers.mixed_samples import MixedSamples, with_transform
 from nnunet_uad.trainers.residual import ResidualSection, nnUNetTrainerResidual
 
 #: What a user can do where no training case has a healthy patch that is large enough.
@@ -41,7 +41,7 @@ class SyntheticResidualSettings(AnomalySettings, ResidualSection, FineTuneSettin
     synthetic_label: Annotated[int, Bounds(0, 65535)] = 0
 
 
-class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerResidual):
+class nnUNetTrainerDiffusionResidualSynthetic(MixedSamples, nnUNetTrainerResidual):
     """Diffusion residuals; every batch mixes annotated patches with synthetic anomalies in healthy ones.
 
     Healthy patches come from the training cases of the fold, those without labels (``nnunet_uad preprocess``)
@@ -60,18 +60,9 @@ class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerResidual):
             ValueError: No healthy patch is large enough for a lesion.
         """
         annotated, val = super().get_tr_and_val_datasets()
-        # All training cases of the split, those without labels too, which supervised training leaves out.
-        cases = super(FineTuneTrainer, self).do_split()[0]
-        source = self.dataset_class(self.preprocessed_dataset_folder, cases)
-        patch = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
-        final = self.configuration_manager.patch_size
-
-        locations = healthy_patches(
-            source, patch, final, least_foreground=LEAST_EDGE ** len(final), seed=self.seed, advice=ADVICE
-        )
-        manager = self.label_manager
-        key = (-1, *manager.all_labels) if manager.has_ignore_label else None
-        healthy = HealthyPatches(source, locations, patch, key)
+        cases = self.all_training_cases()
+        least = LEAST_EDGE ** len(self.configuration_manager.patch_size)
+        healthy = self.patches_to_change(cases, least_foreground=least, advice=ADVICE)
         self.print_to_log_file(
             f"Synthetic anomalies ({self.settings.anomalies}) in {self.settings.synthetic_share:.0%} of the samples, "
             f"in healthy patches of {len(healthy.locations)} of {len(cases)} cases; annotated: "
@@ -81,10 +72,9 @@ class nnUNetTrainerDiffusionResidualSynthetic(nnUNetTrainerResidual):
 
     def get_training_transforms(self, *arguments: Any, **options: Any) -> ComposeTransforms:
         """nnU-Net's augmentation, and anomalies where a patch is marked as healthy."""
-        stock = nnUNetTrainer.get_training_transforms(*arguments, **options).transforms
         # Right after nnU-Net's removal of label −1: what follows makes regions and scales of the finished labels.
-        place = 1 + next(i for i, t in enumerate(stock) if isinstance(t, RemoveLabelTansform))
-        return ComposeTransforms([*stock[:place], self._anomalies(), *stock[place:]])
+        stock = nnUNetTrainer.get_training_transforms(*arguments, **options)
+        return with_transform(stock, self._anomalies(), RemoveLabelTansform)
 
     def _anomalies(self) -> BasicTransform:
         manager = self.label_manager

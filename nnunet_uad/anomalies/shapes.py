@@ -172,6 +172,19 @@ class LesionShapes:
         return Shape(tuple(box), field[tuple(part)])
 
 
+def signed_depth(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """Depth below the edge of a mask, mm, positive inside; beyond the box is outside.
+
+    Args:
+        mask: Mask (*box), boolean.
+        spacing: Voxel size, mm per axis.
+
+    Returns:
+        Depth at every voxel (*box), float32.
+    """
+    return _depth(mask, spacing)[(slice(1, -1),) * mask.ndim]
+
+
 def _depth(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """Signed distance to the edge, mm, positive inside; with a voxel of margin."""
     padded = np.pad(mask, 1)
