@@ -13,7 +13,8 @@ from nnunet_uad.common.bounds import Weight
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.networks.reconstruction_branch import BRANCH, AuxiliaryLoss, ReconstructionBranchNetwork
-from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer
+from nnunet_uad.trainers.base import FineTuneTrainer
+from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.trainers.pretrained import TransferSection, nnUNetTrainerPretrained
 from nnunet_uad.weights.readers import SourceWeights
 

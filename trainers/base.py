@@ -1,51 +1,28 @@
-"""What all trainers of stage two share: schedule, parameter groups, freezing, finding weights, names."""
+"""What all trainers of stage two share: parameter groups and their schedule, finding weights, names."""
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from nnunet_uad.common.bounds import Epochs, Factor, Rate
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.methods import ATTRIBUTES, PACKAGE, TRAINERS
+from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.training.cases import TrainedCases
-from nnunet_uad.training.trainer import TrainSettings, UADTrainer
+from nnunet_uad.training.schedule import Course
+from nnunet_uad.training.trainer import UADTrainer
 from nnunet_uad.weights.leakage import Overlap, compared_by_name, leakage_warning, unknown_cases
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery, locate_pretrained
 from nnunet_uad.weights.readers import SourceWeights, read_weights
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.transfer import HEAD_MARK
-
-
-@dataclass(frozen=True)
-class FineTuneSettings(TrainSettings):
-    """Settings of supervised training.
-
-    Attributes:
-        encoder_lr: Peak rate of the encoder as a multiple of ``learning_rate``.
-        head_lr: Peak rate of the segmentation heads as a multiple of ``learning_rate``.
-        freeze_encoder_epochs: Number of epochs for which the encoder stays as it is; below 1 a share of the training;
-            −1: for good.
-    """
-
-    learning_rate: Rate = 3e-3
-
-    encoder_lr: Factor = 1.0
-    head_lr: Factor = 1.0
-    freeze_encoder_epochs: Epochs = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        freeze = self.freeze_encoder_epochs
-        if -1 < freeze < 0:
-            raise ValueError(f"freeze_encoder_epochs expects >= 0, or -1 for good, found {freeze}.")
 
 
 class FineTuneTrainer(UADTrainer):
@@ -151,14 +128,14 @@ class FineTuneTrainer(UADTrainer):
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Encoder, decoder and heads, each with its peak rate; what is frozen for good has no group.
 
-        A temporary freeze sets the rate to 0 instead of switching gradients off: DDP and compile fix the set of
-        trained parameters at the start.
+        What waits for a while has the rate 0 instead of switching gradients off: DDP and compile fix the set of trained
+        parameters at the start.
         """
         parts: dict[str, list] = {"encoder": [], "decoder": [], "head": []}
         for name, parameter in self.segmenter.named_parameters():
             part = "head" if HEAD_MARK in f".{name}" else "encoder" if name.startswith("encoder.") else "decoder"
             parts[part].append(parameter)
-        if self.settings.freeze_encoder_epochs == -1:
+        if self.settings.frozen_until(self.num_epochs) == math.inf:
             for parameter in parts.pop("encoder"):
                 parameter.requires_grad_(False)
         factor = {"encoder": self.settings.encoder_lr, "decoder": 1.0, "head": self.settings.head_lr}
@@ -167,12 +144,20 @@ class FineTuneTrainer(UADTrainer):
             {
                 "params": parts[part],
                 "peak_lr": self.initial_lr * factor[part],
-                "frozen_until": self.frozen_until if part == "encoder" else 0,
+                "frozen_until": self.settings.frozen_until(self.num_epochs) if part == "encoder" else 0,
                 "name": part,
             }
             for part in ("decoder", "encoder", "head")
             if part in parts
         ]
+
+    def course(self, part: str) -> Course:
+        """The course that the schedule gives to a part of the network.
+
+        Args:
+            part: Name of the part, ``encoder``, ``decoder`` or ``head``.
+        """
+        return self.settings.course(part)
 
     def do_split(self) -> tuple[list[str], list[str]]:
         """As nnU-Net, without cases that nobody labelled: their empty segmentation says nothing.
@@ -191,19 +176,10 @@ class FineTuneTrainer(UADTrainer):
             )
         return labelled, [case for case in val if case not in unlabelled]
 
-    @property
-    def frozen_until(self) -> float:
-        """The epoch up to which the encoder stays as it is."""
-        freeze = self.settings.freeze_encoder_epochs
-        if freeze == -1:
-            return float("inf")
-        # Whole epochs: within an epoch the normalisation layers are either in training mode or not.
-        return round(freeze * self.num_epochs) if freeze < 1 else freeze
-
     def on_train_epoch_start(self) -> None:
-        """As nnU-Net; a frozen encoder also keeps its normalisation statistics."""
+        """As nnU-Net; an encoder that stands still also keeps its normalisation statistics."""
         super().on_train_epoch_start()
-        if self.current_epoch < self.frozen_until:
+        if self.current_epoch < self.settings.still_until(self.num_epochs):
             self.segmenter.encoder.eval()
 
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:

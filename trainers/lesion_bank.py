@@ -19,7 +19,7 @@ from nnunet_uad.anomalies.lesion_bank import LesionBank
 from nnunet_uad.anomalies.mixing import HEALTHY_MARKER, MixedDataset
 from nnunet_uad.anomalies.pasting import LesionBankTransform
 from nnunet_uad.data.cohort import unlabelled_cases
-from nnunet_uad.trainers.base import FineTuneSettings
+from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.trainers.mixed_samples import MixedSamples, with_transform
 from nnunet_uad.trainers.pretrained import TransferSection, nnUNetTrainerPretrained
 

@@ -11,7 +11,8 @@ from nnunet_uad.common.bounds import Epochs
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.methods import method_of
-from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer, trainers_from_rows
+from nnunet_uad.trainers.base import FineTuneTrainer, trainers_from_rows
+from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.weights.names import WEIGHTS_VARIABLE
 from nnunet_uad.weights.readers import SourceWeights

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnunet_uad.trainers.base import FineTuneSettings, trainers_from_rows
+from nnunet_uad.trainers.base import trainers_from_rows
+from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.trainers.pretrained import TransferSection, nnUNetTrainerPretrained
 from nnunet_uad.trainers.residual import ResidualSection, nnUNetTrainerResidual
 

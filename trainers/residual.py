@@ -22,7 +22,8 @@ from nnunet_uad.networks.tiles import check_grid
 from nnunet_uad.restoration.channel_kinds import check_channel_choice
 from nnunet_uad.restoration.frozen import weights_hash
 from nnunet_uad.restoration.residual_channels import build_residual_network
-from nnunet_uad.trainers.base import FineTuneSettings, FineTuneTrainer, trainers_from_rows
+from nnunet_uad.trainers.base import FineTuneTrainer, trainers_from_rows
+from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.weights.checkpoint import Checkpoint
 from nnunet_uad.weights.names import RESTORER_VARIABLE

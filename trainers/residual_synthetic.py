@@ -16,7 +16,7 @@ from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
 from nnunet_uad.common.bounds import Bounds, PositiveShare
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.data.centres import LEAST_EDGE
-from nnunet_uad.trainers.base import FineTuneSettings
+from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.trainers.mixed_samples import MixedSamples, with_transform
 from nnunet_uad.trainers.residual import ResidualSection, nnUNetTrainerResidual
 

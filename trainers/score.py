@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from nnunet_uad.restoration.channel_kinds import SCORE
-from nnunet_uad.trainers.base import FineTuneSettings, trainers_from_rows
+from nnunet_uad.trainers.base import trainers_from_rows
+from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.trainers.residual import nnUNetTrainerResidual
 
 

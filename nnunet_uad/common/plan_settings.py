@@ -17,8 +17,8 @@ from typing import Any, Generic, TypeVar
 
 from nnunet_uad import __version__
 from nnunet_uad.common.nnunet import FOLDER_NAME
-from nnunet_uad.common.schema import build, nearest, shown
-from nnunet_uad.common.settings import SETTINGS_VARIABLE, read_settings, settings_from, typed
+from nnunet_uad.common.schema import nearest, shown
+from nnunet_uad.common.settings import SETTINGS_VARIABLE, build_settings, read_settings, settings_from, typed
 from nnunet_uad.common.trainer_names import base_name
 
 #: Key of what nnunet_uad keeps in plans.
@@ -60,7 +60,7 @@ def choose_settings(cls: type[T], trainer: str, plans: Mapping[str, Any]) -> Cho
     known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     carried = settings_of_trainer(carried_settings(plans, check_version=True), trainer, known)
     with settings_from(source):
-        settings = build(cls, carried, base=cls())
+        settings = build_settings(cls, carried, cls())
     chosen = read_settings(cls, defaults=settings)
     given = [f for f in known if getattr(chosen, f) != getattr(settings, f)]
     origins = {**dict.fromkeys(carried, source), **dict.fromkeys(given, SETTINGS_VARIABLE)}
@@ -167,7 +167,7 @@ def check_carried(settings: Mapping[str, Any], classes: Mapping[str, type]) -> N
     for trainer, cls in classes.items():
         with settings_from(trainer):
             known = [f.name for f in dataclasses.fields(cls)]
-            build(cls, settings_of_trainer(settings, trainer, known), base=cls())
+            build_settings(cls, settings_of_trainer(settings, trainer, known), cls())
 
 
 def no_such_trainer(name: str, trainers: Collection[str]) -> ValueError:

@@ -13,9 +13,9 @@ import dataclasses
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from nnunet_uad.common.schema import build, check, shown
 
@@ -33,9 +33,27 @@ class Settings:
     ``__post_init__`` checks, which calls ``super().__post_init__()``, so every section of a composed class is checked.
     """
 
+    #: Name of a setting → value that trainings had before there was the setting; sections add theirs.
+    before: ClassVar[dict[str, Any]] = {}
+
     def __post_init__(self) -> None:
         """Check the values against their annotations; each section adds what those cannot say."""
         check(self)
+
+    def check_given(self, keys: Collection[str]) -> None:
+        """Refuse what somebody said that has no effect beside the rest, even if it is the default; sections add theirs.
+
+        Args:
+            keys: Names of the settings that somebody gave.
+        """
+
+    @classmethod
+    def at_first(cls) -> dict[str, Any]:
+        """Name of a setting → value that trainings had before there was the setting, of all sections."""
+        together: dict[str, Any] = {}
+        for parent in reversed(cls.__mro__):
+            together |= vars(parent).get("before", {})
+        return together
 
 
 @contextmanager
@@ -158,7 +176,24 @@ def read_settings(
     """
     with settings_from(source):
         given = parse_assignments(os.environ.get(SETTINGS_VARIABLE, "") if text is None else text)
-        return build(cls, given, base=cls() if defaults is None else defaults)
+        return build_settings(cls, given, cls() if defaults is None else defaults)
+
+
+def build_settings(cls: type[T], given: Mapping[str, Any], defaults: T) -> T:
+    """Build a settings dataclass of what somebody gave.
+
+    Args:
+        cls: Dataclass whose fields all have defaults.
+        given: Names and values that were given.
+        defaults: Values of what was not given.
+
+    Raises:
+        ValueError: What :func:`~nnunet_uad.common.schema.build` refuses, or settings without effect beside the rest.
+    """
+    made = build(cls, given, base=defaults)
+    if isinstance(made, Settings):
+        made.check_given(given.keys())
+    return made
 
 
 def check_choices(settings: Any, choices: Mapping[str, Sequence[str]]) -> None:

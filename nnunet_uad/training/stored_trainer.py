@@ -121,7 +121,7 @@ class StoredTrainer(nnUNetTrainer):
         """A continued run must continue with its own settings; only the seed may be left out."""
         if self._stored_settings is None:
             return
-        now, then = settings_to_json(self.settings), self._stored_settings
+        now, then = settings_to_json(self.settings), {**self.settings.at_first(), **self._stored_settings}
         changed = [k for k in now if k != "seed" and now[k] != then.get(k, now[k])]
         if changed:
             wanted = assignments({k: then[k] for k in changed})

@@ -25,7 +25,7 @@ from nnunet_uad.training.cases import TrainedCases, copies_within, refuse_imposs
 from nnunet_uad.training.checkpoints import own_fold
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.nnunet_flags import pretrained_weights_flag
-from nnunet_uad.training.schedule import WarmupPolySchedule
+from nnunet_uad.training.schedule import Course, RateSchedule
 from nnunet_uad.training.stored_trainer import StoredTrainer
 from nnunet_uad.weights.checkpoint import read_checkpoint
 
@@ -155,8 +155,16 @@ class UADTrainer(StoredTrainer):
         trained = [p for p in self.network.parameters() if p.requires_grad]
         return [{"params": trained, "peak_lr": self.initial_lr}]
 
-    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, WarmupPolySchedule]:
-        """AdamW (fused) or SGD over :meth:`parameter_groups` with warm-up and polynomial decay."""
+    def course(self, part: str) -> Course:
+        """The course of a parameter group's rate: warm-up and polynomial decay unless a stage overrides this.
+
+        Args:
+            part: Name of the group; empty where it has none.
+        """
+        return Course.warmup(self.settings.warmup)
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, RateSchedule]:
+        """AdamW (fused) or SGD over :meth:`parameter_groups`, each of which runs its :meth:`course`."""
         groups = self.parameter_groups()
         optimizer: torch.optim.Optimizer
         if self.settings.optimizer == "adamw":
@@ -170,7 +178,7 @@ class UADTrainer(StoredTrainer):
             optimizer = torch.optim.SGD(
                 groups, self.initial_lr, momentum=0.99, nesterov=True, weight_decay=self.weight_decay
             )
-        return optimizer, WarmupPolySchedule(optimizer, self.num_epochs, self.settings.warmup)
+        return optimizer, RateSchedule(optimizer, self.num_epochs, self.course)
 
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> Any:
         """As nnU-Net; without ``mirroring`` the model is not mirrored at inference."""

@@ -10,6 +10,9 @@ from nnunet_uad.common.bounds import Bounds, bounds_of
 from nnunet_uad.common.settings import read_settings, typed
 from nnunet_uad.methods import settings_classes
 
+#: Numbers that have a part beside other settings only → those settings.
+BESIDE = {"decoder_warmup": "schedule=sawtooth "}
+
 
 def numbers(cls):
     """Key, type and bounds of every number, and how many of it stand in a list; 0: none does."""
@@ -23,7 +26,7 @@ def numbers(cls):
 
 
 def written(name, value, count):
-    return f"{name}={typed([value] * count if count else value)}"
+    return f"{BESIDE.get(name, '')}{name}={typed([value] * count if count else value)}"
 
 
 def bare(hint):
