@@ -1,6 +1,9 @@
 import os
 from importlib import metadata
 
+import pytest
+import torch
+
 from nnunet_uad.cli import checks
 from nnunet_uad.common.nnunet import PLUGIN_FOLDER
 from nnunet_uad.common.trainer_folders import plugin_first
@@ -23,12 +26,20 @@ def test_torchvision_that_does_not_match_fails(monkeypatch):
 
 
 def test_a_missing_gpu_is_said_first(monkeypatch):
-    import torch
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     result = next(checks.run_checks("cuda"))
     assert result.status == "warning" and "Add -device cpu to every command" in result.fix
     assert checks.check_device("cpu").status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "said"),
+    [({"avx512_bf16": True}, "yes (avx512_bf16): steps on the CPU take about half the time"), ({}, "no instructions")],
+)
+def test_what_the_processor_can_is_said(bfloat16, monkeypatch, capabilities, said):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    result = checks.check_bfloat16()
+    assert result.status == "ok" and result.found.startswith(said)
 
 
 def test_too_many_workers_are_a_warning(monkeypatch):

@@ -73,6 +73,13 @@ def test_two_processes(two_processes, monkeypatch, trainer):
         assert [case["identifier"] for case in summary["metric_per_case"]] == tiny.LESION[2:]
 
 
+#: Those of the following test whose networks compute in bfloat16.
+IN_BFLOAT16 = {
+    f"{name}_1epochs_2iters"
+    for name in ("nnUNetPretrainerDDPM", "nnUNetPretrainerPatchGAN", "nnUNetTrainerDiffusionResidual")
+}
+
+
 @pytest.mark.parametrize(
     "trainer",
     [
@@ -85,8 +92,10 @@ def test_two_processes(two_processes, monkeypatch, trainer):
         "nnUNetTrainerDiffusionResidual_1epochs_2iters",
     ],
 )
-def test_compiled_network(dae_fold, ddpm_fold, results, monkeypatch, trainer):
+def test_compiled_network(dae_fold, ddpm_fold, results, monkeypatch, request, trainer):
     """nnU-Net compiles on CUDA only; here its switch is turned on with a backend that needs no compiler."""
+    if trainer in IN_BFLOAT16:
+        request.getfixturevalue("bfloat16")
     monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
     monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
     compiled = tiny.make_trainer(trainer)
@@ -96,6 +105,8 @@ def test_compiled_network(dae_fold, ddpm_fold, results, monkeypatch, trainer):
     monkeypatch.setattr(compiled, "_build_loss", _uncompiled_loss(compiled))
     compiled.run_training()
     fold = Path(compiled.output_folder)
+    with open(compiled.log_file) as log:
+        assert ("precision of the networks: bfloat16" in log.read()) == (trainer in IN_BFLOAT16)
     names = torch.load(fold / "checkpoint_final.pth", weights_only=True)["network_weights"]
     assert not any("_orig_mod" in name for name in names)
     if "Pretrainer" in trainer:

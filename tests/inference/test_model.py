@@ -1,6 +1,9 @@
+import dataclasses
 import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 import torch
@@ -13,6 +16,7 @@ from nnunet_uad.inference.model import (
     stored_settings,
     training_records,
 )
+from nnunet_uad.inference.pipeline import score_files
 from nnunet_uad.plugin.nnunet_uad_trainers import nnUNetPretrainerDAE
 
 FINAL = "checkpoint_final.pth"
@@ -52,6 +56,25 @@ def test_pretrainers_of_others_are_found_where_nnunet_finds_them(tmp_path, monke
 def test_trainers_that_segment_are_refused(name):
     with pytest.raises(ValueError, match=f"Expected the name of a pretrainer, found '{name}'.*nnUNetv2_predict"):
         pretrainer_class(name)
+
+
+def test_the_restorer_computes_in_the_precision_of_its_training(dae_fold, bfloat16, tmp_path):
+    """Maps stay float32, and differ little; models from before there was the setting are used in float32."""
+    restorer = load_restorer(dae_fold.parent, device="cpu")
+    assert restorer.amp == "auto"
+    raw = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTs"
+    files = [raw / f"test_{channel:04d}.nii.gz" for channel in (0, 1)]
+    mixed, exact = (score_files(dataclasses.replace(restorer, amp=amp), files) for amp in ("auto", "off"))
+    for found, expected in ((mixed.reconstruction, exact.reconstruction), (mixed.score, exact.score)):
+        assert found.dtype == np.float32 and not np.array_equal(found, expected)
+        assert np.abs(found - expected).max() < 0.2 * expected.std()
+        assert np.abs(found - expected).mean() < 0.02 * expected.std()
+    fold = tmp_path / dae_fold.parent.name / "fold_0"
+    shutil.copytree(dae_fold.parent, fold.parent)
+    content = torch.load(fold / FINAL, weights_only=True)
+    del content["init_args"]["plans"]["nnunet_uad"]["settings"]["amp"]
+    torch.save(content, fold / FINAL)
+    assert load_restorer(fold.parent, device="cpu").amp == "off"
 
 
 def test_the_restorer_has_the_trainings_weights_settings_and_seed(dae_fold):

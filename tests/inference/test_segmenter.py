@@ -31,6 +31,21 @@ def test_as_nnunet_predicts(tiny_dataset, results, tmp_path):
         segment(predictor, images, tmp_path / "case.jpg")
 
 
+@pytest.mark.parametrize("amp", ["auto", "off"])
+def test_segmented_in_the_precision_of_the_training(tiny_dataset, results, bfloat16, monkeypatch, amp):
+    """Whoever calls the network gets float32, close to what it is without bfloat16."""
+    monkeypatch.setenv("nnUNet_uad_settings", f"amp={amp}")
+    fold = tiny.save_untrained(TRAINER)
+    image = torch.randn(1, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    logits = load_segmenter(fold.parent, "0", "checkpoint_final.pth", True, "cpu").network(image).detach()
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    exact = load_segmenter(fold.parent, "0", "checkpoint_final.pth", True, "cpu").network(image).detach()
+    assert logits.dtype == torch.float32 and torch.equal(logits, exact) == (amp == "off")
+    assert float((logits - exact).abs().max()) < 0.2 * float(exact.std())
+    assert float((logits - exact).abs().mean()) < 0.02 * float(exact.std())
+    assert float((logits.argmax(1) == exact.argmax(1)).float().mean()) > 0.97
+
+
 def test_what_robustness_and_the_tests_of_a_study_load_runs_no_code(tiny_dataset, results, tmp_path):
     path = tiny.save_untrained(TRAINER) / "checkpoint_final.pth"
     model, content = path.parents[1], torch.load(path, weights_only=True)

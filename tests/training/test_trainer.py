@@ -4,6 +4,7 @@ import shutil
 import pytest
 import tiny
 import torch
+from nnunetv2.run.run_training import get_trainer_from_args
 
 from nnunet_uad.training import trainer as trainer_module
 
@@ -56,6 +57,13 @@ def test_without_mirroring_the_model_is_not_mirrored_anywhere(tiny_dataset, resu
     other = tiny.make_trainer(trainer)
     other.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
     assert other.inference_allowed_mirroring_axes == (0, 1)
+
+
+@pytest.mark.parametrize("amp", ["auto", "off"])
+def test_without_mixed_precision_nothing_is_scaled_on_cuda(tiny_dataset, results, monkeypatch, amp):
+    monkeypatch.setenv("nnUNet_uad_settings", f"amp={amp}")
+    trainer = get_trainer_from_args(tiny.NUMBER, "2d_tiny", 0, NAME, device=torch.device("cuda"))
+    assert (trainer.grad_scaler is None) == (amp == "off")
 
 
 def test_ranks_share_the_seed_that_the_first_one_drew(monkeypatch):
