@@ -2,8 +2,10 @@
 
     python benchmarks/bad_inputs.py
 
-A row per boundary: inputs tried, refused in words that name the file or the key, taken, and ended by anything else (a
-traceback to a user). Taken is right where a key may say anything or be left out; the last column shows some.
+A row per boundary: inputs tried, refused in words that name the file or the key, taken, ended by anything else (a
+traceback to a user), the longest that an input took and the most memory that one took. Times are those of a process
+whose memory is traced, so upper bounds. Taken is right where a key may say anything or be left out; the last column
+shows some. Exits with 1 where there is a traceback, or an input above :data:`MOST_SECONDS` or :data:`MOST_MIB`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,11 @@ import dataclasses
 import itertools
 import json
 import math
+import resource
+import sys
 import tempfile
+import time
+import tracemalloc
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -23,10 +29,10 @@ import yaml
 
 from nnunet_uad.cli.study import EXAMPLE
 from nnunet_uad.common.bounds import bounds_of
-from nnunet_uad.common.nnunet import usable_configuration
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans, load_splits
 from nnunet_uad.common.settings import read_settings, typed
 from nnunet_uad.data.cohort import unlabelled_cases
+from nnunet_uad.data.complete_plans import require_complete
 from nnunet_uad.methods import settings_classes
 from nnunet_uad.report.forms import read_robustness, read_scores, read_training
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
@@ -51,6 +57,8 @@ WRONG: tuple[Any, ...] = (
     [[]],
     {"a": 1},
 )
+#: What an input may take until it is refused.
+MOST_SECONDS, MOST_MIB = 2.0, 200.0
 #: What takes the place of a file.
 BROKEN = (b"", b'{"a": ', b"[1]", b"null", b"5", b'"x"', b'{"a": 1}', b'{"a": 1, "a": 2}', b"\x00\xff\xfe", b"[" * 5000)
 
@@ -64,12 +72,18 @@ class Row:
         taken: Inputs that passed.
         unnamed: Refusals that name neither file nor key.
         ended: Inputs that ended otherwise.
+        seconds: CPU time of the slowest input.
+        slowest: Words for it.
+        mib: Memory of the largest input, MiB: of Python's objects, or what the process grew by.
     """
 
     refused: int = 0
     taken: list[str] = field(default_factory=list)
     unnamed: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    slowest: str = ""
+    mib: float = 0.0
 
     def add(self, shown: str, name: str, use: Callable[[], Any]) -> None:
         """Try an input.
@@ -79,6 +93,8 @@ class Row:
             name: Name that a refusal must say.
             use: Function that reads it.
         """
+        tracemalloc.reset_peak()
+        before, grown, start = tracemalloc.get_traced_memory()[0], _high_water(), time.process_time()
         try:
             use()
         except (ValueError, FileNotFoundError) as error:
@@ -89,6 +105,16 @@ class Row:
             self.ended.append(f"{shown}: {type(error).__name__}: {error}")
         else:
             self.taken.append(shown)
+        taken = time.process_time() - start
+        traced = (tracemalloc.get_traced_memory()[1] - before) / 2**20
+        self.mib = max(self.mib, traced, _high_water() - grown)
+        if taken > self.seconds:
+            self.seconds, self.slowest = taken, shown
+
+
+def _high_water() -> float:
+    """The most memory that this process has held, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def changed(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -105,7 +131,7 @@ def changed(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         for value in WRONG:
             yield f"{path}={str(value)[:20]}", value
     entries = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
-    for key, inner in itertools.islice(entries, 12):
+    for key, inner in itertools.islice(entries, 40):
         if isinstance(content, dict):
             yield f"{path}/{key} left out", {k: v for k, v in content.items() if k != key}
         for words, new in changed(inner, f"{path}/{key}"):
@@ -117,6 +143,7 @@ def changed(content: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def settings() -> Row:
     """Every number of every trainer outside its bounds or of a wrong kind; keys that nobody has; texts cut short."""
     row = Row()
+    read_settings(ScoreSettings, "")
     for cls in settings_classes().values():
         hints = typing.get_type_hints(cls, include_extras=True)
         for name in (f.name for f in dataclasses.fields(cls) if bounds_of(hints[f.name])):
@@ -182,6 +209,8 @@ def study(path: Path) -> Row:
         path: File to write.
     """
     row, content = Row(), yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    path.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    read_study(path)
     bomb = "a: &a [x]\n" + "".join(f"k{i}: &k{i} [{','.join([f'*k{i - 1}' if i else '*a'] * 10)}]\n" for i in range(9))
     for text in (bomb, "a: &a [*a]", "a: 1\na: 2", "- 1", "5", "", "a: [", "[" * 9000, "a: !!python/name:os.system x"):
         path.write_text(text, encoding="utf-8")
@@ -194,13 +223,58 @@ def study(path: Path) -> Row:
     return row
 
 
-def main() -> None:
-    """Print the table."""
-    folder = Path(tempfile.mkdtemp())
+def whole_plans() -> dict[str, Any]:
+    """Plans with all that nnU-Net reads of them."""
+    layers: dict[str, Any] = {
+        "conv_op": "torch.nn.modules.conv.Conv2d",
+        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+    }
+    layers |= {"dropout_op": None, "nonlin": "torch.nn.LeakyReLU"}
+    arguments = {
+        "n_stages": 2,
+        "features_per_stage": [8, 16],
+        "kernel_sizes": [[3, 3]] * 2,
+        "conv_bias": True,
+        **layers,
+    }
+    arguments |= {
+        "strides": [[1, 1], [2, 2]],
+        "n_conv_per_stage": [1, 1],
+        "n_conv_per_stage_decoder": [1],
+        "conv_bias": True,
+    }
+    arguments |= {"norm_op_kwargs": {"eps": 1e-5, "affine": True}, "nonlin_kwargs": {"inplace": True}}
+    name = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+    network = {"network_class_name": name, "arch_kwargs": arguments, "_kw_requires_import": list(layers)}
     configuration = {"data_identifier": "x", "spacing": [1.0, 1.0], "patch_size": [32, 32], "batch_size": 2}
-    plans = {"plans_name": "nnUNetPlans", "dataset_name": "Dataset901_X", "configurations": {"2d": configuration}}
+    configuration |= {"preprocessor_name": "DefaultPreprocessor", "median_image_size_in_voxels": [32.0, 32.0]}
+    configuration |= {"normalization_schemes": ["CTNormalization"], "use_mask_for_norm": [False], "batch_dice": True}
+    for kind in ("data", "seg", "probabilities"):
+        configuration[f"resampling_fn_{kind}"] = "resample_data_or_seg_to_shape"
+        configuration[f"resampling_fn_{kind}_kwargs"] = {"is_seg": False, "order": 1, "order_z": 0}
+    statistics = {"mean": 1.0, "std": 1.0, "percentile_00_5": 0.0, "percentile_99_5": 2.0}
+    axes = {"transpose_forward": [0, 1, 2], "transpose_backward": [0, 1, 2]}
+    plans: dict[str, Any] = {
+        "plans_name": "nnUNetPlans",
+        "dataset_name": "Dataset901_X",
+        "image_reader_writer": "SimpleITKIO",
+        **axes,
+    }
+    plans |= {"foreground_intensity_properties_per_channel": {"0": statistics}, "label_manager": "LabelManager"}
+    return {**plans, "configurations": {"2d": {**configuration, "architecture": network}}}
+
+
+def main() -> int:
+    """Print the table.
+
+    Returns:
+        1 where an input ended otherwise than refused or taken, or took too long or too much.
+    """
+    tracemalloc.start()
+    folder = Path(tempfile.mkdtemp())
     labels = {"background": 0, "lesion": 1, "whole": [1, 2]}
-    dataset = {"channel_names": {"0": "FLAIR"}, "labels": labels, "file_ending": ".nii.gz"}
+    dataset = {"channel_names": {"0": "FLAIR"}, "labels": labels, "file_ending": ".nii.gz", "numTraining": 3}
+    dataset |= {"regions_class_order": [1, 2], "overwrite_image_reader_writer": "SimpleITKIO", "name": "X"}
     score = {"thresholds": {"best": {"value": 1.0, "cases": ["a"], "how": "best"}}, "score": {}}
     counts = {"lesions": 2, "found": 1, "findings": 1, "correct": 1, "scans": 1}
     bins = {name: [1.0] * 11 for name in ("voxels", "probability", "positives")}
@@ -213,7 +287,7 @@ def main() -> None:
     plan = {"format": 1, "dataset": "Dataset901_X", "slice_dataset": None, "fingerprint": "f", "seed": 0, "arms": {}}
     plan |= {
         "needs": {"a": {"0": {"weights": "p"}}},
-        "pretrainings": {"p": {"fold": 0}},
+        "pretrainings": {"p": {"trainer": "t", "dataset": "Dataset901_X", "fold": 0, "settings": ""}},
         "tests": [test],
         "folds": [fold],
     }
@@ -223,6 +297,7 @@ def main() -> None:
     at = {
         name: folder / f"{name}.json" for name in ("dataset", "nnUNetPlans", "splits_final", "robustness", "training")
     }
+    plans = at["nnUNetPlans"]
     unlabelled, kept = folder / "unlabelled_cases.json", folder / "anomaly_thresholds.json"
     scores = folder / "scores_Dataset901_X.json"
     splits = [{"train": ["a"], "val": ["b"]}]
@@ -231,7 +306,7 @@ def main() -> None:
         "scores of maps, thresholds": scores_of_maps(),
         "study.yaml": study(folder / "study.yaml"),
         "dataset.json": file(at["dataset"], dataset, lambda: load_dataset_json(at["dataset"])),
-        "plans": file(at["nnUNetPlans"], plans, lambda: usable_configuration(load_plans(at["nnUNetPlans"]), "2d")),
+        "plans": file(at["nnUNetPlans"], whole_plans(), lambda: require_complete(load_plans(plans), "2d", str(plans))),
         "splits_final.json": file(at["splits_final"], splits, lambda: load_splits(at["splits_final"])),
         "unlabelled_cases.json": file(unlabelled, ["a"], lambda: unlabelled_cases(folder)),
         "anomaly_thresholds.json": file(kept, score, lambda: stored_thresholds([folder], {})),
@@ -245,17 +320,20 @@ def main() -> None:
         "study.json": file(folder / "study.json", plan, lambda: Layout(folder).plan),
         "request.json": file(folder / "request.json", request, lambda: Layout(folder).study),
     }
-    print("| boundary | inputs | refused by name | refused without | traceback | taken, for example |")
-    print("|---|---|---|---|---|---|")
+    print("| boundary | inputs | refused by name | without | traceback | slowest, s | most, MiB | taken, for example |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, found in rows.items():
         inputs = found.refused + len(found.taken) + len(found.ended)
-        numbers = (inputs, found.refused - len(found.unnamed), len(found.unnamed), len(found.ended))
+        numbers = [inputs, found.refused - len(found.unnamed), len(found.unnamed), len(found.ended)]
+        bounds = f"{found.seconds:.2f} ({found.slowest[:40]}) | {found.mib:.1f}"
         taken = f"{len(found.taken)}: {', '.join(found.taken[:: max(1, len(found.taken) // 8)])}"
-        print(f"| {name} | {' | '.join(map(str, numbers))} | {taken} |")
+        print(f"| {name} | {' | '.join(map(str, numbers))} | {bounds} | {taken} |")
     for name, found in rows.items():
         for line in (*found.unnamed[:5], *found.ended[:5]):
             print(f"{name}: {line[:300]}")
+    wrong = [r for r in rows.values() if r.ended or r.seconds > MOST_SECONDS or r.mib > MOST_MIB]
+    return int(bool(wrong))
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

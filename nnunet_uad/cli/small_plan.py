@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.patch,
         arguments.features,
         arguments.batch,
+        str(path),
     )
     add_configuration(path, arguments.name, entry, arguments.overwrite)
     print(f"{path}: configuration {arguments.name} inherits from {arguments.c}. Next:")

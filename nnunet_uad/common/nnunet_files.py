@@ -5,6 +5,7 @@ Only what every reader needs is asked for, so that files of older and newer vers
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 from nnunet_uad.common.bounds import Count
 from nnunet_uad.common.classes import check_classes, check_order
 from nnunet_uad.common.json_files import read_as, read_mapping
-from nnunet_uad.common.schema import Matching, shown
+from nnunet_uad.common.schema import Matching, build, shown
 
 #: What to do about a damaged file in the folder of a model.
 RESTORE = "nnU-Net writes it when a training begins: copy it anew, or train the model again."
@@ -107,6 +108,19 @@ def load_dataset_json(path: str | Path, fix: str = "", labelled: bool = True) ->
         ValueError: It is no JSON, or no description of a dataset; names file, key, what is expected and what was found.
     """
     return read_mapping(path, fix, LabelledForm if labelled else DatasetForm)
+
+
+def check_dataset_json(content: Mapping[str, Any], where: str) -> None:
+    """Refuse the content of a ``dataset.json`` that nnU-Net has read itself.
+
+    Args:
+        content: Content of the file.
+        where: Name of the file, for the error.
+
+    Raises:
+        ValueError: It describes no labelled dataset; names file, key, what is expected and what was found.
+    """
+    build(LabelledForm, content, where, ignore_unknown=True)
 
 
 def load_plans(path: str | Path, fix: str = "") -> dict[str, Any]:

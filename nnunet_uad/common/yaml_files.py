@@ -8,8 +8,8 @@ from typing import Any
 
 from nnunet_uad.common.schema import shown
 
-#: What a file may hold: bytes, values after aliases are expanded, values inside values.
-_BYTES, _VALUES, _DEPTH = 10**6, 10**5, 30
+#: What a file may hold: bytes, values as written, values after aliases are expanded, values inside values.
+_BYTES, _WRITTEN, _VALUES, _DEPTH = 10**6, 25_000, 10**5, 30
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -30,14 +30,14 @@ def read_yaml(path: str | Path) -> Any:
     if len(data) > _BYTES:
         raise ValueError(f"{path} expects at most {_BYTES} bytes, found {len(data)}.")
     try:
-        loader = yaml.SafeLoader(_decoded(data))
+        text = _decoded(data)
+        _refuse_large(text)
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
         _check(node, {})
         return loader.construct_document(node)
-    except RecursionError as error:
-        raise ValueError(f"{path} is not valid YAML: it is nested too deeply.") from error
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} is not valid YAML: {str(error)[:1000]}") from error
 
@@ -50,12 +50,26 @@ def _decoded(data: bytes) -> str:
         raise ValueError(f"line {line} is no UTF-8 text ({error.reason}). Save the file as UTF-8.") from error
 
 
+def _refuse_large(text: str) -> None:
+    """Refuse many values, or values inside values, before all of them are made: that takes minutes."""
+    import yaml
+
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEPTH:
+            raise ValueError(f"line {event.start_mark.line + 1} is nested too deeply.")
+        if count > _WRITTEN:
+            raise ValueError(f"it holds more than {_WRITTEN} values, the last in line {event.start_mark.line + 1}.")
+
+
 def _check(node: Any, sizes: dict[int, int | None], depth: int = 0) -> int:
     """Number of values that a node means, aliases expanded; refuses what is not written by hand."""
     import yaml
 
     line = node.start_mark.line + 1
     if depth > _DEPTH:
+        # Of aliases: what is written so deep is refused before.
         raise ValueError(f"line {line} is nested too deeply.")
     if id(node) in sizes:
         size = sizes[id(node)]

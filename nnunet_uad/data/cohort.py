@@ -12,6 +12,7 @@ from typing import Any
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
+from nnunet_uad.common.schema import shown
 from nnunet_uad.data.image_files import COLOURS, ENDINGS, channels_in, ending_of
 
 #: In a dataset's folder in nnUNet_preprocessed: identifiers of the cases that nobody labelled.
@@ -202,16 +203,21 @@ def restricted_plans(
         Both contents, changed; the arguments stay as they are.
 
     Raises:
-        ValueError: A channel is not one of the dataset's.
+        ValueError: A channel is not one of the dataset's, or the plans are made for other numbers of channels.
     """
     chosen = channel_positions(dataset_json, channels, plans["dataset_name"])
     own = channel_names(dataset_json)
     plans, dataset_json = json.loads(json.dumps(plans)), json.loads(json.dumps(dataset_json))
     properties = plans["foreground_intensity_properties_per_channel"]
     plans["foreground_intensity_properties_per_channel"] = {str(k): properties[str(c)] for k, c in enumerate(chosen)}
-    for configuration in plans["configurations"].values():
+    for name, configuration in plans["configurations"].items():
         for key in ("normalization_schemes", "use_mask_for_norm"):
             if key in configuration:
+                if not isinstance(configuration[key], list) or len(configuration[key]) != len(own):
+                    raise ValueError(
+                        f"The plans {plans['plans_name']}: {name}: {key} expects an entry per channel, {len(own)}, "
+                        f"found {shown(configuration[key])}."
+                    )
                 configuration[key] = [configuration[key][c] for c in chosen]
     dataset_json["channel_names"] = {str(k): own[c] for k, c in enumerate(chosen)}
     # nnU-Net counts this key of its first version where it is there.

@@ -27,10 +27,11 @@ from nnunet_uad.common.files import (
 )
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import folder_lock
-from nnunet_uad.common.nnunet import channel_names
+from nnunet_uad.common.nnunet import channel_names, usable_configuration
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.data.cohort import UNLABELLED_FILE, RawCase, raw_cases, restricted_plans
 from nnunet_uad.data.cohort_record import LABELS_FOLDER, CohortRecord, RawFiles
+from nnunet_uad.data.complete_plans import require_complete
 from nnunet_uad.data.content import remember_sources
 from nnunet_uad.data.grids import reader_of
 from nnunet_uad.data.image_files import ending_of, read_values
@@ -152,7 +153,7 @@ def _subfolders(plans: dict[str, Any], earlier: Path) -> list[str]:
     """Folders of the configurations of these plans, and of those that were there before."""
     contents = [plans, *([load_plans(earlier, "Remove the folder.")] if earlier.is_file() else [])]
     return [
-        PlansManager(content).get_configuration(name).data_identifier
+        str(usable_configuration(content, name)["data_identifier"])
         for content in contents
         for name in content["configurations"]
     ]
@@ -216,6 +217,8 @@ def _description(request: CohortRequest) -> tuple[dict[str, Any], dict[str, Any]
             f"The plans {request.plans} of {request.like.name} have no configuration {', '.join(unknown)}; they have: "
             f"{', '.join(plans['configurations'])}."
         )
+    for name in request.configurations:
+        require_complete(plans, name, str(request.like / f"{request.plans}.json"), len(channel_names(dataset_json)))
     if request.target.resolve() == request.like.resolve():
         raise ValueError(
             f"{request.target.name} is where the plans come from. Name another dataset: -o DatasetXXX_Name"

@@ -18,6 +18,7 @@ from nnunet_uad.common.files import write_json
 from nnunet_uad.common.nnunet import FOLDER_NAME, ancestors, require_configuration
 from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.common.schema import shown
+from nnunet_uad.data.complete_plans import require_complete
 
 _PER_STAGE = ("n_conv_per_stage", "n_blocks_per_stage")
 _PER_DECODER_STAGE = ("n_conv_per_stage_decoder",)
@@ -35,6 +36,7 @@ def small_configuration(
     patch_size: Sequence[int],
     features: Sequence[int],
     batch_size: int,
+    where: str = "",
 ) -> dict[str, Any]:
     """Describe a configuration that inherits from ``base`` and differs in size.
 
@@ -46,15 +48,17 @@ def small_configuration(
         patch_size: Voxels per axis; must be divisible by the network's strides.
         features: Channels per stage; as many stages as entries.
         batch_size: Number of patches per step.
+        where: File of the plans, for errors; their name if empty.
 
     Returns:
         The entry for ``plans["configurations"][name]``.
 
     Raises:
-        ValueError: The base is unknown, the number of axes wrong, or the patch too small for so many stages.
+        ValueError: The base is unknown or broken, the number of axes wrong, or the patch too small for so many stages.
     """
     require_configuration(plans["plans_name"], plans["configurations"], base)
     check_new_name(plans, base, name)
+    require_complete(plans, base, where)
     manager = PlansManager(copy.deepcopy(plans)).get_configuration(base)
     axes = len(manager.patch_size)
     spacing = [float(spacing[0])] * axes if len(spacing) == 1 else [float(s) for s in spacing]

@@ -15,9 +15,11 @@ from nnunetv2.training.dataloading.nnunet_dataset import infer_dataset_class
 from nnunet_uad.common.bounds import Decay, Rate, SeedOrDrawn, ShareBelowOne
 from nnunet_uad.common.devices import device_in_words
 from nnunet_uad.common.nnunet import require_configuration
+from nnunet_uad.common.nnunet_files import check_dataset_json
 from nnunet_uad.common.plan_settings import choose_settings
 from nnunet_uad.common.precision import AUTO, OFF, PRECISIONS, keep_precision, precision_in_words
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, check_choices, settings_to_json
+from nnunet_uad.data.complete_plans import require_complete
 from nnunet_uad.data.content import case_contents, raw_folder
 from nnunet_uad.data.splits import SPLITS_FILE, ensure_splits
 from nnunet_uad.training.carried_names import refuse_unknown_names
@@ -82,6 +84,11 @@ class UADTrainer(StoredTrainer):
         refuse_unknown_names(self.settings_class, plans)
         check_results_folder()
         self.check_configuration(plans, configuration, fold)
+        folder = Path(str(plans.get("dataset_name")))
+        check_dataset_json(dataset_json, str(folder / "dataset.json"))
+        require_complete(
+            plans, configuration, str(folder / f"{plans.get('plans_name')}.json"), len(dataset_json["channel_names"])
+        )
         super().__init__(plans, configuration, fold, dataset_json, device)
         settings = self.settings = chosen.settings
         self._settings_origins = chosen.origins

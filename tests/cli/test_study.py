@@ -95,4 +95,4 @@ def test_editors_get_a_schema(capsys):
     seed = schema["properties"]["seed"]
     assert (seed["type"], seed["minimum"], seed["maximum"], seed["default"]) == ("integer", 0, 2**31 - 1, 0)
     assert schema["properties"]["dataset"]["type"] == ["string", "integer"]
-    assert schema["required"] == ["dataset", "configuration", "budgets", "trainers"]
+    assert schema["required"] == ["dataset", "configuration", "trainers"]

@@ -20,6 +20,7 @@ def bomb():
         ("a: 1\ntitle: Schädel\n".encode("latin-1"), "line 2 is no UTF-8 text"),
         (b"a: " + b"[" * 100 + b"]" * 100, "nested too deeply"),
         (b"[" * 20000, "nested too deeply"),
+        (b"- 1\n" * 30000, "holds more than 25000 values, the last in line 2"),
         (b"a: [1,", "is not valid YAML"),
         (b"a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
         (b"a: 2020-99-99", "is not valid YAML"),

@@ -63,7 +63,7 @@ def add_small_plan(folder: Path, study: Study) -> None:
 
         sizes = (small.spacing, small.patch, small.features, small.batch)
         add_configuration(
-            path, study.configuration, small_configuration(plans, small.base, study.configuration, *sizes)
+            path, study.configuration, small_configuration(plans, small.base, study.configuration, *sizes, str(path))
         )
         return
     changed = _other_sizes(entry, small)
