@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 
+#: With the value :data:`NO_VALIDATION` a training of a given length ends without predicting its validation cases: for
+#: who predicts them anyway. Weights, losses and checkpoints are the same.
+VALIDATION_VARIABLE, NO_VALIDATION = "nnUNet_uad_validation", "no"
+
 _PATTERN = re.compile(r"^(?P<base>.+?)_(?P<epochs>[1-9]\d*)epochs(?:_(?P<iters>[1-9]\d*)iters)?$")
 
 

@@ -184,6 +184,11 @@ class Layout:
         """Folder to be used as ``nnUNet_results``."""
         return self.folder / "models" / arm_slug
 
+    @property
+    def figures(self) -> Path:
+        """File of matplotlib's settings for the trainings."""
+        return self.folder / "matplotlibrc"
+
     def images(self, dataset: str) -> Path:
         """Folder of links to the images of a test dataset."""
         return self.folder / "tests" / dataset

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Collection, Mapping
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_uad.common.trainer_folders import defined_elsewhere, other_folders
-from nnunet_uad.common.trainer_names import base_name, length_suffix, split_variant
+from nnunet_uad.common.trainer_names import (
+    NO_VALIDATION,
+    VALIDATION_VARIABLE,
+    base_name,
+    length_suffix,
+    split_variant,
+)
 
 #: The module that answers to every trainer's name, in a fresh process, too; pickle looks variants up there.
 HOME = "nnunet_uad.plugin.nnunet_uad_trainers"
@@ -58,6 +65,15 @@ def _make_variant(base: type[nnUNetTrainer], name: str, epochs: int, iters: int 
                 self.num_iterations_per_epoch = iters
                 # nnU-Net's own proportion of training to validation iterations is 250 : 50.
                 self.num_val_iterations_per_epoch = max(1, iters // 5)
+
+        def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+            """Predict the validation cases, as nnU-Net does when a training has ended, unless nobody wants it."""
+            if os.environ.get(VALIDATION_VARIABLE) == NO_VALIDATION:
+                self.print_to_log_file(
+                    f"No validation: {VALIDATION_VARIABLE}={NO_VALIDATION}. To have it, train with --val without that."
+                )
+                return
+            super().perform_actual_validation(save_probabilities)
 
     Variant.__name__ = Variant.__qualname__ = name
     Variant.__module__ = HOME

@@ -70,6 +70,18 @@ def test_the_stock_trainer_of_any_length_is_the_stock_trainer(tiny_dataset):
     assert logs[0] == logs[1] and len(logs[0][0]) == 2 and logs[0][2][1] < logs[0][2][0]
 
 
+def test_nobody_need_wait_for_a_validation_that_nobody_wants(tiny_dataset, monkeypatch):
+    trainer = tiny.make_trainer("nnUNetTrainer_1epochs_1iters")
+    done = []
+    monkeypatch.setattr(nnUNetTrainer, "perform_actual_validation", lambda self, save: done.append(save))
+    monkeypatch.setenv("nnUNet_uad_validation", "no")
+    trainer.perform_actual_validation(True)
+    assert not done
+    monkeypatch.setenv("nnUNet_uad_validation", "")
+    trainer.perform_actual_validation(True)
+    assert done == [True]
+
+
 def test_misspelling_suggests_the_nearest_and_keeps_the_length():
     with pytest.raises(ValueError, match="Did you mean nnUNetPretrainerDAE_5epochs"):
         variants.refuse_misspelling("nnUNetPretrainerDEA_5epochs", NAMES)

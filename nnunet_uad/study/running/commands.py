@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_uad.common import commands
 from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, joined
+from nnunet_uad.common.trainer_names import NO_VALIDATION, VALIDATION_VARIABLE
 from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
 
+#: matplotlib's settings: nnU-Net draws progress.png anew after every epoch, a second for 3000 x 5400 pixels.
+FIGURES_VARIABLE = "MATPLOTLIBRC"
 VARIABLES = {"weights": WEIGHTS_VARIABLE, "restorer": RESTORER_VARIABLE}
 
 
@@ -58,7 +62,9 @@ def training_command(layout: Layout, cell: Cell) -> Command:
         settings,
     )
     weights = {VARIABLES[kind]: str(pretrained_file(layout, i)) for kind, i in layout.needed(cell).items()}
-    return Command(command.words, {**command.environment, **weights}, command.folder)
+    # The test cases are predicted and scored by a job of its own, and not only those of this dataset.
+    further = {**weights, VALIDATION_VARIABLE: NO_VALIDATION}
+    return Command(command.words, {**command.environment, **further}, command.folder)
 
 
 def trainer_name(layout: Layout, cell: Cell) -> str:
@@ -90,6 +96,7 @@ def _train(layout: Layout, results: Path, dataset: str, fold: int, trainer: str,
         SETTINGS_VARIABLE: settings if study.mirroring else joined(settings, "mirroring=false"),
         WEIGHTS_VARIABLE: "",
         RESTORER_VARIABLE: "",
+        FIGURES_VARIABLE: os.environ.get(FIGURES_VARIABLE) or str(layout.figures),
     }
     model = ModelFolder(results, dataset, trainer, study.plans, study.configuration)
     return Command(tuple(words), environment, model.fold(fold))

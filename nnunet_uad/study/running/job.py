@@ -21,6 +21,7 @@ from nnunet_uad.common.ending import ending_well
 from nnunet_uad.common.files import write_json, write_text
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import file_lock
+from nnunet_uad.common.trainer_names import NO_VALIDATION, VALIDATION_VARIABLE
 from nnunet_uad.study.layout import Cell, Layout, MapCell
 from nnunet_uad.study.pins import contents_of, refuse_changed_cell, refuse_changed_pretraining, refuse_changed_tests
 from nnunet_uad.study.running.commands import (
@@ -48,6 +49,8 @@ def run_job(layout: Layout, stage: str, identifier: str) -> None:
             _refuse_changes(layout, stage, identifier)
             # Before anything imports torch: it looks at the visible GPUs once.
             with own_gpu(layout.folder / "locks"):
+                if stage in ("pretrain", "train"):
+                    write_text(layout.figures, "figure.dpi: 25\n")
                 {"pretrain": _pretrain, "train": _train, "test": _test, "map": _map}[stage](layout, identifier)
     marker = layout.folder / layout.marker(stage, identifier)
     marker.parent.mkdir(parents=True, exist_ok=True)
@@ -165,6 +168,8 @@ def _train_and_validate(command: Command) -> float:
     timing = command.folder.parent / f".{command.folder.name}_seconds"
     timing.parent.mkdir(parents=True, exist_ok=True)
     earlier = float(timing.read_text()) if timing.is_file() else 0.0
+    if flag == ["--val"] and command.environment.get(VALIDATION_VARIABLE) == NO_VALIDATION:
+        return earlier
     try:
         _run(Command((*command.words, *flag), command.environment, command.folder))
     finally:

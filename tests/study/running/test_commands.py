@@ -19,6 +19,8 @@ def test_commands_are_nnunets_own(workplace, monkeypatch):
     training = training_command(layout, cell)
     assert training.words[1:4] == ("Dataset991_Tiny", "2d_tiny", str(cell.fold["index"]))
     assert training.environment["nnUNet_uad_pretrained"] == str(pretrained_file(layout, identifier))
+    # Who repeats a pretraining by hand gets nnU-Net's validation, a cell's test cases are predicted by the next job.
+    assert training.environment["nnUNet_uad_validation"] == "no" != pretraining.environment.get("nnUNet_uad_validation")
     assert training.environment["nnUNet_results"] == str(layout.folder / "models" / "DAE")
     scratch = training_command(layout, layout.cells["scratch/fold0_2s_draw0"])
     # Not even a variable of the user's own may lend weights to the baseline.
