@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -19,13 +19,14 @@ from nnunet_uad.common.precision import OFF
 from nnunet_uad.common.settings import settings_from, settings_to_json
 from nnunet_uad.data.background import background_warning
 from nnunet_uad.data.sampling import CentredDataset
-from nnunet_uad.data.transforms import ForegroundTransform, without_intensity
+from nnunet_uad.data.transforms import ForegroundTransform, with_target_before_intensity, without_intensity
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.networks.recipe import PlanRecipe, Recipe
 from nnunet_uad.pretrain.patches import PatchChoice
 from nnunet_uad.pretrain.record import make_record
-from nnunet_uad.pretrain.task import Geometry, PretrainTask, StepResult, check_task
+from nnunet_uad.pretrain.target import TargetSection
+from nnunet_uad.pretrain.task import Geometry, PretrainTask, ReconstructionTask, StepResult, check_task
 from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
 from nnunet_uad.restoration.frozen import can_rebuild, describe_restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
@@ -202,6 +203,9 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             patch_size, rotation_for_DA, None, mirror_axes, do_dummy_2d_data_aug, use_mask_for_norm
         )
         kept = stock.transforms if self.settings.intensity_augmentation else without_intensity(stock.transforms)
+        if isinstance(self.settings, TargetSection) and self.settings.before_intensity:
+            masked = [channel for channel, used in enumerate(use_mask_for_norm or ()) if used]
+            kept = with_target_before_intensity(kept, masked)
         return ComposeTransforms([ForegroundTransform(), *kept, *self.further_transforms()])
 
     def get_validation_transforms(
@@ -257,10 +261,15 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
         """A pretrainer's network has a single output."""
 
     def _step(self, batch: dict) -> tuple[StepResult, torch.Tensor]:
-        clean = batch["data"].to(self.device, non_blocking=True)
+        data = batch["data"].to(self.device, non_blocking=True)
+        # Where a method asks for it, the target of its loss is appended in training (get_training_transforms).
+        clean, *target = data.split(len(self.channel_names), dim=1)
         foreground = batch["target"].to(self.device, non_blocking=True) > 0
         # On CPUs the network alone computes in 16 bits, if at all (UADTrainer.initialize).
         with autocast(self.device.type, enabled=self.device.type == "cuda" and self.settings.amp != OFF):
+            if target:
+                task = cast("ReconstructionTask", self.task)
+                return task.step_towards(target[0], self.network, clean, foreground), clean
             return self.task.step(self.network, clean, foreground), clean
 
     def train_step(self, batch: dict) -> dict:

@@ -10,13 +10,14 @@ import torch
 from nnunet_uad.common.bounds import Bounds, Intensity, IntensityRange, SizeRange
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.target import TargetSection
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask
 from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.restoration.noisy_copies import NoisyCopies
 
 
 @dataclass(frozen=True)
-class DAESettings(PretrainSettings):
+class DAESettings(TargetSection, PretrainSettings):
     """Settings of the denoising autoencoder.
 
     Attributes:

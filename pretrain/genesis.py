@@ -10,6 +10,7 @@ import torch
 
 from nnunet_uad.common.bounds import Share, ShareRange
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.target import TargetSection
 from nnunet_uad.pretrain.task import ReconstructionTask
 
 #: Points of a curve between which it is linear.
@@ -21,7 +22,7 @@ _KEYS = 2**20
 
 
 @dataclass(frozen=True)
-class GenesisSettings(PretrainSettings):
+class GenesisSettings(TargetSection, PretrainSettings):
     """Settings of Models Genesis; the defaults are the published ones.
 
     Attributes:

@@ -139,9 +139,22 @@ class ReconstructionTask(PretrainTask):
 
     def step(self, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor) -> StepResult:
         """Corrupt, reconstruct, compare the patches (B, C, *spatial)."""
+        return self.step_towards(clean, network, clean, foreground)
+
+    def step_towards(
+        self, target: torch.Tensor, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor
+    ) -> StepResult:
+        """As :meth:`step`, compared with something else.
+
+        Args:
+            target: Patches (B, C, *spatial) that are to be reconstructed.
+            network: Network in training.
+            clean: Patches (B, C, *spatial) that are corrupted.
+            foreground: Mask (B, 1, *spatial) of the voxels inside the image.
+        """
         corrupted, weight = self.corrupt(clean, foreground)
         output = network(corrupted)
-        return StepResult(masked_mse(output, clean, weight), output, weight)
+        return StepResult(masked_mse(output, target, weight), output, weight)
 
     def quality_sums(self, result: StepResult, clean: torch.Tensor) -> torch.Tensor:
         """Squared error and variance, scalars, over the voxels that count."""

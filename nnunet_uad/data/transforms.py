@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform, ImageOnlyTransform, SegOnlyTransform
@@ -22,12 +22,57 @@ class ForegroundTransform(SegOnlyTransform):
         return torch.where(first < 0, -torch.ones_like(first), torch.ones_like(first))
 
 
+class KeepTarget(BasicTransform):
+    """Keeps a copy of the image, which nnU-Net's later transforms mirror along and change no further."""
+
+    def apply(self, data_dict: dict, **params: object) -> dict:
+        """Keep the copy under the key that batchgeneratorsv2 has for what a network is compared with."""
+        return {**data_dict, "regression_target": data_dict["image"].clone()}
+
+
+class AppendTarget(BasicTransform):
+    """Appends what :class:`KeepTarget` kept to the image's channels: nnU-Net's loader hands on no other arrays.
+
+    Args:
+        masked: Channels that nnU-Net sets to 0 outside the foreground.
+    """
+
+    def __init__(self, masked: Sequence[int]) -> None:
+        super().__init__()
+        self.masked = list(masked)
+
+    def apply(self, data_dict: dict, **params: object) -> dict:
+        """Append the target (C, *spatial), masked as the image is."""
+        target = data_dict.pop("regression_target")
+        if self.masked:
+            inside = data_dict["segmentation"][0] > 0
+            target[self.masked] = target[self.masked].where(inside, 0.0)
+        return {**data_dict, "image": torch.cat([data_dict["image"], target])}
+
+
+def _changes_intensity(transform: BasicTransform) -> bool:
+    return isinstance(transform, RandomTransform) and isinstance(transform.transform, ImageOnlyTransform)
+
+
 def without_intensity(transforms: Iterable[BasicTransform]) -> list[BasicTransform]:
     """nnU-Net's pipeline without its random intensity transforms; spatial ones, masks and labels stay.
 
     Args:
         transforms: Transforms of the pipeline, in their order.
     """
-    return [
-        t for t in transforms if not (isinstance(t, RandomTransform) and isinstance(t.transform, ImageOnlyTransform))
-    ]
+    return [t for t in transforms if not _changes_intensity(t)]
+
+
+def with_target_before_intensity(transforms: Sequence[BasicTransform], masked: Sequence[int]) -> list[BasicTransform]:
+    """nnU-Net's pipeline, whose images (C, *spatial) become (2 C, *spatial): behind each image what it was before.
+
+    Args:
+        transforms: Transforms of the pipeline, in their order.
+        masked: Channels that nnU-Net sets to 0 outside the foreground.
+
+    Returns:
+        Transforms, drawing the same random numbers, that append the image as it was before the random intensity
+        transforms, but moved, mirrored and masked as it is.
+    """
+    first = next((i for i, t in enumerate(transforms) if _changes_intensity(t)), len(transforms))
+    return [*transforms[:first], KeepTarget(), *transforms[first:], AppendTarget(masked)]

@@ -1,6 +1,14 @@
-import torch
+import pickle
 
-from nnunet_uad.data.transforms import ForegroundTransform
+import numpy as np
+import torch
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.random import RandomTransform
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from nnunet_uad.data.transforms import ForegroundTransform, with_target_before_intensity, without_intensity
 
 
 def test_labels_become_the_foreground():
@@ -8,3 +16,51 @@ def test_labels_become_the_foreground():
     out = ForegroundTransform()(image=torch.zeros(1, 2, 2), segmentation=seg)["segmentation"]
     assert out.tolist() == [[[-1, 1], [1, 1]]]
     assert out.dtype == torch.int16
+
+
+def stock(size, masked, mirrored):
+    """nnU-Net's training pipeline, of plans with anisotropic voxels where there are three axes."""
+    axes = tuple(range(len(size))) if mirrored else ()
+    made = nnUNetTrainer.get_training_transforms(size, (-0.5, 0.5), None, axes, len(size) == 3, masked)
+    return [ForegroundTransform(), *made.transforms]
+
+
+def transformed(transforms, size, seed):
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.randn((2, *(n + 6 for n in size)), generator=generator)
+    segmentation = torch.randint(-1, 2, (1, *image.shape[1:]), generator=generator, dtype=torch.int16)
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    return ComposeTransforms(transforms)(image=image, segmentation=segmentation)
+
+
+CASES = given(
+    st.sampled_from([(20, 16), (4, 18, 14)]), st.lists(st.booleans(), min_size=2, max_size=2), st.integers(0, 10**6)
+)
+
+
+@settings(deadline=None, max_examples=15)
+@CASES
+def test_the_target_is_the_patch_before_its_intensities_change(size, masked, seed):
+    """Without mirroring, nothing draws after the intensities: the pipeline without them gives the same patch."""
+    channels = [i for i, used in enumerate(masked) if used]
+    transforms = pickle.loads(pickle.dumps(with_target_before_intensity(stock(size, masked, False), channels)))
+    made = transformed(transforms, size, seed)
+    before = transformed(without_intensity(stock(size, masked, False)), size, seed)
+    assert torch.equal(made["image"][2:], before["image"])
+    assert torch.equal(made["segmentation"], before["segmentation"])
+
+
+@settings(deadline=None, max_examples=15)
+@CASES
+def test_the_image_is_what_it_is_without_a_target_and_the_target_moves_along(size, masked, seed):
+    channels = [i for i, used in enumerate(masked) if used]
+    stocked = stock(size, masked, True)
+    made = transformed(with_target_before_intensity(stocked, channels), size, seed)
+    alone = transformed(stocked, size, seed)
+    assert torch.equal(made["image"][:2], alone["image"]) and set(made) == {"image", "segmentation"}
+    for transform in stocked:
+        if isinstance(transform, RandomTransform):
+            transform.apply_probability = 0
+    unchanged = transformed(with_target_before_intensity(stocked, channels), size, seed)["image"]
+    assert torch.equal(unchanged[:2], unchanged[2:]) and unchanged.shape == made["image"].shape
