@@ -13,7 +13,8 @@ import torch
 
 from nnunet_uad.common.devices import require_device
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
-from nnunet_uad.common.precision import keep_precision
+from nnunet_uad.common.precision import PRECISIONS, keep_precision
+from nnunet_uad.common.schema import shown
 from nnunet_uad.common.whole_image import atomic_image
 from nnunet_uad.data.image_files import ENDINGS
 from nnunet_uad.weights.checkpoint import MODEL, no_code, read_checkpoint
@@ -32,7 +33,8 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
     Raises:
         RuntimeError: The device is not there.
         FileNotFoundError: The fold lacks the checkpoint.
-        ValueError: The checkpoint would run code, is damaged or does not fit the model's plans; names the file.
+        ValueError: The checkpoint would run code, is damaged, does not fit the model's plans or records a precision that
+            there is not; names the file.
     """
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -50,6 +52,8 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
     # Trainers of others record nothing, and are run as nnU-Net runs them.
     recorded = stored.run.get("settings", {}).get("amp")
     if recorded is not None:
+        if recorded not in PRECISIONS:
+            raise ValueError(f"{stored.path}: amp expects one of {', '.join(PRECISIONS)}, found {shown(recorded)}.")
         keep_precision(predictor.network, recorded, predictor.device)
     return predictor
 

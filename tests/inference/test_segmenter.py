@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -50,7 +51,10 @@ def test_what_robustness_and_the_tests_of_a_study_load_runs_no_code(tiny_dataset
     path = tiny.save_untrained(TRAINER) / "checkpoint_final.pth"
     model, content = path.parents[1], torch.load(path, weights_only=True)
     assert load_segmenter(model, "0", path.name, True, "cpu").trainer_name == TRAINER
+    arguments = json.loads(json.dumps(content["init_args"]))
+    arguments["plans"]["nnunet_uad"]["settings"]["amp"] = "bf8"
     for changes, message in (
+        ({"init_args": arguments}, r"checkpoint_final\.pth: amp expects one of auto, off, found 'bf8'"),
         ({"x": Malicious(tmp_path / "ran")}, r"checkpoint_final\.pth is a pickle that would have to run code"),
         ({"network_weights": {"w": torch.ones(1)}}, r"checkpoint_final\.pth does not hold the weights of its model"),
         (
