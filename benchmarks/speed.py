@@ -31,6 +31,8 @@ FULL = {
     "3d": ((128, 128, 128), (1.0, 1.0, 1.0), (32, 64, 128, 256, 320, 320), 2),
 }
 CHANNELS = 2
+#: What nnU-Net resamples; every plan says how.
+RESAMPLED = ("data", "seg", "probabilities")
 
 
 def write_plans(root: Path, sizes: dict) -> tuple[dict, dict]:
@@ -48,6 +50,8 @@ def write_plans(root: Path, sizes: dict) -> tuple[dict, dict]:
             "normalization_schemes": ["ZScoreNormalization"] * CHANNELS,
             "use_mask_for_norm": [True] * CHANNELS,
             "batch_dice": axes == 2,
+            **{f"resampling_fn_{kind}": "resample_data_or_seg_to_shape" for kind in RESAMPLED},
+            **{f"resampling_fn_{kind}_kwargs": {"is_seg": False, "order": 1, "order_z": 0} for kind in RESAMPLED},
             "architecture": {
                 "network_class_name": "dynamic_network_architectures.architectures.unet.PlainConvUNet",
                 "arch_kwargs": {
@@ -76,6 +80,7 @@ def write_plans(root: Path, sizes: dict) -> tuple[dict, dict]:
         "label_manager": "LabelManager",
         "transpose_forward": [0, 1, 2],
         "transpose_backward": [0, 1, 2],
+        "foreground_intensity_properties_per_channel": {str(i): {} for i in range(CHANNELS)},
         "configurations": configurations,
     }
     dataset_json = {

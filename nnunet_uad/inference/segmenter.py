@@ -33,8 +33,8 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
     Raises:
         RuntimeError: The device is not there.
         FileNotFoundError: The fold lacks the checkpoint.
-        ValueError: The checkpoint would run code, is damaged, does not fit the model's plans or records a precision that
-            there is not; names the file.
+        ValueError: The checkpoint would run code, is damaged, does not fit the model's plans or records a precision
+            that there is not; names the file.
     """
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 

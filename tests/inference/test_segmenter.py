@@ -1,4 +1,4 @@
-import json
+import copy
 import os
 from pathlib import Path
 
@@ -51,7 +51,7 @@ def test_what_robustness_and_the_tests_of_a_study_load_runs_no_code(tiny_dataset
     path = tiny.save_untrained(TRAINER) / "checkpoint_final.pth"
     model, content = path.parents[1], torch.load(path, weights_only=True)
     assert load_segmenter(model, "0", path.name, True, "cpu").trainer_name == TRAINER
-    arguments = json.loads(json.dumps(content["init_args"]))
+    arguments = copy.deepcopy(content["init_args"])
     arguments["plans"]["nnunet_uad"]["settings"]["amp"] = "bf8"
     for changes, message in (
         ({"init_args": arguments}, r"checkpoint_final\.pth: amp expects one of auto, off, found 'bf8'"),
