@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from nnunet_uad.common.bounds import Count
 from nnunet_uad.common.classes import check_classes, check_order
 from nnunet_uad.common.json_files import read_as, read_mapping
+from nnunet_uad.common.nnunet import FOLDER_NAME
 from nnunet_uad.common.schema import Matching, build, shown
 
 #: What to do about a damaged file in the folder of a model.
@@ -81,7 +82,9 @@ class PlansForm:
         foreground_intensity_properties_per_channel: Index of a channel → statistics of its foreground.
     """
 
-    plans_name: str
+    plans_name: Annotated[
+        str, Matching(FOLDER_NAME, "a name of at most 100 letters without / or __, none of . - first")
+    ]
     configurations: dict[str, dict[str, Any]]
     dataset_name: str = ""
     foreground_intensity_properties_per_channel: dict[str, dict[str, Any]] = field(default_factory=dict)

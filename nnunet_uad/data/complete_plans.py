@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import inspect
 import io
 import pydoc
@@ -30,6 +31,7 @@ _Length = Annotated[float, Bounds(0, 1e6, without_low=True)]
 _Order = Annotated[int, Bounds(0, 5)]
 #: Networks that are built as a check; others may need more than their plans say.
 _KNOWN_NETWORKS = "dynamic_network_architectures.architectures."
+_OWN_PACKAGES = ("torch.nn.", "dynamic_network_architectures.")
 _CT = "CTNormalization"
 _STATISTICS, _OLD_STATISTICS = (f"foreground_intensity_properties_{n}" for n in ("per_channel", "by_modality"))
 _REPETITIONS = ("n_conv_per_stage", "n_blocks_per_stage", "n_conv_per_stage_decoder")
@@ -236,12 +238,12 @@ def _check_network(chosen: ConfigurationManager, where: str) -> None:
     arguments = chosen.network_arch_init_kwargs
     if not isinstance(needed, list) or not all(isinstance(key, str) and key in arguments for key in needed):
         raise ValueError(f"{where}: _kw_requires_import expects names of arch_kwargs, found {shown(needed)}.")
-    for key in needed:
-        if arguments[key] is not None:
-            _found(lambda k=key: pydoc.locate(arguments[k]), where, f"arch_kwargs: {key}", arguments[key])  # type: ignore[misc]
+    layers = {key: arguments[key] for key in needed if arguments[key] is not None}
+    for key, layer in layers.items():
+        _found(lambda n=layer: _network_class(n), where, f"arch_kwargs: {key}", layer)  # type: ignore[misc]
     name = chosen.network_arch_class_name
     _found(lambda: _network_class(name), where, "network_class_name", name)
-    if not name.startswith(_KNOWN_NETWORKS):
+    if not name.startswith(_KNOWN_NETWORKS) or not all(_is_known_layer(layer) for layer in layers.values()):
         return
     build(_UNet, arguments, f"{where}: arch_kwargs", ignore_unknown=True)
     wide = [f for f in _listed(arguments.get("features_per_stage")) if not isinstance(f, int) or f not in WIDTH]
@@ -252,6 +254,14 @@ def _check_network(chosen: ConfigurationManager, where: str) -> None:
             if type(value) is not int or not 1 <= value <= _MOST_STAGES:
                 raise ValueError(
                     f"{where}: arch_kwargs: {key} expects whole numbers from 1 to {_MOST_STAGES}, found {shown(value)}."
+                )
+    axes = len(chosen.patch_size)
+    for key in ("kernel_sizes", "strides"):
+        for size in _listed(arguments.get(key, 1)):
+            whole = all(type(v) is int and 1 <= v <= _MOST_STAGES for v in _listed(size))
+            if not whole or (isinstance(size, list) and len(size) != axes):
+                raise ValueError(
+                    f"{where}: arch_kwargs: {key} expects whole numbers from 1, {axes} per stage, found {shown(size)}."
                 )
 
     def made() -> torch.Size:
@@ -270,14 +280,29 @@ def _check_network(chosen: ConfigurationManager, where: str) -> None:
 
 
 def _network_class(name: str) -> Any:
-    """The class, or the file where nnU-Net finds one of that name if it has moved."""
+    """A class of PyTorch or of nnU-Net's networks, or where one of that name may lie.
+
+    Nothing else is imported: plans that somebody sent must not choose what runs here.
+    """
     if not re.fullmatch(r"[A-Za-z_][\w.]{0,300}", name):
         return None
-    # Read, not imported as nnU-Net does: that takes seconds.
+    if name.startswith(_OWN_PACKAGES) and _is_layer(found := pydoc.locate(name)):
+        return found
+    # NnU-Net also looks for classes that have moved; read here, not imported, which would take seconds.
     wanted = re.compile(rf"^class {name.split('.')[-1]}\b", re.MULTILINE)
     folder = Path(dynamic_network_architectures.__path__[0]) / "architectures"
-    files = (f for f in folder.rglob("*.py") if wanted.search(f.read_text(encoding="utf-8")))
-    return pydoc.locate(name) or next(files, None)
+    moved = next((f for f in folder.rglob("*.py") if wanted.search(f.read_text(encoding="utf-8"))), None)
+    other = not name.startswith(_OWN_PACKAGES) and "." in name and importlib.util.find_spec(name.split(".")[0])
+    return moved or other or None
+
+
+def _is_known_layer(name: str) -> bool:
+    return name.startswith(_OWN_PACKAGES) and _is_layer(pydoc.locate(name))
+
+
+def _is_layer(found: Any) -> bool:
+    # Not whatever a module happens to import, such as torch.os.system.
+    return isinstance(found, type) and issubclass(found, torch.nn.Module)
 
 
 def _listed(value: Any) -> list[Any]:

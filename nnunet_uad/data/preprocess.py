@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,7 +108,7 @@ def preprocess_cohort(request: CohortRequest, say: Callable[[str], object] = pri
         {}
     """
     plans, dataset_json, fingerprint = _description(request)
-    cases, failed = _collect(request, channel_names(dataset_json))
+    cases, failed = _collect(request, channel_names(dataset_json), dataset_json["labels"])
     with folder_lock(request.target):
         record = CohortRecord(
             request.target, _subfolders(plans, request.target / f"{request.plans}.json"), dataset_json["file_ending"]
@@ -230,11 +230,15 @@ def _description(request: CohortRequest) -> tuple[dict[str, Any], dict[str, Any]
     return plans, dataset_json, fingerprint
 
 
-def _collect(request: CohortRequest, channels: Sequence[str]) -> tuple[list[RawCase], dict[str, str]]:
+def _collect(
+    request: CohortRequest, channels: Sequence[str], classes: Mapping[str, Any]
+) -> tuple[list[RawCase], dict[str, str]]:
     cases: dict[str, RawCase] = {}
     failed: dict[str, str] = {}
     for source in request.sources:
         complete, incomplete = raw_cases(source, channels)
+        if any(case.label for case in complete):
+            _refuse_other_numbers(source / "dataset.json", classes, request.like.name)
         twice = sorted({c.identifier for c in complete} & set(cases))
         if twice:
             raise ValueError(
@@ -243,6 +247,26 @@ def _collect(request: CohortRequest, channels: Sequence[str]) -> tuple[list[RawC
         cases |= {c.identifier: c for c in complete}
         failed |= incomplete
     return list(cases.values()), failed
+
+
+def _refuse_other_numbers(path: Path, classes: Mapping[str, Any], like: str) -> None:
+    """Refuse labels that number the same classes in another way: they would be taken for each other.
+
+    Raises:
+        ValueError: A class has another number; names the class and both.
+    """
+    known = {name.casefold(): value for name, value in classes.items()}
+    for name, value in load_dataset_json(path, labelled=False).get("labels", {}).items():
+        expected = known.get(name.casefold(), value)
+        if _as_set(expected) != _as_set(value):
+            raise ValueError(
+                f"{path}: labels: {name} expects {expected}, as in {like}, whose plans are used, found {value}. Number "
+                "the classes alike, in the files of the labels, too."
+            )
+
+
+def _as_set(value: Any) -> set[int]:
+    return set(value) if isinstance(value, list) else {value}
 
 
 def _only_added(key: str, old: Any, new: Any) -> bool:

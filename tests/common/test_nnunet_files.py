@@ -49,6 +49,7 @@ def test_nnunets_files_are_read_as_they_are(tmp_path, load, content):
         (load_dataset_json, {**DATASET, "file_ending": 5}, "file_ending expects a word or text, found 5"),
         (load_plans, {**PLANS, "configurations": {"2d": 5}}, "configurations: 2d expects names with values, found 5"),
         (load_plans, {**PLANS, "plans_name": None}, "plans_name expects a word or text, found None"),
+        (load_plans, {**PLANS, "plans_name": "../x"}, "plans_name expects a name of at most 100 letters"),
         (load_splits, {"train": [], "val": []}, "expects a list"),
         (load_splits, [{"train": ["a"]}], "lacks val"),
         (load_splits, [{"train": [1], "val": []}], "train expects a word or text, found 1"),

@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import json
 
@@ -67,6 +68,8 @@ ARCHITECTURE = ("configurations", "2d", "architecture")
         (ARCHITECTURE, None, "lacks architecture|architecture expects"),
         ((*ARCHITECTURE, "arch_kwargs"), "left out", "architecture lacks arch_kwargs"),
         ((*ARCHITECTURE, "arch_kwargs", "strides"), [[1, 1]], "arch_kwargs cannot be used"),
+        ((*ARCHITECTURE, "arch_kwargs", "kernel_sizes", 0), True, "kernel_sizes expects whole numbers from 1"),
+        ((*ARCHITECTURE, "arch_kwargs", "strides", 0), [1], "strides expects whole numbers from 1, 2 per stage"),
         ((*ARCHITECTURE, "arch_kwargs", "conv_op"), "torch.nn.Nonsense", "conv_op expects a name that nnU-Net knows"),
         ((*ARCHITECTURE, "arch_kwargs", "features_per_stage"), [10**9] * 4, "features_per_stage expects"),
         ((*ARCHITECTURE, "arch_kwargs", "norm_op_kwargs"), {"eps": float("nan")}, "eps expects a number in"),
@@ -89,6 +92,24 @@ ARCHITECTURE = ("configurations", "2d", "architecture")
 def test_refusals_name_the_key(plans, path, value, said):
     with pytest.raises(ValueError, match=rf"^nnUNetPlans\.json.*({said})"):
         require_complete(changed(plans, path, value), "2d", "nnUNetPlans.json")
+
+
+@pytest.mark.parametrize(
+    "layer", ["subprocess.run", "torch.nn.parallel.data_parallel.subprocess.run", "torch.os.system"]
+)
+def test_plans_choose_no_code_to_run(plans, tmp_path, monkeypatch, layer):
+    import subprocess
+
+    import torch
+
+    monkeypatch.setattr(torch.nn.parallel.data_parallel, "subprocess", subprocess, raising=False)
+    arguments = {"nonlin": layer, "nonlin_kwargs": {"args": ["touch", str(tmp_path / "ran")]}}
+    content = copy.deepcopy(plans)
+    content["configurations"]["2d"]["architecture"]["arch_kwargs"] |= arguments
+    # A package of somebody may be taken unseen; it is not used.
+    with contextlib.suppress(ValueError):
+        require_complete(content, "2d")
+    assert not list(tmp_path.iterdir())
 
 
 def test_other_channels_and_ct_without_statistics_are_refused(plans):

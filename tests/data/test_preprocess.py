@@ -216,6 +216,33 @@ def test_labels_that_do_not_fit_are_listed(cohort, capsys, change, message):
     assert [p.name for p in (folder / "gt_segmentations").iterdir()] == [f"{tiny.LESION[1]}.nii.gz"]
 
 
+def test_classes_that_a_labelled_dataset_numbers_otherwise_are_refused(cohort, capsys):
+    raw, folder, labels = cohort
+    description = json.loads((raw / "dataset.json").read_text())
+    turned = {**description, "labels": {"background": 0, "Core": 1, "lesion": 2}}
+    (raw / "dataset.json").write_text(json.dumps(turned))
+    shutil.copy(labels / f"{tiny.LESION[0]}.nii.gz", raw / "labelsTr")
+    assert preprocess("-d", "996") == 1 and not folder.exists()
+    assert "dataset.json: labels: Core expects 2, as in Dataset991_Tiny" in capsys.readouterr().err
+    # Without labels its classes mean nothing, and fewer classes may be labelled.
+    (raw / "labelsTr" / f"{tiny.LESION[0]}.nii.gz").unlink()
+    assert preprocess("-d", "996") == 0
+
+
+def test_edited_plans_are_refused_before_anything_is_written(cohort, tiny_dataset, capsys):
+    _, folder, _ = cohort
+    plans = json.loads((tiny_dataset / "nnUNetPlans.json").read_text())
+    del plans["configurations"]["2d"]["preprocessor_name"]
+    like = folder.parent / "Dataset997_Edited"
+    like.mkdir()
+    for name in ("dataset.json", "dataset_fingerprint.json"):
+        shutil.copy(tiny_dataset / name, like)
+    (like / "nnUNetPlans.json").write_text(json.dumps(plans))
+    assert main(["preprocess", "--like", "997", "-d", "996", "-c", "2d_tiny", "-np", "0"]) == 1
+    assert "Dataset997_Edited/nnUNetPlans.json: 2d_tiny lacks preprocessor_name" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 def test_labels_that_are_whole_numbers_up_to_rounding_are_kept(cohort):
     raw, folder, labels = cohort
     case = tiny.LESION[0]
