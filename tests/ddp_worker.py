@@ -4,6 +4,7 @@ nnU-Net's DDP is CUDA only; gloo and a DDP wrapper without device numbers stand 
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -12,6 +13,13 @@ import torch
 import torch.distributed as dist
 from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as module
 from torch.nn.parallel import DistributedDataParallel
+
+#: Trainer → settings that change which parameters learn, or what travels with a batch.
+SETTINGS = {
+    "nnUNetPretrainerDAE_1epochs_2iters": "target=before_intensity",
+    "nnUNetPretrainerMAE_1epochs_2iters": "target=before_intensity",
+    "nnUNetTrainerDAEPretrained_1epochs_2iters": "schedule=sawtooth warmup=0.8 decoder_warmup=0.9",
+}
 
 
 def main(rank: int, store: str, *names: str) -> None:
@@ -25,6 +33,7 @@ def main(rank: int, store: str, *names: str) -> None:
 
 def train(name: str) -> dict[str, float]:
     """Train; returns how many parameters are frozen, and the number that the rank draws after the training."""
+    os.environ["nnUNet_uad_settings"] = SETTINGS.get(name, "")
     trainer = tiny.make_trainer(name)
     trainer.device, trainer.grad_scaler = torch.device("cpu"), None
     trainer.initialize()

@@ -19,6 +19,7 @@ from nnunet_uad.common.nnunet import CHECKPOINT, PLUGIN_FOLDER, ModelFolder
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.common.precision import OFF
 from nnunet_uad.common.schema import build, shown
+from nnunet_uad.common.settings import Settings
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
@@ -144,12 +145,12 @@ def find_folds(folder: Path, checkpoint: str, wanted: Sequence[int | str] = ()) 
     return chosen
 
 
-def stored_settings(settings_class: type, stored: dict[str, Any]) -> Any:
+def stored_settings(settings_class: type[Settings], stored: dict[str, Any]) -> Any:
     """The settings that a checkpoint was trained with, as the dataclass of its trainer.
 
     Args:
         settings_class: Dataclass of the trainer's settings.
-        stored: Settings as the checkpoint holds them.
+        stored: Settings as the checkpoint holds them; what there was not yet is as it was then.
 
     Raises:
         ValueError: There are settings that this version does not know.
@@ -161,7 +162,7 @@ def stored_settings(settings_class: type, stored: dict[str, Any]) -> Any:
             f"{', '.join(sorted(set(stored) - known))}. Update: pip install -U nnunet_uad"
         )
     # Models that say nothing of their precision are older than the setting: they were trained in float32 on CPUs.
-    return build(settings_class, {"amp": OFF, **stored}, "settings of the model")
+    return build(settings_class, {"amp": OFF, **settings_class.at_first(), **stored}, "settings of the model")
 
 
 def load_restorer(

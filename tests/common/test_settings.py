@@ -1,8 +1,16 @@
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import pytest
 
-from nnunet_uad.common.settings import assignments, parse_assignments, read_settings, settings_from, settings_to_json
+from nnunet_uad.common.settings import (
+    Settings,
+    assignments,
+    parse_assignments,
+    read_settings,
+    settings_from,
+    settings_to_json,
+)
 
 
 @dataclass(frozen=True)
@@ -78,3 +86,38 @@ def test_the_origin_is_said_once():
     outer, inner = settings_from("plans p"), settings_from("plans p")
     with pytest.raises(ValueError, match="^plans p: tile_grid expects 3x3$"), outer, inner:
         raise ValueError("tile_grid expects 3x3")
+
+
+@dataclass(frozen=True)
+class Shape(Settings):
+    before: ClassVar[dict[str, Any]] = {"edge": 1.0}
+
+    edge: float = 2.0
+    corner: float = 0.0
+
+    def check_given(self, keys):
+        super().check_given(keys)
+        if self.edge and "corner" in keys:
+            raise ValueError("corner has no part beside an edge.")
+
+
+@dataclass(frozen=True)
+class Coloured(Settings):
+    before: ClassVar[dict[str, Any]] = {"colour": "red"}
+
+    colour: str = "blue"
+
+
+@dataclass(frozen=True)
+class Both(Shape, Coloured):
+    pass
+
+
+def test_every_section_says_what_its_settings_were_before_there_were_any():
+    assert Both.at_first() == {"edge": 1.0, "colour": "red"} and Settings.at_first() == {}
+
+
+def test_what_was_said_without_effect_is_refused_the_default_too():
+    assert read_settings(Both, "edge=0 corner=0.0") == Both(edge=0.0) == read_settings(Both, "edge=0")
+    with pytest.raises(ValueError, match="^nnUNet_uad_settings: corner has no part"):
+        read_settings(Both, "corner=0.0")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from ddp_worker import SETTINGS
 
 from nnunet_uad.weights.safe_file import read_pretrained
 
@@ -98,6 +99,7 @@ def test_compiled_network(dae_fold, ddpm_fold, results, monkeypatch, request, tr
         request.getfixturevalue("bfloat16")
     monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
     monkeypatch.setenv("nnUNet_uad_restorer", str(ddpm_fold / "pretrained.safetensors"))
+    monkeypatch.setenv("nnUNet_uad_settings", SETTINGS.get(trainer, ""))
     compiled = tiny.make_trainer(trainer)
     original = torch.compile
     monkeypatch.setattr(torch, "compile", lambda module: original(module, backend="aot_eager"))

@@ -18,6 +18,7 @@ from nnunet_uad.inference.model import (
 )
 from nnunet_uad.inference.pipeline import score_files
 from nnunet_uad.plugin.nnunet_uad_trainers import nnUNetPretrainerDAE
+from nnunet_uad.pretrain.dae import DAESettings
 
 FINAL = "checkpoint_final.pth"
 #: A pretrainer of somebody else, in a folder of nnUNet_extTrainer.
@@ -105,6 +106,10 @@ def test_cases_of_the_training_are_known(dae_fold, tmp_path):
 
 def test_older_settings_get_defaults_newer_ones_are_refused():
     made = stored_settings(nnUNetPretrainerDAE.settings_class, {"noise_std": [3, 4]})
-    assert made.noise_std == (3, 4) and made.smoothing_mm == 2.0
+    assert made.noise_std == (3, 4) and made.smoothing_mm == 2.0 and made.target == "augmented"
+    later = dataclasses.make_dataclass(
+        "Later", [("target", str, "before_intensity")], bases=(DAESettings,), frozen=True
+    )
+    assert later().before_intensity and not stored_settings(later, {}).before_intensity
     with pytest.raises(ValueError, match=r"does not know: colour.*pip install -U"):
         stored_settings(nnUNetPretrainerDAE.settings_class, {"colour": 1})
