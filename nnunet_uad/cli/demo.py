@@ -1,4 +1,4 @@
-"""Pretrain without lesions, fine-tune on one labelled case, train the same from scratch, compare.
+"""Pretrain without lesions, find lesions without any label, segment them after one labelled case.
 
 Without --dataset: on a phantom dataset that is made on the fly, under ten minutes on two CPU cores.
 With --dataset: on preprocessed data of yours; nothing of it is changed or copied.

@@ -1,1 +1,1 @@
-"""The ten-minute story: pretrain, fine-tune with one labelled case, compare with training from scratch."""
+"""The ten-minute story: learn what is healthy, find lesions without labels, fine-tune with one labelled case."""

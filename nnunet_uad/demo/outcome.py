@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK
 
 from nnunet_uad.common.files import atomic_path
 from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.demo.story import FINE_TUNED, PRETRAINER, SCRATCH, Workspace
+from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
+from nnunet_uad.inference.names import DEFAULT_THRESHOLD
 from nnunet_uad.metrics.bootstrap import mean_interval
-from nnunet_uad.metrics.curves import Curve, average_precision
-from nnunet_uad.metrics.histogram import ScoreHistogram
+from nnunet_uad.scoring.thresholds import THRESHOLDS_FILE, ThresholdsForm, resolve_threshold
+
+_MAP = "anomaly map"
+#: What one training each cannot tell.
+_COMPARE = (
+    "One labelled case and one seed cannot tell which of the two trainings is better:",
+    "nnunet_uad study compares them over many draws and cases.",
+)
 
 
 def dice_per_case(workspace: Workspace, trainer: str) -> dict[str, float]:
@@ -34,7 +44,7 @@ def dice_per_case(workspace: Workspace, trainer: str) -> dict[str, float]:
 
 
 def outcome_table(workspace: Workspace) -> str:
-    """Dice of both trainings with intervals, their paired difference, and how well the maps rank voxels.
+    """What the pretraining finds without labels, and what one labelled case adds, with intervals over cases.
 
     Args:
         workspace: Folders and names of the demo.
@@ -46,74 +56,102 @@ def outcome_table(workspace: Workspace) -> str:
     cases = sorted(set(tuned) & set(scratch))
     if not cases:
         raise RuntimeError("No validation case holds a labelled voxel, so there is nothing to score.")
-    a, b = (np.array([scores[c] for c in cases]) for scores in (tuned, scratch))
-    lines = [f"{len(cases)} validation cases, 95 % bootstrap interval over cases", ""]
-    rows = {"from scratch": b, "from the denoising autoencoder": a, "paired difference": a - b}
-    for label, values in rows.items():
-        interval = mean_interval(values.tolist())
-        spread = f"  [{interval[0]:6.3f}, {interval[1]:6.3f}]" if interval else ""
-        lines.append(f"  Dice, {label:32s} {values.mean():6.3f}{spread}")
-    lines.append("")
-    for label, precision in map_precision(workspace, cases).items():
-        lines.append(f"  pixel AP without labels, {label:14s} {precision:6.3f}")
-    return "\n".join(lines)
+    lines = [f"{len(cases)} test case(s), 95 % bootstrap intervals over cases", "", "Detection without any label:"]
+    found = detection(workspace, cases)
+    for name, score in found.items():
+        precision = score["pooled"]["AP"]
+        lines.append(_line(f"average precision, {name}", precision["value"], precision["interval_95"]))
+    for mask in (m for kind, m in found[_MAP]["masks"].items() if kind == DEFAULT_THRESHOLD):
+        recall, wrong = (mask["pooled"][k]["value"] for k in ("lesion_recall", "false_positives_per_scan"))
+        lines.append(_line("lesions found, 1 % of healthy voxels marked", recall, None))
+        lines.append(_line("false findings per scan", wrong, None))
+    lines += ["", "Segmentation after one labelled case:"]
+    for name, scores in {"fine-tuned": tuned, "the same from scratch": scratch}.items():
+        values = [scores[c] for c in cases]
+        lines.append(_line(f"Dice, {name}", float(np.mean(values)), mean_interval(values)))
+    return "\n".join([*lines, "", *_COMPARE])
 
 
-def map_precision(workspace: Workspace, cases: list[str]) -> dict[str, float]:
-    """Average precision over the pooled foreground voxels of the anomaly map and of the first channel's intensity.
+def _line(label: str, value: float, interval: tuple[float, float] | None) -> str:
+    spread = f"  [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    return f"  {label:46s} {value:.3f}{spread}"
+
+
+def detection(workspace: Workspace, cases: list[str]) -> dict[str, dict[str, Any]]:
+    """How well the pretraining's anomaly maps and the first channel's intensity find what is labelled.
+
+    Both as ``nnunet_uad evaluate`` scores them.
 
     Args:
         workspace: Folders and names of the demo.
         cases: Identifiers of the cases.
+
+    Returns:
+        Name of the score → its pooled values and those of its masks.
+
+    Raises:
+        RuntimeError: A map cannot be scored; says why.
     """
-    pooled = {"anomaly map": ScoreHistogram(), "intensity": ScoreHistogram()}
-    for case in cases:
-        image = _read(_image(workspace, case))
-        brain = image != 0
-        lesion = _read(_label(workspace, case))[brain] > 0
-        score = _read(_validation(workspace, PRETRAINER) / f"{case}_map.nii.gz")
-        pooled["anomaly map"].add(score[brain], lesion)
-        pooled["intensity"].add(image[brain], lesion)
-    return {name: average_precision(Curve.of(histogram)) for name, histogram in pooled.items()}
+    description = _description(workspace)
+    labels = description.get("labels", {})
+    values = {int(v) for entry in labels.values() for v in (entry if isinstance(entry, list) else [entry])}
+    baseline = f"intensity:{channel_names(description)[0]}"
+    summary = evaluate_folders(
+        EvaluationRequest(
+            maps=[_validation(workspace, PRETRAINER)],
+            labels=_label(workspace, cases[0]).parent,
+            lesion_labels=sorted(values - {0, labels.get("ignore")}),
+            ignore_label=labels.get("ignore"),
+            images=_image(workspace, cases[0]).parent,
+            baselines={baseline: 0},
+            healthy_cases=True,
+            only=cases,
+        )
+    )
+    if summary["failed"]:
+        reasons = "\n  ".join(f"{case}: {reason}" for case, reason in summary["failed"].items())
+        raise RuntimeError(f"Anomaly maps could not be scored:\n  {reasons}")
+    return {_MAP: summary["scores"]["map"], baseline: summary["scores"][baseline]}
 
 
 def outcome_picture(workspace: Workspace, path: Path) -> str:
-    """One slice: input, reconstruction, anomaly map, ground truth, both predictions.
+    """One slice: what the pretraining makes of it without labels, and what one labelled case adds.
 
     Args:
         workspace: Folders and names of the demo.
         path: File to write, ending in ``.png``.
 
     Returns:
-        Identifier of the case that is shown: the one with the median difference in Dice.
+        Identifier of the case that is shown: the one of the median Dice.
     """
     import matplotlib
 
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    tuned, scratch = (dice_per_case(workspace, t) for t in (FINE_TUNED, SCRATCH))
-    order = sorted(set(tuned) & set(scratch), key=lambda c: tuned[c] - scratch[c])
+    tuned = dice_per_case(workspace, FINE_TUNED)
+    order = sorted(tuned, key=lambda c: tuned[c])
     case = order[len(order) // 2]
     truth = _read(_label(workspace, case))
     z = int((truth > 0).sum((1, 2)).argmax())
     image = _read(_image(workspace, case))[z]
     folder = _validation(workspace, PRETRAINER)
     reconstruction = _read(folder / f"{case}_reconstruction_0000.nii.gz")[z]
+    score = _read(folder / f"{case}_map.nii.gz")[z]
     panels = [
         ("input", image, None),
         ("reconstruction", np.where(image != 0, reconstruction, reconstruction[image != 0].min()), None),
-        ("anomaly map", _read(folder / f"{case}_map.nii.gz")[z], None),
+        (_MAP, score, None),
+        ("found without any label", image, _found(workspace, score)),
+        (f"segmented, one label: Dice {tuned[case]:.2f}", image, _prediction(workspace, FINE_TUNED, case)[z]),
         ("ground truth", image, truth[z]),
-        (f"fine-tuned, Dice {tuned[case]:.2f}", image, _prediction(workspace, FINE_TUNED, case)[z]),
-        (f"from scratch, Dice {scratch[case]:.2f}", image, _prediction(workspace, SCRATCH, case)[z]),
     ]
     rows, columns = _crop(image)
     figure, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels), 3.4))
     for axis, (title, data, mask) in zip(axes, panels, strict=True):
         data = data[rows, columns]
         limits = np.percentile(data[image[rows, columns] != 0], [1, 99.5])
-        style = {"cmap": "inferno", "vmin": 0} if title == "anomaly map" else {"cmap": "gray", "vmin": limits[0]}
+        style = {"cmap": "inferno", "vmin": 0} if title == _MAP else {"cmap": "gray", "vmin": limits[0]}
         axis.imshow(data, vmax=limits[1], **style)
         if mask is not None and mask.any():
             axis.contour(mask[rows, columns] > 0, levels=[0.5], colors=["#ff5a3c"], linewidths=1.5)
@@ -127,6 +165,12 @@ def outcome_picture(workspace: Workspace, path: Path) -> str:
     return case
 
 
+def _found(workspace: Workspace, score: np.ndarray) -> np.ndarray:
+    """What a map marks at the threshold that is stored with the model."""
+    record = read_mapping(workspace.fold_folder(PRETRAINER) / THRESHOLDS_FILE, form=ThresholdsForm)
+    return score >= resolve_threshold(DEFAULT_THRESHOLD, record["thresholds"])
+
+
 def _crop(image: np.ndarray) -> tuple[slice, slice]:
     """The bounding box of the nonzero region."""
     ys, xs = np.nonzero(image)
@@ -137,9 +181,12 @@ def _validation(workspace: Workspace, trainer: str) -> Path:
     return workspace.fold_folder(trainer) / "validation"
 
 
+def _description(workspace: Workspace) -> dict[str, Any]:
+    return load_dataset_json(workspace.preprocessed / workspace.dataset / "dataset.json", labelled=False)
+
+
 def _ending(workspace: Workspace) -> str:
-    path = workspace.preprocessed / workspace.dataset / "dataset.json"
-    return load_dataset_json(path, labelled=False)["file_ending"]
+    return str(_description(workspace)["file_ending"])
 
 
 def _label(workspace: Workspace, case: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 import SimpleITK
 from PIL import Image
 
-from nnunet_uad.demo.outcome import dice_per_case, map_precision, outcome_picture, outcome_table
+from nnunet_uad.demo.outcome import detection, dice_per_case, outcome_picture, outcome_table
 from nnunet_uad.demo.story import FINE_TUNED, PRETRAINER, SCRATCH, Workspace
 
 CASES = ("a", "b", "c")
@@ -25,19 +25,28 @@ def workspace(tmp_path):
     workspace = Workspace(tmp_path, "Dataset001_A", "nnUNetPlans", "2d", "cpu", "", "")
     preprocessed = workspace.preprocessed / workspace.dataset
     preprocessed.mkdir(parents=True)
-    (preprocessed / "dataset.json").write_text(json.dumps({"channel_names": {"0": "FLAIR"}, "file_ending": ".nii.gz"}))
+    labels = {"background": 0, "whole": [1, 2], "core": 2, "ignore": 3}
+    description = {"channel_names": {"0": "FLAIR"}, "labels": labels, "regions_class_order": [1, 2]}
+    description |= {"file_ending": ".nii.gz"}
+    (preprocessed / "dataset.json").write_text(json.dumps(description))
     rng = np.random.default_rng(0)
     for case in CASES:
         label = np.zeros((4, 32, 32), np.uint8)
         label[1, 10:16, 10:16] = 1
-        image = np.where(label > 0, 1.0, 5.0 + rng.random(label.shape)).astype(np.float32)
+        label[1, 10:12, 10:12] = 2
+        label[3, 20:24, 20:24] = 3 if case == "a" else 0
+        lesion = np.isin(label, (1, 2))
+        image = np.where(lesion, 1.0, 5.0 + rng.random(label.shape)).astype(np.float32)
         image[:, :4] = 0
-        score = np.where(label > 0, 9.0, rng.random(label.shape)).astype(np.float32)
+        score = np.where(lesion | (label == 3), 9.0, rng.random(label.shape)).astype(np.float32)
         write(label, preprocessed / "gt_segmentations" / f"{case}.nii.gz")
         write(image, workspace.raw / workspace.dataset / "imagesTr" / f"{case}_0000.nii.gz")
         folder = workspace.fold_folder(PRETRAINER) / "validation"
         write(score, folder / f"{case}_map.nii.gz")
         write(image, folder / f"{case}_reconstruction_0000.nii.gz")
+        thresholds = {"fpr:0.01": {"value": 5.0, "cases": list(CASES)}}
+        (folder / "anomaly_maps.json").write_text(json.dumps({"thresholds": thresholds}))
+        (folder.parent / "anomaly_thresholds.json").write_text(json.dumps({"thresholds": thresholds, "score": {}}))
         for trainer in DICE:
             write(label, workspace.fold_folder(trainer) / "validation" / f"{case}.nii.gz")
     for trainer, values in DICE.items():
@@ -55,18 +64,44 @@ def test_cases_without_any_label_are_left_out(workspace):
     assert dice_per_case(workspace, FINE_TUNED) == {"a": 0.8, "b": 0.6, "c": 0.7}
 
 
-def test_maps_and_intensity_are_ranked_within_the_image(workspace):
-    precision = map_precision(workspace, list(CASES))
-    assert precision["anomaly map"] == pytest.approx(1.0) and precision["intensity"] < 0.1
+def test_map_and_intensity_are_ranked_as_evaluate_does_it(workspace):
+    scores = detection(workspace, list(CASES))
+    assert list(scores) == ["anomaly map", "intensity:FLAIR"]
+    precision = [s["pooled"]["AP"]["value"] for s in scores.values()]
+    assert precision[0] == pytest.approx(1.0) and precision[1] < 0.1
 
 
-def test_the_table_shows_means_and_their_paired_difference(workspace):
+def test_a_map_that_cannot_be_scored_is_said(workspace):
+    (workspace.fold_folder(PRETRAINER) / "validation" / "b_map.nii.gz").unlink()
+    with pytest.raises(RuntimeError, match=r"could not be scored:\n  b: there is no map of this case"):
+        outcome_table(workspace)
+
+
+def test_a_case_without_lesion_counts_for_false_positives(workspace):
+    label = workspace.preprocessed / workspace.dataset / "gt_segmentations" / "a.nii.gz"
+    write(np.zeros((4, 32, 32), np.uint8), label)
+    assert detection(workspace, list(CASES))["anomaly map"]["pooled"]["AP"]["value"] < 0.9
+
+
+def test_the_table_shows_what_is_found_without_labels_before_what_one_label_adds(workspace):
     lines = outcome_table(workspace).splitlines()
-    assert lines[0].startswith("3 validation cases")
-    shown = {line.split("  ")[1].strip(): line for line in lines if line.startswith("  ")}
-    assert "0.500" in shown["Dice, from scratch"] and "0.700" in shown["Dice, from the denoising autoencoder"]
-    assert "0.200" in shown["Dice, paired difference"]
-    assert lines[-2].endswith("1.000")
+    assert lines[0].startswith("3 test case(s)")
+    shown = {line[2:48].strip(): line[48:].split()[0] for line in lines if line.startswith("  ")}
+    assert list(shown) == [
+        "average precision, anomaly map",
+        "average precision, intensity:FLAIR",
+        "lesions found, 1 % of healthy voxels marked",
+        "false findings per scan",
+        "Dice, fine-tuned",
+        "Dice, the same from scratch",
+    ]
+    assert [shown[k] for k in list(shown)[2:]] == ["1.000", "0.000", "0.700", "0.500"]
+    assert lines[-1].startswith("nnunet_uad study compares them")
+
+
+def test_without_a_stored_threshold_nothing_is_said_of_lesions(workspace):
+    (workspace.fold_folder(PRETRAINER) / "validation" / "anomaly_maps.json").unlink()
+    assert "lesions found" not in outcome_table(workspace)
 
 
 def test_nothing_to_score_is_said(workspace):
@@ -77,7 +112,7 @@ def test_nothing_to_score_is_said(workspace):
         outcome_table(workspace)
 
 
-def test_the_picture_shows_the_case_of_the_median_difference(workspace, tmp_path):
+def test_the_picture_shows_the_case_of_the_median_dice(workspace, tmp_path):
     assert outcome_picture(workspace, tmp_path / "demo.png") == "c"
     picture = np.asarray(Image.open(tmp_path / "demo.png").convert("L"), dtype=float)
     assert picture.shape[1] > 1000 and picture.std() > 20

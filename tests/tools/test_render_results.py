@@ -40,6 +40,18 @@ def test_all_rows_are_shown_somewhere():
     assert files and [f for f in files if f not in shown] == []
 
 
+def test_the_page_of_claims_counts_them():
+    verdicts = [row["verdict"] for row in read_rows("claims.csv")]
+    holds, part, untested = (sum(v.startswith(s) for v in verdicts) for s in ("holds", "in part", "not tested"))
+    shares = f"{holds} hold here, {part} in part, {verdicts.count('not')} do not, and {untested} are not tested"
+    text = (render_results.RESULTS / "claims.md").read_text(encoding="utf-8")
+    assert f"Of {len(verdicts)} claims {shares}" in " ".join(text.split())
+
+
+def test_the_readme_says_what_to_expect_in_five_lines():
+    assert len(read_rows("index.csv", "readme = yes")) == 5
+
+
 def test_the_scores_of_a_study_are_the_means_of_its_rows():
     values = defaultdict(lambda: defaultdict(list))
     with (ROOT / "benchmarks" / "studies" / "genesis.csv").open(newline="") as handle:
