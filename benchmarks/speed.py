@@ -1,4 +1,4 @@
-"""Speed as ratios in one run: steps against ``nnUNetTrainer``, the corruption's share, the time of a transfer.
+"""Speed as ratios in one run: steps against ``nnUNetTrainer``, shares of corruption and lesion bank, a transfer's time.
 
     python benchmarks/speed.py [--full] [-device cuda]
 
@@ -14,9 +14,10 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -192,6 +193,50 @@ def measure_prediction(plans: dict, dataset_json: dict, sizes: dict, rounds: int
     return result
 
 
+def measure_bank(plans: dict, dataset_json: dict, sizes: dict, rounds: int) -> dict:
+    """A lesion bank's time in the data loading, against nnU-Net's augmentation of the same patch, at each blend."""
+    import numpy as np
+
+    from nnunet_uad.anomalies.bank_settings import BLENDS, LesionBankSection
+    from nnunet_uad.anomalies.lesion_bank import LesionBank
+    from nnunet_uad.anomalies.pasting import LesionBankTransform
+    from nnunet_uad.plugin import nnunet_uad_trainers as plugin
+
+    result: dict[str, dict] = {}
+    for name, (patch, spacing, _, _) in sizes.items():
+        trainer = plugin.nnUNetTrainer_1epochs(plans | {"continue_training": False}, name, 0, dataset_json, "cpu")
+        rotation, dummy, initial, axes = trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        scales = trainer._get_deep_supervision_scales()
+        stock = trainer.get_training_transforms(
+            patch, rotation, scales, axes, dummy, use_mask_for_norm=[True] * CHANNELS
+        )
+        labels = _ball([round(60 / spacing[0])] * 3, 0.6, outside=0, inside=1)
+        bank = LesionBank.cut([("case", np.stack([labels] * CHANNELS).astype(np.float32), labels)], spacing)
+        samples = [(torch.randn(CHANNELS, *n), torch.from_numpy(_ball(n, 1.0, -1, 0))[None]) for n in (initial, patch)]
+        functions: dict[str, Callable] = {"stock": partial(_augment, stock, *samples[0])}
+        for blend in BLENDS:
+            section = LesionBankSection(bank_blend=blend)
+            pasting = LesionBankTransform(bank, section, spacing, probability=0.5, marker=10_000, unknown=None)
+            functions[blend] = partial(_augment, pasting, *samples[1])
+        # Many patches per turn: most of what is drawn is drawn for some of them only.
+        times = median_times(functions, rounds, torch.device("cpu"))
+        result[name] = {blend: times[blend] / times["stock"] for blend in BLENDS}
+    return result
+
+
+def _ball(shape: Sequence[int], radius: float, outside: int, inside: int) -> Any:
+    """Labels of a ball in a box that reaches from −1 to 1."""
+    import numpy as np
+
+    grid = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    return np.where(sum(g**2 for g in grid) < radius**2, inside, outside).astype(np.int16)
+
+
+def _augment(transforms: Callable, image: torch.Tensor, labels: torch.Tensor, times: int = 20) -> None:
+    for _ in range(times):
+        transforms(image=image.clone(), segmentation=labels.clone())
+
+
 def measure_transfer(root: Path) -> dict:
     """Seconds to read a weight file of a full-size 3D network and to transfer it."""
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -231,6 +276,7 @@ def main() -> None:
         result["prediction with auxiliary reconstruction / nnUNetTrainer"] = measure_prediction(
             plans, dataset_json, sizes, arguments.rounds, device
         )
+        result["lesion bank / nnU-Net's augmentation"] = measure_bank(plans, dataset_json, sizes, arguments.rounds)
         result["transfer"] = measure_transfer(root)
     print(json.dumps(result, indent=2))
 

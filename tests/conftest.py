@@ -31,7 +31,13 @@ os.environ.update(
 )
 # Every epoch of every training draws nnU-Net's progress.png of 3000 x 5400 pixels; ours state their resolution.
 (_ROOT / "matplotlibrc").write_text("figure.dpi: 15\nbackend: agg\n")
-for _variable in ("nnUNet_uad_settings", "nnUNet_uad_pretrained", "nnUNet_uad_restorer", "nnUNet_compile"):
+for _variable in (
+    "nnUNet_uad_settings",
+    "nnUNet_uad_pretrained",
+    "nnUNet_uad_restorer",
+    "nnUNet_uad_pool",
+    "nnUNet_compile",
+):
     os.environ.pop(_variable, None)
 
 import studies  # noqa: E402

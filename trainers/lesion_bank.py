@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -18,10 +20,13 @@ from nnunet_uad.anomalies.bank_settings import LesionBankSection
 from nnunet_uad.anomalies.lesion_bank import LesionBank
 from nnunet_uad.anomalies.mixing import HEALTHY_MARKER, MixedDataset
 from nnunet_uad.anomalies.pasting import LesionBankTransform
+from nnunet_uad.common.files import write_json
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.trainers.mixed_samples import MixedSamples, with_transform
 from nnunet_uad.trainers.pretrained import TransferSection, nnUNetTrainerPretrained
+from nnunet_uad.training.unlabelled import Pool, UnlabelledCases
+from nnunet_uad.weights.names import POOL_VARIABLE
 
 #: What a user can do without unlabelled images.
 ADVICE = (
@@ -48,44 +53,47 @@ class nnUNetTrainerLesionBank(MixedSamples):
     """
 
     settings_class: type[FineTuneSettings] = LesionBankSettings
-
-    _bank: LesionBank | None = None
+    #: Cases without labels; known from the start of a training.
+    hosts: UnlabelledCases
 
     @property
     def bank_settings(self) -> LesionBankSection:
         """The section of the settings about the bank; every settings class of these trainers has it."""
         return cast("LesionBankSection", self.settings)
 
-    @property
+    def before_training(self) -> None:
+        """As its base; a training without lesions, or without the hosts it wants, ends before anything is written."""
+        super().before_training()
+        bank, settings = self.bank, self.bank_settings
+        self.hosts = self._unlabelled() if settings.shares[0] else UnlabelledCases([])
+        unlabelled = self.hosts.identifiers
+        reasons = {"which end where nobody labelled": bank.incomplete, "for which there was no room": bank.beyond}
+        left_out = "".join(f", {number} left out, {why}" for why, number in reasons.items() if number)
+        self.print_to_log_file(
+            f"Lesion bank: {len(bank.lesions)} lesion(s) of {len(bank.cases)} annotated training case(s), "
+            f"{bank.nbytes / 2**20:.1f} MiB{left_out}. They are pasted into {settings.bank_share:.0%} of the samples, "
+            f"hosts: {settings.bank_hosts}."
+        )
+        if unlabelled:
+            self.print_to_log_file(
+                f"Unlabelled hosts: {settings.shares[0]:.0%} of the samples, {len(unlabelled)} case(s); "
+                + (
+                    "what is beyond the surroundings of a pasted lesion is left out of the loss."
+                    if self.unknown_label is not None
+                    else "they count as healthy."
+                )
+            )
+        if self.local_rank == 0:
+            content = {"lesions": len(bank.lesions), "cases": list(bank.cases), "unlabelled_hosts": unlabelled}
+            write_json(Path(self.output_folder) / "lesion_bank.json", content)
+
+    @cached_property
     def bank(self) -> LesionBank:
-        """The lesions of the training cases, cut out when they are first asked for.
+        """The lesions of the annotated training cases, cut out when they are first asked for.
 
         Raises:
             ValueError: There is none.
         """
-        if self._bank is None:
-            self._bank = self._cut_lesions()
-        return self._bank
-
-    def before_training(self) -> None:
-        """As its base; a training without lesions to paste ends before anything is written."""
-        super().before_training()
-        bank, cases = self.bank, self.do_split()[0]
-        left_out = [
-            f"{number} left out, {why}"
-            for number, why in (
-                (bank.incomplete, "which end where nobody labelled"),
-                (bank.beyond, "for which there was no room"),
-            )
-            if number
-        ]
-        self.print_to_log_file(
-            f"Lesion bank: {len(bank.lesions)} lesion(s){' (' + '; '.join(left_out) + ')' if left_out else ''} of "
-            f"{len(bank.cases)} of {len(cases)} annotated training case(s), {bank.nbytes / 2**20:.1f} MiB, pasted into "
-            f"{self.bank_settings.bank_share:.0%} of the samples (hosts: {self.bank_settings.bank_hosts})."
-        )
-
-    def _cut_lesions(self) -> LesionBank:
         cases = self.do_split()[0]
         dataset_class = self.dataset_class or infer_dataset_class(self.preprocessed_dataset_folder)
         dataset = dataset_class(self.preprocessed_dataset_folder, cases)
@@ -146,32 +154,35 @@ class nnUNetTrainerLesionBank(MixedSamples):
         return super().get_dataloaders()
 
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
-        """nnU-Net's datasets; the training set also offers patches of unlabelled cases, if they are hosts.
-
-        Raises:
-            ValueError: There are none.
-        """
+        """nnU-Net's datasets; the training set also offers patches of unlabelled cases, if they are hosts."""
         annotated, val = super().get_tr_and_val_datasets()
         share, _ = self.bank_settings.shares
         if not share:
             return annotated, val
-        unlabelled = unlabelled_cases(self.preprocessed_dataset_folder_base)
-        cases = [case for case in self.all_training_cases() if case in unlabelled]
-        if not cases:
+        hosts = self.patches_to_change(self.hosts, sampling="anywhere", advice=ADVICE)
+        return MixedDataset(annotated, hosts, share), val
+
+    def _unlabelled(self) -> UnlabelledCases:
+        """The fold's training cases without labels, and those of the pool that it neither learns nor validates.
+
+        Raises:
+            ValueError: There are none, or the pool does not suit.
+        """
+        base, data = Path(self.preprocessed_dataset_folder_base), Path(self.preprocessed_dataset_folder).name
+        unlabelled, own = unlabelled_cases(base), self.all_training_cases()
+        own.identifiers = [case for case in own.identifiers if case in unlabelled]
+        datasets = [own]
+        if pool := Pool.named():
+            pool.refuse_other_data(self.plans_manager.plans, self.configuration_name, self.dataset_json)
+            cases = pool.without(base, data, *self.do_split())
+            datasets.append(self.dataset_class(str(pool.folder / data), cases))
+        hosts = UnlabelledCases(datasets)
+        if not hosts.identifiers:
             raise ValueError(
                 f"{self.settings_source}: bank_hosts={self.bank_settings.bank_hosts} expects training cases without "
-                f"labels in {self.preprocessed_dataset_folder_base}, found none. {ADVICE}"
+                f"labels in {base}, or others in a pool ({POOL_VARIABLE}=DATASET/FOLD), found none. {ADVICE}"
             )
-        hosts = self.patches_to_change(cases, sampling="anywhere", advice=ADVICE)
-        self.print_to_log_file(
-            f"Unlabelled images: {share:.0%} of the samples, of {len(hosts.locations)} case(s); "
-            + (
-                "what is beyond the surroundings of a pasted lesion is left out of the loss."
-                if self.unknown_label is not None
-                else "they count as healthy."
-            )
-        )
-        return MixedDataset(annotated, hosts, share), val
+        return hosts
 
     def get_training_transforms(self, *arguments: Any, **options: Any) -> ComposeTransforms:
         """nnU-Net's augmentation; lesions are pasted before intensities change, and change with them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
@@ -15,17 +15,17 @@ from nnunet_uad.trainers.base import FineTuneTrainer
 class MixedSamples(FineTuneTrainer):
     """Part of a trainer of stage two whose batches also hold patches that a transform will change."""
 
-    def all_training_cases(self) -> list[str]:
-        """All training cases of the split, those without labels too, which supervised training leaves out."""
-        return super(FineTuneTrainer, self).do_split()[0]
+    def all_training_cases(self) -> Any:
+        """Dataset of all training cases of the split, also of those without labels, which are not trained on."""
+        return self.dataset_class(self.preprocessed_dataset_folder, super(FineTuneTrainer, self).do_split()[0])
 
     def patches_to_change(
-        self, cases: Sequence[str], *, sampling: str = "healthy", least_foreground: int = 1, advice: str
+        self, source: Any, *, sampling: str = "healthy", least_foreground: int = 1, advice: str
     ) -> HealthyPatches:
         """Patches of cases whose background carries the marker.
 
         Args:
-            cases: Identifiers of the cases.
+            source: Dataset of nnU-Net with the cases.
             sampling: ``healthy`` for patches without labelled voxels, ``anywhere`` for any.
             least_foreground: Voxels in the nonzero region that a healthy slice must have.
             advice: Sentences for whom no case has such a patch.
@@ -33,7 +33,6 @@ class MixedSamples(FineTuneTrainer):
         Raises:
             ValueError: None has.
         """
-        source = self.dataset_class(self.preprocessed_dataset_folder, cases)
         patch = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
         locations = healthy_patches(
             source,

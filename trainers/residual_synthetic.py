@@ -65,7 +65,7 @@ class nnUNetTrainerDiffusionResidualSynthetic(MixedSamples, nnUNetTrainerResidua
         healthy = self.patches_to_change(cases, least_foreground=least, advice=ADVICE)
         self.print_to_log_file(
             f"Synthetic anomalies ({self.settings.anomalies}) in {self.settings.synthetic_share:.0%} of the samples, "
-            f"in healthy patches of {len(healthy.locations)} of {len(cases)} cases; annotated: "
+            f"in healthy patches of {len(healthy.locations)} of {len(cases.identifiers)} cases; annotated: "
             f"{len(annotated.identifiers)} case(s)."
         )
         return MixedDataset(annotated, healthy, self.settings.synthetic_share), val

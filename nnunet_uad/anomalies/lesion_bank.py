@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ class Lesion:
     healthy: np.ndarray
     depth: np.ndarray
 
+    @cached_property
+    def voxels(self) -> int:
+        """Number of voxels within the lesion."""
+        return int(np.count_nonzero(self.labels))
+
     @property
     def nbytes(self) -> int:
         """Size in memory."""
@@ -73,11 +79,10 @@ class Lesion:
         if size == list(shape):
             return self
         linear = np.concatenate([self.image, self.depth[None] * np.float32(factor)])
-        nearest = np.stack([self.labels, self.healthy]).astype(np.float32)
         mode = "bilinear" if len(shape) == 2 else "trilinear"
         smooth = interpolate(torch.from_numpy(linear)[None], size, mode=mode)[0].numpy()
-        exact = interpolate(torch.from_numpy(nearest)[None], size, mode="nearest-exact")[0].numpy()
-        return Lesion(self.case, smooth[:-1], exact[0].astype(self.labels.dtype), exact[1] > 0, smooth[-1])
+        exact = np.ix_(*((2 * np.arange(m) + 1) * n // (2 * m) for m, n in zip(size, shape, strict=True)))
+        return Lesion(self.case, smooth[:-1], self.labels[exact], self.healthy[exact], smooth[-1])
 
 
 class LesionBank:
@@ -143,19 +148,22 @@ class LesionBank:
         """Size in memory."""
         return sum(lesion.nbytes for lesion in self.lesions)
 
-    def draw(self, mirror: bool, scale: tuple[float, float], rng: Random) -> Lesion:
+    def draw(self, mirror: bool, scale: tuple[float, float], room: float, rng: Random) -> Lesion:
         """A lesion: each case as likely as the others, and each lesion of the case.
 
         Args:
             mirror: Whether each axis is reversed as often as not.
             scale: Range of the factor of its size.
+            room: Number of voxels that it should have at most; what is larger at the least factor stays so.
             rng: Generator that all randomness comes from.
         """
         lesions = self._by_case[rng.randint(len(self._by_case))]
         lesion = lesions[rng.randint(len(lesions))]
-        if mirror:
-            lesion = lesion.mirrored(np.flatnonzero(rng.random_sample(lesion.labels.ndim) < 0.5).tolist())
-        return lesion.scaled(log_uniform(rng, *scale))
+        most = (room / lesion.voxels) ** (1 / lesion.labels.ndim)
+        lesion = lesion.scaled(log_uniform(rng, scale[0], min(scale[1], max(scale[0], most))))
+        if not mirror:
+            return lesion
+        return lesion.mirrored(np.flatnonzero(rng.random_sample(lesion.labels.ndim) < 0.5).tolist())
 
 
 def _places(

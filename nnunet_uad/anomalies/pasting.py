@@ -7,6 +7,7 @@ Zhang et al., MICCAI 2021, https://arxiv.org/abs/2108.06883
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,6 @@ from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from torch.nn.functional import interpolate
 
 from nnunet_uad.anomalies.bank_settings import LesionBankSection
-from nnunet_uad.anomalies.blends import without_border
 from nnunet_uad.anomalies.lesion_bank import Lesion, LesionBank
 from nnunet_uad.anomalies.randomness import Random, inside_voxel, numpy_random
 from nnunet_uad.anomalies.shapes import SMALLEST_LESION, Box
@@ -29,7 +29,7 @@ MOST_TAKEN = 0.5
 #: Width of the soft edge, in voxels of the finest axis; it lies outside the lesion, which is whole.
 EDGE_VOXELS = 2.0
 #: Voxels of a box on which the Poisson equation is solved as it is; of larger ones on a coarser grid.
-POISSON_VOXELS = 2**14
+POISSON_VOXELS = 2**12
 
 
 class LesionBankTransform(BasicTransform):
@@ -75,8 +75,10 @@ class LesionBankTransform(BasicTransform):
         if not unlabelled and (not self.probability or rng.random_sample() >= self.probability):
             return {}
         available = labels == (self.marker if unlabelled else 0)
-        lesion = self.bank.draw(self.settings.bank_mirrored, self.settings.bank_scale, rng)
-        placed = place(lesion, available, (labels > 0) & ~available, min(self.spacing), rng)
+        room = MOST_TAKEN * np.count_nonzero(available)
+        lesion = self.bank.draw(self.settings.bank_mirrored, self.settings.bank_scale, room, rng)
+        occupied = (labels > 0) & ~available
+        placed = place(lesion, available, occupied, room=room, gap=min(self.spacing), rng=rng)
         if placed is None:
             return {"lesion": None, "box": None} if unlabelled else {}
         return {"lesion": placed[0], "box": placed[1]}
@@ -122,7 +124,7 @@ class LesionBankTransform(BasicTransform):
 
 
 def place(
-    lesion: Lesion, available: np.ndarray, occupied: np.ndarray, gap: float, rng: Random
+    lesion: Lesion, available: np.ndarray, occupied: np.ndarray, *, room: float, gap: float, rng: Random
 ) -> tuple[Lesion, Box] | None:
     """A random place for a lesion, and the part of it that lies in the patch.
 
@@ -130,13 +132,14 @@ def place(
         lesion: Lesion to place; what lies beyond the patch is cut off.
         available: Voxels that it may cover (*spatial), boolean.
         occupied: Voxels that it must not touch (*spatial), boolean: other lesions, and what nobody annotated.
+        room: Number of voxels that it may cover at most.
         gap: Distance that it keeps to them, mm.
         rng: Generator that all randomness comes from.
 
     Returns:
         The part and its box in the patch; ``None`` if no place was found.
     """
-    room = np.count_nonzero(available)
+    lesion_mask, near = lesion.labels > 0, lesion.depth > -gap
     for _ in range(TRIES):
         centre = inside_voxel(available, rng)
         if centre is None:
@@ -148,11 +151,11 @@ def place(
             box.append(slice(low, high))
             piece.append(slice(low - start, high - start))
         here, part = tuple(box), tuple(piece)
-        mask = lesion.labels[part] > 0
+        mask = lesion_mask[part]
         voxels, inside = np.count_nonzero(mask), np.count_nonzero(mask & available[here])
-        if inside < max(SMALLEST_LESION, LEAST_INSIDE * voxels) or inside > MOST_TAKEN * room:
+        if inside < max(SMALLEST_LESION, LEAST_INSIDE * voxels) or inside > room:
             continue
-        if (occupied[here] & (lesion.depth[part] > -gap)).any():
+        if (occupied[here] & near[part]).any():
             continue
         image, healthy = lesion.image[(slice(None), *part)], lesion.healthy[part]
         return Lesion(lesion.case, image, lesion.labels[part], healthy, lesion.depth[part]), here
@@ -181,14 +184,49 @@ def _smooth_from_border(values: np.ndarray) -> np.ndarray:
     """The harmonic field with the values (C, *box) that there are on the border of the box."""
     shape = list(values.shape[1:])
     if values[0].size <= POISSON_VOXELS:
-        return values - without_border(values)
+        return harmonic(values)
     # It is smooth, so a coarse grid will do.
     factor = (values[0].size / POISSON_VOXELS) ** (1 / len(shape))
     size = [min(n, max(3, round(n / factor))) for n in shape]
     mode = "bilinear" if len(shape) == 2 else "trilinear"
     coarse = interpolate(torch.from_numpy(values)[None], size, mode=mode, align_corners=True)[0].numpy()
-    smooth = torch.from_numpy(coarse - without_border(coarse))[None]
-    return interpolate(smooth, shape, mode=mode, align_corners=True)[0].numpy()
+    return interpolate(torch.from_numpy(harmonic(coarse))[None], shape, mode=mode, align_corners=True)[0].numpy()
+
+
+def harmonic(values: np.ndarray) -> np.ndarray:
+    """The field without a Laplacian inside that has the values (C, *box) on the border of the box.
+
+    The Laplacian of a box is diagonal in sines; at these sizes a product with their matrix is faster than a transform.
+    """
+    axes = tuple(range(1, values.ndim))
+    result = values.copy()
+    if min(values.shape[1:]) < 3:
+        return result
+    inner = (slice(None), *(slice(1, -1) for _ in axes))
+    source = -2.0 * len(axes) * values[inner]
+    eigenvalues = np.zeros((), np.float32)
+    for axis in axes:
+        for side in (slice(0, -2), slice(2, None)):
+            source += values[tuple(side if a == axis else s for a, s in enumerate(inner))]
+        eigenvalues = eigenvalues + _sines(values.shape[axis] - 2)[1].reshape([-1 if a == axis else 1 for a in axes])
+    result[inner] -= _in_sines(_in_sines(source) / eigenvalues)
+    return result
+
+
+def _in_sines(values: np.ndarray) -> np.ndarray:
+    """The orthonormal sine transform of a field (C, *box), which is its own inverse."""
+    for _ in values.shape[1:]:
+        # The first axis of the box is transformed, and becomes the last.
+        values = np.moveaxis(values, 1, -1) @ _sines(values.shape[1])[0]
+    return values
+
+
+@lru_cache(maxsize=256)
+def _sines(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sines on a line of ``n`` voxels between zeros (n, n), and the eigenvalues of the second difference (n,)."""
+    angles = np.pi / (n + 1) * np.arange(1, n + 1)
+    matrix = np.sqrt(2 / (n + 1)) * np.sin(np.outer(angles, np.arange(1, n + 1)))
+    return matrix.astype(np.float32), (2 * np.cos(angles) - 2).astype(np.float32)
 
 
 def _mean(values: np.ndarray, mask: np.ndarray) -> np.ndarray:

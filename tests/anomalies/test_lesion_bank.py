@@ -74,8 +74,18 @@ def test_mirrored_and_scaled_in_all_its_parts():
 def test_draws_reach_every_case_and_repeat_with_the_seed():
     many = [(1, np.s_[z, y : y + 3, 10:13]) for z in range(8) for y in range(4, 32, 8)]
     bank = LesionBank.cut([("many", *case(*many)), ("one", *case(*TWO_CLASSES))], (2.0, 2.0), count=2)
-    draws = [[bank.draw(True, (0.5, 2.0), rng).case for _ in range(200)] for rng in map(np.random.RandomState, (3, 3))]
+    draws = [
+        [bank.draw(True, (0.5, 2.0), 1e9, rng).case for _ in range(200)] for rng in map(np.random.RandomState, (3, 3))
+    ]
     assert draws[0] == draws[1] and 70 < draws[0].count("one") < 130
+
+
+@pytest.mark.parametrize(("room", "low", "high"), [(1e9, 400, 3200), (900, 400, 1100), (1, 400, 600)])
+def test_a_lesion_is_not_made_larger_than_there_is_room(room, low, high):
+    bank = LesionBank.cut([("a", *case((1, np.s_[2:6, 8:24, 8:23])))], (2.0, 2.0, 2.0))
+    assert bank.lesions[0].voxels == 960
+    sizes = [bank.draw(False, (0.8, 1.4), room, np.random.RandomState(seed)).voxels for seed in range(30)]
+    assert low <= min(sizes) and max(sizes) <= high
 
 
 @pytest.mark.parametrize(("most", "room"), [(5, 2**30), (1000, 30_000)])

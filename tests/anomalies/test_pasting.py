@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nnunet_uad.anomalies.bank_settings import BLENDS, LesionBankSection
+from nnunet_uad.anomalies.blends import without_border
 from nnunet_uad.anomalies.lesion_bank import LesionBank
-from nnunet_uad.anomalies.pasting import LesionBankTransform, fitted_gradients
+from nnunet_uad.anomalies.pasting import LesionBankTransform, fitted_gradients, harmonic
 from nnunet_uad.anomalies.shapes import signed_depth
 
 MARKER, IGNORE, UNKNOWN = 10_000, 7, 8
@@ -177,3 +178,10 @@ def test_the_coarse_grid_gives_nearly_the_same(axes, monkeypatch):
     coarse = fitted_gradients(*arguments)
     inside = lesion.depth > -4
     assert 0 < np.abs(coarse - exact)[:, inside].mean() < 0.1
+
+
+@given(st.lists(st.integers(1, 12), min_size=2, max_size=3), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_the_harmonic_field_is_what_is_left_of_the_exact_solution(shape, seed):
+    values = np.random.default_rng(seed).standard_normal((2, *shape)).astype(np.float32)
+    assert np.allclose(harmonic(values), values - without_border(values), atol=1e-4)

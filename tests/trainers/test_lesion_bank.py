@@ -1,3 +1,6 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tiny
@@ -106,6 +109,16 @@ def test_what_is_unknown_of_unlabelled_hosts_is_left_out_of_the_loss(
     assert np.isfinite(float(trainer.train_step(batch)["loss"]))
 
 
+def test_a_pool_is_used_without_its_labels(tiny_dataset, results, monkeypatch):
+    """Fold 1 learns from two cases; fold 0's, but for those of its own, are hosts, whatever is annotated in them."""
+    monkeypatch.setenv("nnUNet_uad_pool", "991/0")
+    trainer = started(monkeypatch, "bank_hosts=unlabelled bank_share=1 bank_blend=cut", fold=1)
+    assert trainer.hosts.identifiers == tiny.HEALTHY
+    content = json.loads((Path(trainer.output_folder) / "lesion_bank.json").read_text())
+    assert content == {"lesions": 6, "cases": tiny.LESION[:2], "unlabelled_hosts": tiny.HEALTHY}
+    assert "Unlabelled hosts: 100% of the samples, 4 case(s); what is beyond" in Path(trainer.log_file).read_text()
+
+
 def test_unlabelled_cases_that_are_healthy(tiny_dataset, results, monkeypatch, cohort):
     trainer = started(monkeypatch, "bank_hosts=both bank_unlabelled=healthy bank_share=1")
     assert trainer.unknown_label is None
@@ -117,5 +130,5 @@ def test_fine_tuning_with_a_bank(dae_fold, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_pretrained", str(dae_fold / "pretrained.safetensors"))
     trainer = started(monkeypatch, name="nnUNetTrainerDAEPretrainedLesionBank_2epochs_2iters")
     assert trainer.settings.freeze_encoder_epochs == 0.3 and trainer.settings.bank_share == 0.5
-    log = open(trainer.log_file).read()
-    assert "Lesion bank: 3 lesion(s) of 1 of 5 annotated training case(s)" in log and "Pretrained weights:" in log
+    log = Path(trainer.log_file).read_text()
+    assert "Lesion bank: 3 lesion(s) of 1 annotated training case(s)" in log and "Pretrained weights:" in log

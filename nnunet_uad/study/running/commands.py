@@ -11,7 +11,7 @@ from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, joined
 from nnunet_uad.common.trainer_names import NO_VALIDATION, VALIDATION_VARIABLE
 from nnunet_uad.study.layout import Cell, Layout
-from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
+from nnunet_uad.weights.names import FILE_NAME, POOL_VARIABLE, RESTORER_VARIABLE, WEIGHTS_VARIABLE
 
 #: matplotlib's settings: nnU-Net draws progress.png anew after every epoch, a second for 3000 x 5400 pixels.
 FIGURES_VARIABLE = "MATPLOTLIBRC"
@@ -64,6 +64,8 @@ def training_command(layout: Layout, cell: Cell) -> Command:
     weights = {VARIABLES[kind]: str(pretrained_file(layout, i)) for kind, i in layout.needed(cell).items()}
     # The test cases are predicted and scored by a job of its own, and not only those of this dataset.
     further = {**weights, VALIDATION_VARIABLE: NO_VALIDATION}
+    # Who can learn from images without labels finds those of the outer fold, the annotated ones among them left out.
+    further[POOL_VARIABLE] = f"{layout.plan['dataset']}/{cell.fold['outer']}"
     return Command(command.words, {**command.environment, **further}, command.folder)
 
 
@@ -96,6 +98,7 @@ def _train(layout: Layout, results: Path, dataset: str, fold: int, trainer: str,
         SETTINGS_VARIABLE: settings if study.mirroring else joined(settings, "mirroring=false"),
         WEIGHTS_VARIABLE: "",
         RESTORER_VARIABLE: "",
+        POOL_VARIABLE: "",
         FIGURES_VARIABLE: os.environ.get(FIGURES_VARIABLE) or str(layout.figures),
     }
     model = ModelFolder(results, dataset, trainer, study.plans, study.configuration)

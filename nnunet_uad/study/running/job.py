@@ -37,7 +37,7 @@ from nnunet_uad.training.cases import TrainedCases
 from nnunet_uad.weights.leakage import Overlap
 
 PACKAGES = ("nnunet_uad", "nnunetv2", "torch")
-REPORTS = ("transfer.json", "restorer.json")
+REPORTS = ("transfer.json", "restorer.json", "lesion_bank.json")
 
 
 def run_job(layout: Layout, stage: str, identifier: str) -> None:

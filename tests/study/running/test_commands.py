@@ -26,4 +26,7 @@ def test_commands_are_nnunets_own(workplace, monkeypatch):
     # Not even a variable of the user's own may lend weights to the baseline.
     assert scratch.environment["nnUNet_uad_pretrained"] == "" == scratch.environment["nnUNet_uad_restorer"]
     assert scratch.words[1] == layout.plan["slice_dataset"]
+    # The pool of a budget, in slices too, are the cases of the outer fold.
+    assert scratch.environment["nnUNet_uad_pool"] == training.environment["nnUNet_uad_pool"] == "Dataset991_Tiny/0"
+    assert pretraining.environment["nnUNet_uad_pool"] == ""
     assert shlex.split(str(training))[-len(training.words) :] == list(training.words)
