@@ -72,9 +72,10 @@ def outcome_table(workspace: Workspace) -> str:
     return "\n".join([*lines, "", *_COMPARE])
 
 
-def _line(label: str, value: float, interval: tuple[float, float] | None) -> str:
+def _line(label: str, value: float | None, interval: tuple[float, float] | None) -> str:
+    shown = "undefined: there is no lesion" if value is None else f"{value:.3f}"
     spread = f"  [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-    return f"  {label:46s} {value:.3f}{spread}"
+    return f"  {label:46s} {shown}{spread}"
 
 
 def detection(workspace: Workspace, cases: list[str]) -> dict[str, dict[str, Any]]:

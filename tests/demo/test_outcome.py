@@ -81,6 +81,9 @@ def test_a_case_without_lesion_counts_for_false_positives(workspace):
     label = workspace.preprocessed / workspace.dataset / "gt_segmentations" / "a.nii.gz"
     write(np.zeros((4, 32, 32), np.uint8), label)
     assert detection(workspace, list(CASES))["anomaly map"]["pooled"]["AP"]["value"] < 0.9
+    for case in CASES:
+        write(np.zeros((4, 32, 32), np.uint8), label.with_name(f"{case}.nii.gz"))
+    assert "undefined: there is no lesion" in outcome_table(workspace)
 
 
 def test_the_table_shows_what_is_found_without_labels_before_what_one_label_adds(workspace):
