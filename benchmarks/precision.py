@@ -24,10 +24,10 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-import SimpleITK
 import torch
 from speed import SMALL, make_step, median_times, write_plans
 
+from nnunet_uad.common.nnunet import CHECKPOINT
 from nnunet_uad.common.precision import AUTO, bfloat16_instructions, keep_precision
 from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.metrics.bootstrap import mean_interval
@@ -81,35 +81,19 @@ def measure_steps(rounds: int) -> dict[str, Any]:
 
 
 def train(arguments: argparse.Namespace, arm: str, trainer: str, fold: int) -> Path:
-    """Train a fold with its final validation unless that is done; returns its folder."""
+    """Train a fold unless that is done; returns its folder."""
+    from nnunetv2.run.run_training import get_trainer_from_args
+
     amp, seed = ARMS[arm]
-    results = arguments.o / arm.replace(", ", "_").replace(" ", "_")
-    os.environ["nnUNet_results"] = str(results)
+    os.environ["nnUNet_results"] = str(arguments.o / arm.replace(", ", "_").replace(" ", "_"))
     os.environ[SETTINGS_VARIABLE] = f"seed={seed} amp={amp} mirroring=false"
-    from nnunetv2.run import run_training
-    from nnunetv2.utilities.dataset_name_id_conversion import maybe_convert_to_dataset_name
-
     name = f"{trainer}_{arguments.epochs}epochs_{arguments.iterations}iters"
-    dataset = maybe_convert_to_dataset_name(int(arguments.d))
-    folder = results / dataset / f"{name}__nnUNetPlans__{arguments.c}" / f"fold_{fold}"
-    if not (folder / "validation" / "summary.json").exists():
-        with bfloat16_everywhere():
-            run_training.run_training(arguments.d, arguments.c, fold, name, device=torch.device("cpu"))
+    with bfloat16_everywhere():
+        trained = get_trainer_from_args(arguments.d, arguments.c, fold, name, device=torch.device("cpu"))
+        folder = Path(trained.output_folder)
+        if not (folder / CHECKPOINT).exists():
+            trained.run_training()
     return folder
-
-
-def dice_of(folder: Path) -> dict[str, float]:
-    """Mean Dice over the classes, by validation case."""
-    cases = json.loads((folder / "validation" / "summary.json").read_text())["metric_per_case"]
-    return {
-        Path(case["prediction_file"]).name: float(np.nanmean([label["Dice"] for label in case["metrics"].values()]))
-        for case in cases
-    }
-
-
-def map_of(path: Path) -> np.ndarray:
-    """An anomaly map, (z, y, x)."""
-    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(path)))
 
 
 def compare_maps(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
@@ -119,78 +103,130 @@ def compare_maps(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
     return {"difference / std": float(np.abs(a - b).mean() / a.std()), "correlation": float(np.corrcoef(a, b)[0, 1])}
 
 
-def average_precision(folder: Path) -> float:
-    """Average precision of a fold's maps, mean over its cases."""
-    scores = json.loads((folder / "validation" / "anomaly_metrics.json").read_text())["scores"]
-    return float(scores["map"]["mean_over_cases"]["AP"]["value"])
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    """Dice of the foreground of two segmentations (z, y, x)."""
+    a, b = one > 0, other > 0
+    return float(2 * (a & b).sum() / max(1, a.sum() + b.sum()))
 
 
-def compare_trainings(folders: dict[str, dict[str, list[Path]]]) -> dict[str, Any]:
-    """Every arm against the first: Dice with its interval over cases, average precision, maps."""
-    result: dict[str, Any] = {}
-    for arm in ARMS:
-        dice = {case: value for folder in folders[arm][SEGMENTER] for case, value in dice_of(folder).items()}
-        own = {"Dice by case": dice, "AP by fold": [average_precision(f) for f in folders[arm][PRETRAINER]]}
-        result[arm] = own
-        if arm == REFERENCE:
-            continue
-        theirs = result[REFERENCE]["Dice by case"]
-        differences = [dice[case] - theirs[case] for case in dice]
-        own["Dice difference"] = {"mean": float(np.mean(differences)), "interval_95": mean_interval(differences)}
-        own["maps"] = {
-            path.name: compare_maps(map_of(folder / "validation" / path.name), map_of(path))
-            for folder, other in zip(folders[REFERENCE][PRETRAINER], folders[arm][PRETRAINER], strict=True)
-            for path in sorted((other / "validation").glob("*_map.*"))
+class Case:
+    """A validation case on the preprocessed grid.
+
+    Args:
+        fold: Folder of a trained fold, whose validation case it is.
+        identifier: Identifier of the case.
+        slices: Number of slices to look at, evenly spaced among those with lesion; all slices of the image if 0.
+    """
+
+    def __init__(self, fold: Path, identifier: str, slices: int) -> None:
+        from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+        base = Path(os.environ["nnUNet_preprocessed"]) / fold.parents[1].name
+        configuration = fold.parent.name.rpartition("__")[2]
+        data = nnUNetDatasetBlosc2(str(base / f"nnUNetPlans_{configuration}"), [identifier])
+        image, labels, _, self.properties = data.load_case(identifier)
+        self.image, self.labels = np.asarray(image[:], np.float32), np.asarray(labels[:])[0]
+        if slices:
+            chosen = np.flatnonzero((self.labels > 0).any((1, 2)))
+            chosen = chosen[np.linspace(0, len(chosen) - 1, min(slices, len(chosen))).astype(int)]
+            self.image, self.labels = self.image[:, chosen], self.labels[chosen]
+
+    def map(self, restorer: Any) -> np.ndarray:
+        """Anomaly map (z, y, x)."""
+        inside = self.labels >= 0
+        restored = restorer.reconstruct(self.image, inside)
+        return restorer.anomaly_score(self.image, restored, inside, self.properties, restorer.settings)
+
+    def logits(self, predictor: Any) -> np.ndarray:
+        """Logits (classes, z, y, x)."""
+        predictor.network.eval()
+        predicted = predictor.predict_sliding_window_return_logits(torch.from_numpy(self.image))
+        return np.asarray(predicted.float())
+
+
+def models_of(folder: dict[str, Path]) -> tuple[Any, Any]:
+    """Restorer and nnU-Net's predictor of a fold, in the precision that they record where the processor has it."""
+    from nnunet_uad.inference.model import load_restorer
+    from nnunet_uad.inference.segmenter import load_segmenter
+
+    fold = folder[SEGMENTER].name.removeprefix("fold_")
+    restorer = load_restorer(folder[PRETRAINER].parent, [fold], device="cpu", mirroring=False)
+    return restorer, load_segmenter(folder[SEGMENTER].parent, fold, CHECKPOINT, False, "cpu")
+
+
+def compare_trainings(folders: dict[str, dict[str, Path]], cases: dict[str, Case]) -> dict[str, Any]:
+    """Every arm against the first, by case: Dice and average precision with the labels; maps with the first's."""
+    found: dict[str, Any] = {}
+    maps: dict[str, dict[str, np.ndarray]] = {}
+    for arm, folder in folders.items():
+        restorer, predictor = models_of(folder)
+        maps[arm] = {name: case.map(restorer) for name, case in cases.items()}
+        found[arm] = {
+            name: {
+                "Dice": dice(case.logits(predictor).argmax(0), case.labels),
+                "AP": average_precision(maps[arm][name], case.labels),
+                **({} if arm == REFERENCE else {"map": compare_maps(maps[REFERENCE][name], maps[arm][name])}),
+            }
+            for name, case in cases.items()
         }
+    return found
+
+
+def average_precision(score: np.ndarray, labels: np.ndarray) -> float:
+    """Average precision of a map (z, y, x) inside the foreground."""
+    from sklearn.metrics import average_precision_score
+
+    inside = labels >= 0
+    return float(average_precision_score(labels[inside] > 0, score[inside]))
+
+
+def compare_use(folder: dict[str, Path], cases: dict[str, Case]) -> dict[str, Any]:
+    """Models that were trained in float32, used in bfloat16, too."""
+    restorer, predictor = models_of(folder)
+    exact = {name: (case.map(restorer), case.logits(predictor)) for name, case in cases.items()}
+    result: dict[str, Any] = {}
+    with bfloat16_everywhere():
+        keep_precision(predictor.network, AUTO, predictor.device)
+        for name, case in cases.items():
+            score, logits = exact[name]
+            rounded = case.logits(predictor)
+            result[name] = {
+                "Dice between the two": dice(logits.argmax(0), rounded.argmax(0)),
+                "Dice, float32 and bfloat16": [dice(x.argmax(0), case.labels) for x in (logits, rounded)],
+                "mean difference of logits / std": float(np.abs(logits - rounded).mean() / logits.std()),
+                "map": compare_maps(score, case.map(replace(restorer, amp=AUTO))),
+            }
     return result
 
 
-def compare_use(folders: dict[str, list[Path]], raw: Path, output: Path) -> dict[str, Any]:
-    """Models that were trained in float32, used in both: probabilities and Dice between the two; maps."""
-    from nnunet_uad.data.image_files import channels_in
-    from nnunet_uad.inference.model import load_restorer
-    from nnunet_uad.inference.pipeline import score_files
-    from nnunet_uad.inference.segmenter import load_segmenter, segment
-
-    images = {case: [p for _, p in sorted(files.items())] for case, files in channels_in(raw / "imagesTr").items()}
-    result: dict[str, Any] = {}
-    for scratch, dae in zip(folders[SEGMENTER], folders[PRETRAINER], strict=True):
-        fold = scratch.name.removeprefix("fold_")
-        restorer = load_restorer(dae.parent, [fold], device="cpu", mirroring=False)
-        predictor = load_segmenter(scratch.parent, fold, "checkpoint_final.pth", False, "cpu")
-        cases = [name.split(".")[0] for name in dice_of(scratch)]
-        maps = {case: [score_files(restorer, images[case]).score] for case in cases}
-        probabilities = {case: [segment(predictor, images[case], output / f"{case}.nii.gz")] for case in cases}
-        with bfloat16_everywhere():
-            keep_precision(predictor.network, AUTO, predictor.device)
-            rounded = replace(restorer, amp=AUTO)
-            for case in cases:
-                maps[case].append(score_files(rounded, images[case]).score)
-                probabilities[case].append(segment(predictor, images[case], output / f"{case}.nii.gz"))
-        for case in cases:
-            one, other = probabilities[case]
-            a, b = one.argmax(0) > 0, other.argmax(0) > 0
-            result[case] = {
-                "Dice between the two": float(2 * (a & b).sum() / max(1, a.sum() + b.sum())),
-                "largest difference of probabilities": float(np.abs(one - other).max()),
-                "map": compare_maps(*maps[case]),
-            }
+def summary_of(trained: list[dict[str, Any]]) -> dict[str, Any]:
+    """Mean difference to the first arm over the cases of all folds, with its interval where there are several."""
+    rows = {arm: [case for fold in trained for case in fold[arm].values()] for arm in ARMS}
+    result = {}
+    for arm in ARMS:
+        if arm != REFERENCE:
+            for key in ("Dice", "AP"):
+                values = [own[key] - theirs[key] for own, theirs in zip(rows[arm], rows[REFERENCE], strict=True)]
+                result[f"{key}, {arm}"] = {"mean": float(np.mean(values)), "interval_95": mean_interval(values)}
     return result
 
 
 def measure_difference(arguments: argparse.Namespace) -> dict[str, Any]:
     """Trainings in both precisions, and models used in both."""
-    folders = {
-        arm: {name: [train(arguments, arm, name, fold) for fold in arguments.f] for name in (PRETRAINER, SEGMENTER)}
-        for arm in ARMS
-    }
-    dataset = folders[REFERENCE][SEGMENTER][0].parents[1].name
-    steps = arguments.epochs * arguments.iterations
+    trained, used = [], []
+    for fold in arguments.f:
+        folders = {arm: {name: train(arguments, arm, name, fold) for name in (PRETRAINER, SEGMENTER)} for arm in ARMS}
+        first = folders[REFERENCE][SEGMENTER]
+        splits = Path(os.environ["nnUNet_preprocessed"]) / first.parents[1].name / "splits_final.json"
+        cases = json.loads(splits.read_text())[fold]["val"]
+        trained.append(compare_trainings(folders, {case: Case(first, case, 0) for case in cases}))
+        used.append(compare_use(folders[REFERENCE], {case: Case(first, case, arguments.slices) for case in cases}))
     return {
-        "bfloat16": bfloat16_instructions() or "computed without instructions for it",
-        "steps": steps,
-        "trained": compare_trainings(folders),
-        "used": compare_use(folders[REFERENCE], Path(os.environ["nnUNet_raw"]) / dataset, arguments.o),
+        "bfloat16": bfloat16_instructions() or "trained without instructions for it; these models are used in float32",
+        "steps": arguments.epochs * arguments.iterations,
+        "difference to float32": summary_of(trained),
+        "trained, by fold": trained,
+        "used, by fold": used,
     }
 
 
@@ -202,6 +238,7 @@ def main() -> None:
     parser.add_argument("-d", default="901", help="number of the dataset")
     parser.add_argument("-c", default="2d_small")
     parser.add_argument("-f", nargs="+", type=int, default=[0], help="folds")
+    parser.add_argument("--slices", type=int, default=0, help="slices per case to use models in bfloat16 on; 0: all")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--iterations", type=int, default=15)
     parser.add_argument("-o", type=Path, default=Path("precision"), help="where the models are kept")
