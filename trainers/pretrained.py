@@ -26,8 +26,8 @@ class TransferSection(Settings):
     """Settings of what starts from pretrained weights.
 
     Attributes:
-        freeze_encoder_epochs: Number of epochs for which the encoder stays as it is; below 1 a share of the training;
-            −1: for good.
+        freeze_encoder_epochs: Number of epochs for which the encoder stays as it is, of ``schedule=freeze``; below 1 a
+            share of the training; −1: for good.
         encoder_only: Whether the decoder is left random.
         accept_mismatch: Whether weights of another method, normalisation, spacing or channels are used after a
             warning.
