@@ -20,7 +20,8 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _plan(arguments: argparse.Namespace) -> int:
     layout, study = _open(arguments.study)
-    layout, plan = _make_plan(layout, study)
+    layout, plan = _make_plan_that_fits(layout, study)
     print(f"{layout.folder / 'study.json'}: {len(layout.cells)} cells, {len(plan['pretrainings'])} pretrainings.")
     for line in _outer_lines(study, plan):
         print(f"  {line}")
@@ -104,16 +105,62 @@ def _paths() -> dict[str, str]:
     return {name: str(required_folder(name).resolve()) for name in ("nnUNet_raw", "nnUNet_preprocessed")}
 
 
-def _make_plan(layout: Layout, study: Study) -> tuple[Layout, dict[str, Any]]:
+def _make_plan(layout: Layout, study: Study, cut: dict[str, Any] | None = None) -> tuple[Layout, dict[str, Any]]:
     """Plan; what was asked for replaces the earlier request only if the plan is not refused."""
     from nnunet_uad.study.planning.plan import plan_study, write_request
 
     source = dataset_folder("nnUNet_preprocessed", study.dataset)
     other = study.pretraining.dataset
     pretraining = dataset_folder("nnUNet_preprocessed", other) if other else source
-    plan = plan_study(study, layout, required_folder("nnUNet_raw"), source, pretraining)
+    plan = plan_study(study, layout, required_folder("nnUNet_raw"), source, pretraining, cut=cut)
     write_request(layout, study, _paths())
     return Layout(layout.folder), plan
+
+
+def _make_plan_that_fits(
+    layout: Layout, study: Study, measure: Callable[[], int] | None = None
+) -> tuple[Layout, dict[str, Any]]:
+    """Plan; with ``budget_hours`` what fits, as it was decided before or as it is estimated now.
+
+    Args:
+        layout: Folder of the study.
+        study: Settings of the study.
+        measure: Function that times steps, if nobody knows how long jobs take, and returns an exit status.
+    """
+    from nnunet_uad.study.planning.hours import (
+        Estimates,
+        cut_words,
+        decide_cut,
+        estimated_hours,
+        known_cut,
+        table_lines,
+    )
+
+    if study.budget_hours is None:
+        return _make_plan(layout, study)
+    if cut := known_cut(layout, study):
+        print(f"budget_hours: {cut_words(cut)}")
+        return _make_plan(layout, study, cut)
+    # All that is asked for gets its folds, so that what is cut now can be added later.
+    layout, plan = _make_plan(layout, study)
+    estimates = Estimates(layout, study)
+    hours = estimated_hours(estimates)
+    if estimates.unknown and measure is not None:
+        print("budget_hours: a few steps of every training are timed, to see what fits.", flush=True)
+        if measure():
+            raise RuntimeError(f"Steps could not be timed; the log is {layout.log('time', 'steps')}.")
+        estimates = Estimates(layout, study)
+        hours = estimated_hours(estimates)
+    if estimates.unknown:
+        unknown = ", ".join(sorted(estimates.unknown))
+        print(
+            f"budget_hours: nobody knows yet how long these take: {unknown}. nnunet_uad study run times them before "
+            "it decides what fits; or say it in the study's file (seconds)."
+        )
+        return layout, plan
+    cut = decide_cut(study, hours, sorted(estimates.origins))
+    print("\n".join(f"  {line}" for line in table_lines(study, hours, cut)), flush=True)
+    return _make_plan(layout, study, cut)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -143,7 +190,7 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run and not layout.planned:
             raise RuntimeError(f"A dry run changes nothing; plan first: nnunet_uad study plan {arguments.study}")
         if not arguments.dry_run:
-            layout, _ = _make_plan(layout, study)
+            layout, _ = _make_plan_that_fits(layout, study, partial(_time_steps, layout, command, share_gpus))
             drop_stale_markers(layout)
         status = run_snakemake(command, share_gpus)
     if arguments.dry_run:
@@ -153,6 +200,15 @@ def _run(arguments: argparse.Namespace) -> int:
     if complete:
         print(f"Report: nnunet_uad report {shlex.quote(str(arguments.study))} -o report")
     return 0 if complete and not status else 1
+
+
+def _time_steps(layout: Layout, command: list[str], share_gpus: bool) -> int:
+    """The workflow's job that times steps; its exit status."""
+    from nnunet_uad.study.running.run import run_snakemake
+
+    marker = layout.marker("time", "steps")
+    (layout.folder / marker).unlink(missing_ok=True)
+    return run_snakemake([*command, str(marker)], share_gpus)
 
 
 def _prepared(layout: Layout, study: Study) -> bool:

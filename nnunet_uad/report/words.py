@@ -10,6 +10,7 @@ from nnunet_uad.report.collect import Results
 from nnunet_uad.report.label_free import best_intensity, map_rows
 from nnunet_uad.statistics.comparison import Comparison
 from nnunet_uad.statistics.intervals import Interval
+from nnunet_uad.study.planning.hours import cut_words, is_cut
 
 GAP = "not finished"
 MINUS = "−"
@@ -193,6 +194,9 @@ def _map_words(results: Results) -> list[str]:
 
 def _caveats(results: Results, analysis: Analysis) -> list[str]:
     lines = []
+    cut = results.layout.plan.get("cut")
+    if cut and is_cut(cut):
+        lines.append(cut_words(cut))
     if results.missing:
         planned = len(results.layout.cells) + len(results.layout.map_cells)
         lines.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from nnunet_uad.common.bounds import Count, Seed
+from nnunet_uad.common.bounds import Count, Finite, Seconds, Seed
 from nnunet_uad.common.classes import check_classes
 from nnunet_uad.common.nnunet import DATASET
 from nnunet_uad.common.schema import Matching
@@ -108,6 +108,44 @@ class PretrainingForm:
 
 
 @dataclass(frozen=True)
+class TimingForm:
+    """What ``timing.json`` must hold.
+
+    Attributes:
+        pretrain: Name of a pretrainer with its length → seconds of a pretraining.
+        train: Name of an arm → seconds of a training.
+        case: Name of an arm → seconds of a tested case.
+    """
+
+    pretrain: dict[str, Seconds]
+    train: dict[str, Seconds]
+    case: dict[str, Seconds]
+
+
+@dataclass(frozen=True)
+class CutForm:
+    """What was left out to fit into ``budget_hours``.
+
+    Attributes:
+        budget_hours: Hours that there are.
+        asked: What the study asked for when it was decided: draws, arms, budgets, lengths.
+        draws: Number of draws that are kept.
+        arms: Names of the arms that are left out.
+        hours: Estimated hours of what is kept.
+        all_hours: Estimated hours of everything.
+        origins: Where the estimates are from.
+    """
+
+    budget_hours: Finite
+    asked: dict[str, Any]
+    draws: Count
+    arms: list[str]
+    hours: Finite
+    all_hours: Finite
+    origins: list[str]
+
+
+@dataclass(frozen=True)
 class TestForm:
     """A further dataset to test on.
 
@@ -140,6 +178,7 @@ class PlanForm:
         tests: Further datasets to test on.
         folds: Planned folds.
         entries: Further entries that the study appended to splits.
+        cut: What was left out to fit into ``budget_hours``, if there is such a limit.
     """
 
     dataset: _Dataset
@@ -152,3 +191,4 @@ class PlanForm:
     tests: list[TestForm]
     folds: list[FoldForm]
     entries: list[EntryForm] = field(default_factory=list)
+    cut: CutForm | None = None

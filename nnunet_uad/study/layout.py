@@ -110,8 +110,10 @@ class Layout:
 
     @cached_property
     def study(self) -> Study:
-        """The study's settings as they were planned or requested last."""
-        return build(Study, self.request["study"], str(self.folder / REQUEST_FILE))
+        """The study's settings as they were planned or requested last, without what ``budget_hours`` cut."""
+        study = build(Study, self.request["study"], str(self.folder / REQUEST_FILE))
+        cut = self.plan.get("cut") if self.planned else None
+        return study.reduced(cut["draws"], cut["arms"]) if cut else study
 
     @cached_property
     def arms(self) -> dict[str, Arm]:
@@ -183,6 +185,11 @@ class Layout:
     def results(self, arm_slug: str = "pretrained") -> Path:
         """Folder to be used as ``nnUNet_results``."""
         return self.folder / "models" / arm_slug
+
+    @property
+    def timing(self) -> Path:
+        """File of how long steps and predictions take, by arm."""
+        return self.folder / "timing.json"
 
     @property
     def figures(self) -> Path:

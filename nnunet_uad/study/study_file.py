@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from nnunet_uad.common import nnunet
-from nnunet_uad.common.bounds import BatchSize, Bounds, PatchSize, VoxelSize, Width
+from nnunet_uad.common.bounds import BatchSize, Bounds, PatchSize, Seconds, VoxelSize, Width
 from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Matching, Word, build, refuse_unknown, shown
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.yaml_files import read_yaml
@@ -154,6 +154,23 @@ class Pretraining(Length):
 
 
 @dataclass(frozen=True)
+class JobSeconds:
+    """How long jobs take, where somebody knows it: for ``budget_hours``.
+
+    Attributes:
+        pretrain: Seconds of a pretraining.
+        train: Seconds of a training.
+        test: Seconds of the tests of a cell.
+        map: Seconds of the anomaly maps of an outer fold, of arms without labels.
+    """
+
+    pretrain: Seconds | None = None
+    train: Seconds | None = None
+    test: Seconds | None = None
+    map: Seconds | None = None
+
+
+@dataclass(frozen=True)
 class Arm:
     """One way of using the labels.
 
@@ -163,11 +180,13 @@ class Arm:
         settings: Further assignments of ``nnUNet_uad_settings`` for its fine-tuning; of an arm without labels the
             settings of the score, as ``nnunet_uad predict --score`` takes them.
         pretraining: Keys that differ from the study's ``pretraining``.
+        seconds: Seconds of its jobs, where they differ from the study's ``seconds``.
     """
 
     trainer: Annotated[str, Matching(TRAINER, "the name of a trainer")]
     settings: Word = ""
     pretraining: dict[str, Any] = field(default_factory=dict)
+    seconds: JobSeconds = JobSeconds()
 
     @property
     def label_free(self) -> bool:
@@ -235,6 +254,8 @@ class Study:
         test: Further labelled datasets in nnUNet_raw, predicted with every model.
         pretraining: Length and settings of stage one.
         fine_tuning: Length and settings of stage two.
+        budget_hours: Hours of computing that all jobs together may take; draws, then trainers are cut to fit.
+        seconds: Seconds of a job, where they are known; measured if not given.
         small_plan: Configuration to add to the plans.
         device: ``cuda``, ``cpu`` or ``mps``.
         mirroring: Test-time mirroring of the scored predictions and in the validation that ends a training.
@@ -259,6 +280,8 @@ class Study:
     test: Annotated[tuple[DatasetName, ...], ONE_OR_MORE] = ()
     pretraining: Annotated[Pretraining, EMPTY_IS_DEFAULT] = Pretraining()
     fine_tuning: Annotated[Length, EMPTY_IS_DEFAULT] = Length()
+    budget_hours: Annotated[float, Bounds(0, 10**6, without_low=True)] | None = None
+    seconds: Annotated[JobSeconds, EMPTY_IS_DEFAULT] = JobSeconds()
     small_plan: SmallPlan | None = None
     device: Word = "cuda"
     mirroring: bool = True
@@ -313,6 +336,26 @@ class Study:
     def baseline(self) -> str:
         """The arm that all others are compared with; empty if none learns from labels."""
         return next(iter(self.arms), "")
+
+    def seconds_of(self, arm: str, stage: str) -> float | None:
+        """Seconds of a job that the study's file states.
+
+        Args:
+            arm: Name of the arm.
+            stage: Stage of the job.
+        """
+        own = getattr(self.trainers[arm].seconds, stage)
+        return getattr(self.seconds, stage) if own is None else own
+
+    def reduced(self, draws: int, without: Collection[str]) -> Study:
+        """The study with fewer draws and arms.
+
+        Args:
+            draws: Number of draws.
+            without: Names of the arms that are left out.
+        """
+        kept = {name: arm for name, arm in self.trainers.items() if name not in without}
+        return dataclasses.replace(self, draws=draws, trainers=kept)
 
     def outer_name(self, number: str | int) -> str:
         """``fold0``, or ``pool`` where the test cases are named: the beginning of a fold's name.

@@ -72,6 +72,7 @@ def plan_study(
     source_folder: Path,
     pretraining_folder: Path,
     say: Callable[[str], object] = print,
+    cut: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Plan a study: write ``study.json``, the folds, the slices' dataset, the links to test images.
 
@@ -85,6 +86,7 @@ def plan_study(
         source_folder: Folder of the dataset in nnUNet_preprocessed, to whose plans a ``small_plan`` is added.
         pretraining_folder: Folder of the dataset of stage one there.
         say: Function that is told what the user should know.
+        cut: Draws and arms that ``budget_hours`` has no room for, see :mod:`nnunet_uad.study.planning.hours`.
 
     Returns:
         Content of ``study.json``.
@@ -95,8 +97,9 @@ def plan_study(
         FileNotFoundError: Data that are not preprocessed.
     """
     check_settings(study)
+    kept = study.reduced(cut["draws"], cut["arms"]) if cut else study
     with _only_planning(source_folder, say):
-        return _plan(study, layout, raw, source_folder, pretraining_folder, say)
+        return _plan(kept, layout, raw, source_folder, pretraining_folder, say, cut)
 
 
 @contextmanager
@@ -120,6 +123,7 @@ def _plan(
     source_folder: Path,
     pretraining_folder: Path,
     say: Callable[[str], object],
+    cut: dict[str, Any] | None,
 ) -> dict[str, Any]:
     add_small_plan(source_folder, study)
     source = open_source(source_folder, study)
@@ -167,6 +171,7 @@ def _plan(
         "folds": folds,
         "entries": appended,
         "pins": pins,
+        "cut": cut,
         # What an earlier plan had and this one has not: its results are not lost, its folds stay where they are.
         "dropped": {**dropped, "folds": [f for name, f in known.items() if name not in {g["id"] for g in folds}]},
     }

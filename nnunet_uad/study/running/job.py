@@ -43,14 +43,15 @@ REPORTS = ("transfer.json", "restorer.json", "lesion_bank.json")
 def run_job(layout: Layout, stage: str, identifier: str) -> None:
     """Do a job, or nothing if it is done; leaves the marker that the workflow waits for."""
     with _only_one(layout, stage, identifier):
+        write_text(layout.figures, "figure.dpi: 25\n")
         if stage == "preprocess":
             _preprocess(layout)
+        elif stage == "time":
+            _time(layout)
         elif not layout.finished(stage, identifier):
             _refuse_changes(layout, stage, identifier)
             # Before anything imports torch: it looks at the visible GPUs once.
             with own_gpu(layout.folder / "locks"):
-                if stage in ("pretrain", "train"):
-                    write_text(layout.figures, "figure.dpi: 25\n")
                 {"pretrain": _pretrain, "train": _train, "test": _test, "map": _map}[stage](layout, identifier)
     marker = layout.folder / layout.marker(stage, identifier)
     marker.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +86,14 @@ def _preprocess(layout: Layout) -> None:
     for words in preparation_commands(layout):
         _run(Command(tuple(words), environment, layout.folder))
     (layout.folder / STARTED).unlink(missing_ok=True)
+
+
+def _time(layout: Layout) -> None:
+    """Time steps and predictions, for an estimate of what fits into ``budget_hours``."""
+    from nnunet_uad.study.running.timing import time_steps
+
+    with own_gpu(layout.folder / "locks"):
+        time_steps(layout, _run)
 
 
 def _pretrain(layout: Layout, identifier: str) -> None:

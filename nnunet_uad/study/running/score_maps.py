@@ -36,33 +36,15 @@ def score_maps(layout: Layout, cell: MapCell, dataset: str) -> dict[str, Any]:
     Raises:
         RuntimeError: A case has no map or could not be scored; says why.
     """
-    # Before nnU-Net is imported: it reads its folders then.
-    os.environ.update(nnunet_environment(layout))
-    import torch
-
-    from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
-    from nnunet_uad.inference.predict import PredictRequest, predict_folder
-
-    if layout.study.device == "cpu":
-        torch.set_num_threads(layout.study.resources_of("map").threads)
-    images, labels, values, ignore = _linked(layout, cell, dataset)
     (identifier,) = layout.needed(cell).values()
-    fold = pretrained_file(layout, identifier).parent
-    maps = layout.cell_folder(cell.identifier) / dataset
-    request = PredictRequest(
-        model=fold.parent,
-        folds=(fold.name.removeprefix("fold_"),),
-        images=images,
-        output=maps,
-        score=layout.study.label_free[cell.arm].settings,
-        device=layout.study.device,
-        mirroring=layout.study.mirroring,
-    )
-    _refuse_failures("predicted", predict_folder(request).failed)
+    predict_maps(layout, cell, dataset, identifier, layout.study.label_free[cell.arm].settings)
+    from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
+
+    images, labels, values, ignore = _linked(layout, cell, dataset)
     names = channel_names(load_dataset_json(_preprocessed(layout) / "dataset.json"))
     summary = evaluate_folders(
         EvaluationRequest(
-            maps=[maps],
+            maps=[layout.cell_folder(cell.identifier) / dataset],
             labels=labels,
             lesion_labels=values,
             ignore_label=ignore,
@@ -75,6 +57,41 @@ def score_maps(layout: Layout, cell: MapCell, dataset: str) -> dict[str, Any]:
     _refuse_failures("scored", summary["failed"])
     # JSON knows no tuples: as it will be read.
     return dict(json.loads(json.dumps(summary)))
+
+
+def predict_maps(layout: Layout, cell: MapCell, dataset: str, pretraining: str, score: str) -> None:
+    """Write the maps of a cell's test cases, as ``nnunet_uad predict`` does.
+
+    Args:
+        layout: Folder of the study.
+        cell: Arm without labels on an outer fold.
+        dataset: Name of the dataset to test on.
+        pretraining: Identifier of the pretraining whose maps are wanted.
+        score: Settings of the score that differ from the training's.
+
+    Raises:
+        RuntimeError: A case has no map; says why.
+        ValueError: The method has no maps, or the score cannot be computed.
+    """
+    # Before nnU-Net is imported: it reads its folders then.
+    os.environ.update(nnunet_environment(layout))
+    import torch
+
+    from nnunet_uad.inference.predict import PredictRequest, predict_folder
+
+    if layout.study.device == "cpu":
+        torch.set_num_threads(layout.study.resources_of("map").threads)
+    fold = pretrained_file(layout, pretraining).parent
+    request = PredictRequest(
+        model=fold.parent,
+        folds=(fold.name.removeprefix("fold_"),),
+        images=_linked(layout, cell, dataset)[0],
+        output=layout.cell_folder(cell.identifier) / dataset,
+        score=score,
+        device=layout.study.device,
+        mirroring=layout.study.mirroring,
+    )
+    _refuse_failures("predicted", predict_folder(request).failed)
 
 
 def _linked(layout: Layout, cell: MapCell, dataset: str) -> tuple[Path, Path, list[int], int | None]:
