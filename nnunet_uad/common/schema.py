@@ -55,13 +55,14 @@ class Before:
     Args:
         function: Value as it was written → value as the field's type wants it; what it does not know it returns as it
             is, for the check to refuse.
+        also: Names of JSON's types that editors let pass beside the field's own type; found from that if not given.
 
     Example:
         >>> Word = Annotated[str, Before(lambda value: str(value) if type(value) is int else value)]
     """
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self.function = function
+    def __init__(self, function: Callable[[Any], Any], also: Sequence[str] = ()) -> None:
+        self.function, self.also = function, tuple(also)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
         from pydantic_core import core_schema
@@ -71,7 +72,8 @@ class Before:
             """What takes the value's place."""
             return json.dumps(self.function(value))
 
-        return core_schema.no_info_before_validator_function(written, core_schema.json_schema(handler(source)))
+        checked = core_schema.json_schema(handler(source), metadata={"also": self.also})
+        return core_schema.no_info_before_validator_function(written, checked)
 
 
 class Matching:
@@ -172,6 +174,8 @@ def json_schema(cls: type) -> dict[str, Any]:
         def json_schema(self, schema: Any) -> dict[str, Any]:
             """Text that may be a number, a list that may be its only value, a mapping that may be one word."""
             inner = self.generate_inner(schema["schema"])
+            if stated := schema.get("metadata", {}).get("also"):
+                return {"anyOf": [inner, {"type": list(stated)}]}
             if inner.get("type") == "string":
                 return {**inner, "type": ["string", "integer"]}
             also = inner["items"] if inner.get("type") == "array" else {"type": ["string", "null"]}

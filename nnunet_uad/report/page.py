@@ -19,6 +19,7 @@ from nnunet_uad.report.pictures import case_pictures
 from nnunet_uad.report.provenance import citations, provenance
 from nnunet_uad.report.tables import (
     Table,
+    arm_table,
     case_table,
     difference_table,
     map_table,
@@ -78,6 +79,7 @@ def page_content(results: Results, analysis: Analysis, settings: str) -> dict[st
         "savings": saving_table(results, analysis),
         "pathologies": pathology_table(results, analysis) if len(results.datasets) > 1 and results.arms else None,
         "pictures": case_pictures(results, analysis),
+        "trainers": arm_table(results),
         "transfer": transfer_table(results),
         "robustness": _robustness(results.layout.folder),
         "missing": [cell.identifier for cell in results.missing],
@@ -105,7 +107,8 @@ def _dataset_content(results: Results, analysis: Analysis, dataset: str) -> dict
 
 
 def _all_tables(content: dict[str, Any], results: Results) -> list[Table]:
-    tables = [content["savings"], content["pathologies"], content["transfer"], reliability_table(results)]
+    tables = [content["savings"], content["pathologies"], content["trainers"], content["transfer"]]
+    tables += [reliability_table(results)]
     tables += [case_table(results)]
     for dataset in content["datasets"]:
         tables += [dataset["scores"], dataset["differences"], dataset["maps"]]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.csv_files import write_csv_file
+from nnunet_uad.methods import STOCK_TRAINER, TRAINERS
 from nnunet_uad.metrics import segmentation
 from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import FALSE_POSITIVES, LESION_RECALL, PRIMARY
@@ -209,6 +210,33 @@ def case_table(results: Results) -> Table:
             raw.append((dataset, budget, arm, *training, case, *scores))
     columns = ("dataset", "budget", "trainer", "fold", "draw", "case", *(m.column for m in metrics))
     return Table("cases", "", (), (), columns, raw)
+
+
+def arm_table(results: Results) -> Table:
+    """What every arm is: the trainer's class, its length, what it does."""
+    rows, raw = [], []
+    for name, arm in results.layout.study.trainers.items():
+        content = results.layout.plan["arms"][name]
+        words = "anomaly maps, no labels" if arm.label_free else _does(arm.trainer)
+        stage_one = ", ".join(sorted({trainer for trainer, *_ in content.get("pretraining", ())}))
+        rows.append((name, content["trainer"], words, content["settings"] or "–", stage_one or "–"))
+        raw.append((name, content["trainer"], words, content["settings"], stage_one))
+    columns = ("trainer", "class and length", "what it does", "settings", "stage one")
+    return Table(
+        "trainers",
+        "What the names of the trainers stand for.",
+        columns,
+        rows,
+        ("trainer", "class", "does", "settings", "stage_one"),
+        raw,
+        headers=1,
+    )
+
+
+def _does(trainer: str) -> str:
+    if trainer == STOCK_TRAINER:
+        return "nnU-Net's own optimiser, schedule and augmentation; only the length is the study's"
+    return TRAINERS[trainer].summary if trainer in TRAINERS else "a trainer of others"
 
 
 def transfer_table(results: Results) -> Table:

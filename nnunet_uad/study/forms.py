@@ -128,12 +128,12 @@ class CutForm:
 
     Attributes:
         budget_hours: Hours that there are.
-        asked: What the study asked for when it was decided: draws, arms, budgets, lengths.
+        asked: Settings of the study when it was decided: draws, arms, budgets, lengths.
         draws: Number of draws that are kept.
         arms: Names of the arms that are left out.
         hours: Estimated hours of what is kept.
         all_hours: Estimated hours of everything.
-        origins: Where the estimates are from.
+        origins: Sources of the estimates.
     """
 
     budget_hours: Finite
@@ -178,7 +178,7 @@ class PlanForm:
         tests: Further datasets to test on.
         folds: Planned folds.
         entries: Further entries that the study appended to splits.
-        cut: What was left out to fit into ``budget_hours``, if there is such a limit.
+        cut: Draws and arms that were left out to fit into ``budget_hours``, if there is such a limit.
     """
 
     dataset: _Dataset

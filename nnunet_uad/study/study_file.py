@@ -108,7 +108,7 @@ def _choice(entry: Any) -> Any:
 
 
 #: Cases in a study's file: a list of names, a regular expression, or the keys of a :class:`Choice`.
-Cases = Annotated[Choice, Before(_choice)]
+Cases = Annotated[Choice, Before(_choice, also=("string", "array"))]
 
 
 @dataclass(frozen=True)
@@ -390,8 +390,12 @@ def read_study(path: Path) -> Study:
         study = build(Study, content, path.name)
         if study.test_cases and "folds" in content:
             raise ValueError(_CONTRADICTION)
-        for arm in study.trainers.values():
-            study.pretraining_of(arm)
+        for name, arm in study.trainers.items():
+            if study.pretraining_of(arm).dataset != study.pretraining.dataset:
+                raise ValueError(
+                    f"trainers: {name}: pretraining: dataset is the study's, the same for all trainers. Write it under "
+                    "pretraining, and say by cases who of it is pretrained on."
+                )
     except ValueError as error:
         raise ValueError(str(error) if path.name in str(error) else f"{path.name}: {error}") from error
     return study

@@ -96,5 +96,7 @@ def test_editors_get_a_schema(capsys):
     assert (seed["type"], seed["minimum"], seed["maximum"], seed["default"]) == ("integer", 0, 2**31 - 1, 0)
     assert schema["properties"]["dataset"]["type"] == ["string", "integer"]
     assert schema["required"] == ["dataset", "configuration", "trainers"]
+    # Names, an expression, or keys.
+    assert {"type": ["string", "array"]} in schema["properties"]["pool"]["anyOf"]
     choice = schema["$defs"]["Choice"]["properties"]
     assert list(choice) == ["names", "matching", "draw", "by"] and choice["draw"]["anyOf"][0]["minimum"] == 1

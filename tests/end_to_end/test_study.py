@@ -14,13 +14,14 @@ import pytest
 import studies
 import torch
 import yaml
+from reports import report, table
 
 from nnunet_uad.cli.main import main
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.study.layout import Layout
 
 COMMAND = [str(Path(sys.executable).with_name("nnunet_uad")), "study", "run"]
-THREADS = {stage: {"threads": 1, "mem_mb": 1000} for stage in ("preprocess", "pretrain", "train", "test")}
+THREADS = {stage: {"threads": 1, "mem_mb": 1000} for stage in ("preprocess", "pretrain", "train", "test", "map")}
 
 
 def wait_for(condition, process):
@@ -117,7 +118,10 @@ print(next(({{"success": "success", "failed": "failed"}}[p.split(".")[1]] for p 
 
 
 def test_a_study_on_a_cluster(workplace):
-    """From raw data through Snakemake's generic cluster executor: two jobs at once, one is killed and tried again."""
+    """From raw data through Snakemake's generic cluster executor: two jobs at once, one is killed and tried again.
+
+    nnU-Net's own trainer and an arm without labels, on a pool and test cases that the study names.
+    """
     shutil.rmtree(workplace.source)
     jobs = workplace.folder / "jobs"
     jobs.mkdir()
@@ -138,18 +142,26 @@ def test_a_study_on_a_cluster(workplace):
         "seconds-between-status-checks": 1,
     }
     (profile / "config.yaml").write_text(yaml.safe_dump(content))
-    trainers = {"stock": "nnUNetTrainer", "scratch": "nnUNetTrainerFromScratch"}
+    trainers = {"stock": "nnUNetTrainer", "scratch": "nnUNetTrainerFromScratch", "map": "nnUNetPretrainerDAE"}
+    named = {"folds": None, "pool": "lesion_[01]|healthy_.*", "test_cases": ["lesion_2", "lesion_3"]}
     small = {"base": "2d", "spacing": 2, "patch": [32, 32], "features": [8, 16, 16], "batch": 4}
-    path = workplace.write(
-        trainers=trainers, budgets=[1], draws=1, retries=1, resources=THREADS, small_plan=small, configuration="2d_mini"
-    )
+    changes = {"budgets": [1], "draws": 1, "retries": 1, "resources": THREADS, "configuration": "2d_mini"}
+    path = workplace.write(trainers=trainers, small_plan=small, **named, **changes)
     run = subprocess.run([*COMMAND, str(path), "--profile", str(profile)], capture_output=True, text=True)
     shown = run.stdout + run.stderr
     assert run.returncode == 0, shown
     assert "test: 2 of 2 finished" in run.stdout
     ended = [p.name.split(".") for p in jobs.iterdir()]
-    assert sorted(state for _, state in ended) == ["failed", *["success"] * 5]
+    assert sorted(state for _, state in ended) == ["failed", *["success"] * 7]
     assert "Trying to restart job" in shown
+    folder, page = report(workplace, trainers=trainers, small_plan=small, **named, **changes)
+    assert {r["trainer"] for r in table(folder, "scores_Dataset991_Tiny")} == {"stock", "scratch"}
+    rows = {r["map"]: r for r in table(folder, "label_free_Dataset991_Tiny")}
+    assert set(rows) == {"map", "intensity:FLAIR", "intensity:T1"} and rows["map"]["cases"] == "2"
+    assert "no labels" in {cell for row in page.rows for cell in row}
+    # No cell's validation cases were predicted twice, not even by nnU-Net's own trainer.
+    models = workplace.folder / "study" / "models"
+    assert not list(models.glob("s*/*/*/fold_*/validation")) and list(models.glob("pretrained/*/*/*/fold_*/validation"))
 
 
 def test_the_profile_for_slurm_can_be_read(workplace):

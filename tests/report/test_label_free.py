@@ -28,6 +28,10 @@ def test_maps_are_a_line_a_table_and_a_sentence(workplace):
     assert "map (no labels, ⌈Dice⌉)" in text and "no labels" in {cell for row in page.rows for cell in row}
     assert "Without any label, the map of map reaches a mean AP of 0.600" in text
     assert "with a threshold chosen on the test cases themselves; intensity:FLAIR, without any model, an AP of" in text
+    classes = {r["trainer"]: (r["class"], r["does"]) for r in table(folder, "trainers")}
+    assert classes["scratch"][0] == "nnUNetTrainer_1epochs_2iters"
+    assert "nnU-Net's own optimiser" in classes["scratch"][1]
+    assert classes["map"][1] == "anomaly maps, no labels" and "from those weights" in classes["DAE"][1]
     # Arms with labels are compared as before: the baseline is the first of them.
     assert {r["trainer"] for r in table(folder, f"scores_{tiny.DATASET}")} == {"scratch", "DAE"}
     assert {r["trainer"] for r in table(folder, f"differences_{tiny.DATASET}")} == {"DAE"}

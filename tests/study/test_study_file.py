@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 import yaml
 
 from nnunet_uad.cli.study import EXAMPLE
+from nnunet_uad.study.planning.arm_settings import check_settings
 from nnunet_uad.study.study_file import Budget, Length, Pretraining, output_folder, read_study, slug
 
+ROOT = Path(__file__).parents[2]
 LEAST = {
     "dataset": 901,
     "configuration": "2d",
@@ -109,3 +113,8 @@ def test_words():
     assert words == ["1 case", "4 slices", "1 slice", "all cases", "3 cases"]
     assert Length(5, 2).suffix == "_5epochs_2iters" and Length().suffix == "" and Pretraining(5).suffix == "_5epochs"
     assert slug("TAE + auxiliary") == "TAE_auxiliary" and slug("+") == "_"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "studies").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_studies_of_the_results_can_be_planned(path):
+    check_settings(read_study(path))

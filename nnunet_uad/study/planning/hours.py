@@ -39,7 +39,7 @@ class Estimates:
     Attributes:
         layout: Folder of the study, planned with everything that it asks for.
         study: Settings of the study.
-        origins: Where estimates were taken from so far.
+        origins: Sources from which estimates were taken so far.
         unknown: Jobs for which there is none: ``train of DAE``.
     """
 
@@ -190,12 +190,15 @@ def asked_of(study: Study) -> dict[str, Any]:
 
 
 def decide_cut(study: Study, hours: Hours, origins: Sequence[str]) -> dict[str, Any]:
-    """What is left out to fit: first draws, then arms from the last one on; the baseline stays.
+    """What is left out to fit: first draws, then arms for which there is no room, the last ones first.
+
+    The baseline stays. An arm that costs next to nothing, as one without labels does, is kept where a longer one before
+    it is not.
 
     Args:
         study: Settings of the study, which has a ``budget_hours``.
         hours: Estimated hours of its parts.
-        origins: Where the estimates are from.
+        origins: Sources of the estimates.
 
     Returns:
         The entry ``cut`` of ``study.json``.
@@ -205,26 +208,28 @@ def decide_cut(study: Study, hours: Hours, origins: Sequence[str]) -> dict[str, 
     """
     limit, arms = study.budget_hours or 0.0, list(study.trainers)
     first = study.baseline or arms[0]
-    # Of the arms that may go, the last one goes first.
-    order = [first, *(arm for arm in arms if arm != first)]
-    for count in range(len(order), 0, -1):
-        for draws in range(study.draws if study.arms else 1, 0, -1):
-            needed = hours.of(order[:count], draws)
-            if needed <= limit:
-                return {
-                    "budget_hours": limit,
-                    "asked": asked_of(study),
-                    "draws": draws if study.arms else study.draws,
-                    "arms": [arm for arm in arms if arm in order[count:]],
-                    "hours": round(needed, 3),
-                    "all_hours": round(hours.of(arms, study.draws), 3),
-                    "origins": sorted(origins),
-                }
-    raise ValueError(
-        f"budget_hours: {limit:g} h are too few for {first} alone with a single draw, which needs about "
-        f"{hours.of(order[:1], 1):.2g} h; all of the study {hours.of(arms, study.draws):.2g} h. Raise budget_hours, or "
-        "shorten fine_tuning and pretraining."
-    )
+    everything = hours.of(arms, study.draws)
+    if hours.of([first], 1) > limit:
+        raise ValueError(
+            f"budget_hours: {limit:g} h are too few for {first} alone with a single draw, which needs about "
+            f"{hours.of([first], 1):.2g} h; all of the study {everything:.2g} h. Raise budget_hours, or shorten "
+            "fine_tuning and pretraining."
+        )
+    kept = [first]
+    for arm in (a for a in arms if a != first):
+        kept += [arm] if hours.of([*kept, arm], 1) <= limit else []
+    draws = study.draws
+    while draws > 1 and hours.of(kept, draws) > limit:
+        draws -= 1
+    return {
+        "budget_hours": limit,
+        "asked": asked_of(study),
+        "draws": draws,
+        "arms": [arm for arm in arms if arm not in kept],
+        "hours": round(hours.of(kept, draws), 3),
+        "all_hours": round(everything, 3),
+        "origins": sorted(origins),
+    }
 
 
 def is_cut(cut: Mapping[str, Any]) -> bool:

@@ -99,6 +99,10 @@ def test_unlabelled_scans_of_another_dataset_join_the_pool(workplace):
         ({"test_cases": {"draw": 0}}, "test_cases: draw expects a number in"),
         ({"test_cases": {"draw": 2, "bye": "x"}}, "test_cases has no key 'bye'.*'by'"),
         ({"test_cases": ".*"}, "pool: none of its 0 cases is labelled"),
+        (
+            {"trainers": {"a": {"trainer": "nnUNetTrainerDAEPretrained", "pretraining": {"dataset": 1}}}},
+            "a: pretraining: dataset is the study's, the same for all trainers",
+        ),
         ({"budgets": [9]}, "9 cases are more than the 6 labelled training cases of the pool"),
     ],
 )

@@ -123,3 +123,24 @@ def test_planning_cases_does_not_load_pytorch(workplace):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "False", done.stderr
+
+
+def test_folders_of_earlier_versions_go_on(workplace):
+    """Without what newer versions write: entries, a cut, named cases, seconds."""
+    layout = workplace.plan()
+    plan, request = (layout.folder / name for name in ("study.json", "request.json"))
+    old = {key: value for key, value in json.loads(plan.read_text()).items() if key not in ("entries", "cut")}
+    plan.write_text(json.dumps(old))
+    asked = json.loads(request.read_text())
+    for key in ("test_cases", "pool", "budget_hours", "seconds"):
+        del asked["study"][key]
+    del asked["study"]["pretraining"]["cases"]
+    for arm in asked["study"]["trainers"].values():
+        del arm["seconds"]
+    request.write_text(json.dumps(asked))
+    before = workplace.splits()
+    read = type(layout)(layout.folder)
+    assert list(read.cells) == list(layout.cells) and read.plan == old and not read.map_cells
+    again = workplace.plan()
+    assert {**again.plan, "entries": [], "cut": None} == {**old, "entries": [], "cut": None}
+    assert workplace.splits() == before
