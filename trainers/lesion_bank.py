@@ -99,7 +99,7 @@ class nnUNetTrainerLesionBank(MixedSamples):
         dataset = dataset_class(self.preprocessed_dataset_folder, cases)
 
         def annotated() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-            """One case after the other."""
+            """One case after the other: identifier, image (C, z, y, x), labels (z, y, x)."""
             for case in cases:
                 data, seg, *_ = dataset.load_case(case)
                 yield case, np.asarray(data[:]), np.asarray(seg[:])[0]

@@ -128,11 +128,13 @@ class _Calls:
         self.begun: list[AbstractContextManager[object]] = []
 
     def begin(self, network: nn.Module, inputs: Any) -> None:
+        """Enter the precision before a network is called with inputs."""
         context = network_precision(self.amp, self.device)
         context.__enter__()
         self.begun.append(context)
 
     def end(self, network: nn.Module, inputs: Any, output: Any) -> Any:
+        """Leave it, and return the network's output in float32."""
         # Of a call that failed, too: there the output is None.
         self.begun.pop().__exit__(None, None, None)
         return in_float32(output)

@@ -68,4 +68,5 @@ class RegionOverlap:
         at_end = np.interp(max_rate, rate, overlap)
         kept = rate < max_rate
         x, y = np.append(rate[kept], max_rate), np.append(overlap[kept], at_end)
-        return float(trapezoid(y, x) / max_rate)
+        # Sums of shares round: a perfect map has 1, not 1 and something.
+        return min(1.0, float(trapezoid(y, x) / max_rate))

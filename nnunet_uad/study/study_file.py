@@ -35,6 +35,9 @@ _CONTRADICTION = (
     "folds and test_cases contradict each other: test cases are those of outer folds, or named. Remove one."
 )
 
+#: nnU-Net's own length.
+EPOCHS, ITERATIONS = 1000, 250
+
 STAGES = ("preprocess", "pretrain", "train", "test", "map")
 
 
@@ -128,6 +131,11 @@ class Length:
     def __post_init__(self) -> None:
         if self.iterations is not None and self.epochs is None:
             raise ValueError("iterations are those of an epoch: say how many epochs, too.")
+
+    @property
+    def steps(self) -> int:
+        """Number of training steps; nnU-Net's own length where none is given."""
+        return (self.epochs or EPOCHS) * (self.iterations or ITERATIONS)
 
     @property
     def suffix(self) -> str:

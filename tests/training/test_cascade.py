@@ -20,7 +20,9 @@ PLANS = {
         "circle": {"inherits_from": "circle"},
     },
 }
-REFUSED = [name for name in NAMES if name not in ("nnUNetTrainerFromScratch", "nnUNetTrainerAuxReconstruction")]
+#: Who needs no pretraining trains the second stage, too.
+FREE = ("nnUNetTrainerFromScratch", "nnUNetTrainerAuxReconstruction", "nnUNetTrainerLesionBank")
+REFUSED = [name for name in NAMES if name not in FREE]
 
 
 def test_second_stages_are_told_by_what_they_inherit():

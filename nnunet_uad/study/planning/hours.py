@@ -13,23 +13,12 @@ from typing import Any
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.study.forms import TimingForm
 from nnunet_uad.study.layout import Cell, Layout, MapCell
-from nnunet_uad.study.study_file import Budget, Length, Study
+from nnunet_uad.study.study_file import Budget, Study
 
 #: Seconds in which a job that tests has loaded its libraries and the weights.
 START = 15.0
-#: nnU-Net's own length.
-EPOCHS, ITERATIONS = 1000, 250
 
 FINISHED, STATED, TIMED = "finished jobs", "the study's file", "timed steps"
-
-
-def steps_of(length: Length) -> int:
-    """Number of training steps.
-
-    Args:
-        length: Length of a training.
-    """
-    return (length.epochs or EPOCHS) * (length.iterations or ITERATIONS)
 
 
 @dataclass

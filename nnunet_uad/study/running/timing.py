@@ -15,7 +15,6 @@ from typing import Any
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.trainer_names import NO_VALIDATION, VALIDATION_VARIABLE, base_name, split_variant
 from nnunet_uad.study.layout import Cell, Layout, MapCell
-from nnunet_uad.study.planning.hours import steps_of
 from nnunet_uad.study.running.commands import Command, pretraining_command, training_command
 from nnunet_uad.study.running.predict_cell import load_cell, score_cell
 from nnunet_uad.study.running.score_maps import predict_maps, score_maps
@@ -109,7 +108,7 @@ def _timed(command: Command, run: Callable[[Command], object], length: Length) -
     epochs = [float(found) for log in logs for found in _EPOCH.findall(log.read_text(encoding="utf-8"))]
     if len(epochs) != SHORT.epochs:
         raise RuntimeError(f"Expected the time of {SHORT.epochs} epochs in {command.folder}, found {len(epochs)}.")
-    return taken - sum(epochs) + steps_of(length) * epochs[-1] / (SHORT.iterations or 1)
+    return taken - sum(epochs) + length.steps * epochs[-1] / (SHORT.iterations or 1)
 
 
 def _seconds_of_validation(layout: Layout, short: ShortLayout, identifier: str) -> float:
