@@ -9,6 +9,7 @@ from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
@@ -109,6 +110,28 @@ def test_augmentation_ends_its_spatial_part_by_removing_label_minus_1():
     assert len(places) == 1
     behind = [type(t).__name__ for t in transforms.transforms[places[0] + 1 :]]
     assert behind == ["ConvertSegmentationToRegionsTransform", "DownsampleSegForDSTransform"]
+
+
+def test_augmentation_begins_with_its_spatial_part():
+    """A lesion bank pastes right behind it, where labels are still −1 outside, before intensities change."""
+    for dummy, spatial in ((False, 1), (True, 3)):
+        size = (8, 32, 32) if dummy else (32, 32)
+        transforms = nnUNetTrainer.get_training_transforms(size, (-1, 1), [[1] * len(size)], (0, 1), dummy).transforms
+        kinds = ["Convert3DTo2DTransform", "SpatialTransform", "Convert2DTo3DTransform"]
+        assert [type(t).__name__ for t in transforms[:spatial]] == (kinds if dummy else kinds[1:2])
+        assert not any(type(t).__name__ in kinds for t in transforms[spatial:])
+
+
+def test_a_loss_can_be_told_which_label_to_ignore():
+    """A lesion bank does, for what is unknown of images without labels, where the dataset has no such label."""
+    output, target = torch.randn(2, 3, 8, 8), torch.randint(0, 3, (2, 1, 8, 8))
+    target[:, :, :4] = 3
+    expected = DC_and_CE_loss({}, {}, ignore_label=3)(output, target)
+    loss = DC_and_CE_loss({}, {})
+    loss.ignore_label = loss.ce.ignore_index = 3
+    assert torch.equal(loss(output, target), expected)
+    assert "self._build_loss()" in inspect.getsource(nnUNetTrainer.initialize)
+    assert "DeepSupervisionWrapper(loss, weights)" in inspect.getsource(nnUNetTrainer._build_loss)
 
 
 def test_the_channel_name_that_switches_normalisation_off():

@@ -123,6 +123,7 @@ def test_regions_and_the_ignore_label(kind, tiny_dataset, results, tmp_path, mon
     predicted = predict(f"nnUNetTrainerDAEPretrained{LENGTH}", tmp_path / "out", name=name)
     assert predicted.shape == tiny.SHAPE
     check_synthetic_anomalies(kind, str(number))
+    check_lesion_bank(kind, str(number), monkeypatch)
 
 
 def check_synthetic_anomalies(kind: str, number: str) -> None:
@@ -140,6 +141,23 @@ def check_synthetic_anomalies(kind: str, number: str) -> None:
         marked += int((target[synthetic, 0] == 1).flatten(1).any(1).sum())
         healthy += synthetic
     assert 0.25 < np.mean(healthy) < 0.75 and marked > 5
+
+
+def check_lesion_bank(kind: str, number: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slice whose lesion has an ignored core is nobody's to paste; lesions of regions stay in one another."""
+    name = "nnUNetTrainerLesionBank_1epochs_1iters"
+    monkeypatch.setenv("nnUNet_uad_settings", "bank_share=1")
+    trainer = tiny.make_trainer(name, number=number)
+    trainer.on_train_start()
+    assert (len(trainer.bank.lesions), trainer.bank.incomplete) == ((2, 1) if kind == "ignore" else (3, 0))
+    targets = torch.cat([next(trainer.dataloader_train)["target"][0] for _ in range(4)])
+    if kind == "ignore":
+        assert (targets == 1).any()
+        return
+    assert targets[:, 1].any() and not (targets[:, 1] > targets[:, 0]).any()
+    monkeypatch.setenv("nnUNet_uad_settings", "bank_hosts=both")
+    with pytest.raises(ValueError, match='labels of regions need one called "ignore".*bank_unlabelled=healthy'):
+        tiny.make_trainer(name, number=number).initialize()
 
 
 def test_residual_encoder_plans(tiny_dataset, results, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_uad.anomalies.mixing import HEALTHY_MARKER, PREFIX
+from nnunet_uad.study.running.commands import training_command
 
 NAME = "nnUNetTrainerLesionBank_2epochs_2iters"
 UNLABELLED = tiny.HEALTHY[:2]
@@ -117,6 +118,24 @@ def test_a_pool_is_used_without_its_labels(tiny_dataset, results, monkeypatch):
     content = json.loads((Path(trainer.output_folder) / "lesion_bank.json").read_text())
     assert content == {"lesions": 6, "cases": tiny.LESION[:2], "unlabelled_hosts": tiny.HEALTHY}
     assert "Unlabelled hosts: 100% of the samples, 4 case(s); what is beyond" in Path(trainer.log_file).read_text()
+
+
+@pytest.mark.parametrize("budget", ["2s", "1"])
+def test_budgets_of_a_study_have_its_pool(workplace, results, monkeypatch, budget):
+    """Slices are labelled in a dataset of their own; the outer fold's cases are hosts all the same."""
+    arms = {"bank": {"trainer": "nnUNetTrainerLesionBank", "settings": "bank_hosts=both"}}
+    layout = workplace.plan(trainers=arms, budgets=[budget], draws=1)
+    (cell,) = layout.cells.values()
+    command = training_command(layout, cell)
+    for name in ("settings", "pool"):
+        monkeypatch.setenv(f"nnUNet_uad_{name}", command.environment[f"nnUNet_uad_{name}"])
+    number = cell.fold["dataset"].removeprefix("Dataset")[:3]
+    trainer = tiny.make_trainer(NAME, fold=cell.fold["index"], number=number)
+    trainer.on_train_start()
+    own = set() if budget == "2s" else set(cell.fold["train"])
+    assert set(trainer.hosts.identifiers) == {*tiny.HEALTHY, tiny.LESION[0]} - own
+    targets = torch.cat([next(trainer.dataloader_train)["target"][0] for _ in range(6)])
+    assert {0, 1, 3} <= set(targets.unique().tolist()) <= {0, 1, 2, 3}
 
 
 def test_unlabelled_cases_that_are_healthy(tiny_dataset, results, monkeypatch, cohort):
