@@ -204,7 +204,8 @@ def measure_bank(plans: dict, dataset_json: dict, sizes: dict, rounds: int) -> d
 
     result: dict[str, dict] = {}
     for name, (patch, spacing, _, _) in sizes.items():
-        trainer = plugin.nnUNetTrainer_1epochs(plans | {"continue_training": False}, name, 0, dataset_json, "cpu")
+        content = plans | {"continue_training": False}
+        trainer = plugin.nnUNetTrainer_1epochs(content, name, 0, dataset_json, torch.device("cpu"))
         rotation, dummy, initial, axes = trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         scales = trainer._get_deep_supervision_scales()
         stock = trainer.get_training_transforms(

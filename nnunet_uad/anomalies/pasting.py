@@ -133,7 +133,7 @@ def place(
         available: Voxels that it may cover (*spatial), boolean.
         occupied: Voxels that it must not touch (*spatial), boolean: other lesions, and what nobody annotated.
         room: Number of voxels that it may cover at most.
-        gap: Distance that it keeps to them, mm.
+        gap: Distance that it keeps to what is occupied, mm.
         rng: Generator that all randomness comes from.
 
     Returns:
