@@ -1,10 +1,10 @@
-# make demo | make test | make test-fast | make lint | make bench: each makes .venv first if it is missing.
+# make demo | make test | make test-fast | make test-thorough | make lint | make bench: each makes .venv first if it is missing.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-fast lint bench clean
+.PHONY: install demo test test-fast test-thorough lint bench clean
 
 install: $(STAMP)
 
@@ -21,7 +21,10 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not thorough"
+
+test-thorough: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m thorough
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

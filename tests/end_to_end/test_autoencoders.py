@@ -37,7 +37,9 @@ def fine_tune(name, configuration, output):
     return fold
 
 
-@pytest.mark.parametrize(("method", "configuration"), [("AE", "2d_tiny"), ("AnoVAEGAN", "2d_tiny")])
+@pytest.mark.parametrize(
+    ("method", "configuration"), [pytest.param("AE", "2d_tiny", marks=pytest.mark.thorough), ("AnoVAEGAN", "2d_tiny")]
+)
 def test_pretrainers(tiny_dataset, results, method, configuration):
     pretrain(method, configuration)
 

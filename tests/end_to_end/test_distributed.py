@@ -75,19 +75,16 @@ def test_two_processes(two_processes, monkeypatch, trainer):
 
 
 #: Those of the following test whose networks compute in bfloat16.
-IN_BFLOAT16 = {
-    f"{name}_1epochs_2iters"
-    for name in ("nnUNetPretrainerDDPM", "nnUNetPretrainerPatchGAN", "nnUNetTrainerDiffusionResidual")
-}
+IN_BFLOAT16 = {f"{name}_1epochs_2iters" for name in ("nnUNetPretrainerPatchGAN", "nnUNetTrainerDiffusionResidual")}
 
 
 @pytest.mark.parametrize(
     "trainer",
     [
-        "nnUNetPretrainerMAE_1epochs_2iters",
+        pytest.param("nnUNetPretrainerMAE_1epochs_2iters", marks=pytest.mark.thorough),
         "nnUNetPretrainerDDPM_1epochs_2iters",
-        "nnUNetPretrainerPatchGAN_1epochs_2iters",
-        "nnUNetPretrainerTAE_1epochs_2iters",
+        pytest.param("nnUNetPretrainerPatchGAN_1epochs_2iters", marks=pytest.mark.thorough),
+        pytest.param("nnUNetPretrainerTAE_1epochs_2iters", marks=pytest.mark.thorough),
         "nnUNetTrainerAuxReconstruction_1epochs_2iters",
         "nnUNetTrainerDAEPretrained_1epochs_2iters",
         "nnUNetTrainerDiffusionResidual_1epochs_2iters",

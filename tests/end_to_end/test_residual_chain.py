@@ -13,7 +13,7 @@ from stock import LENGTH, predict
 @pytest.mark.parametrize(
     ("pretrainer", "trainer", "configuration"),
     [
-        ("DDPM", "DiffusionResidual", "3d_tiny"),
+        pytest.param("DDPM", "DiffusionResidual", "3d_tiny", marks=pytest.mark.thorough),
         ("DAE", "DAEResidual", "2d_tiny"),
         ("DDPM", "DiffusionResidualSynthetic", "2d_tiny"),
     ],

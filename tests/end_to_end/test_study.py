@@ -38,6 +38,7 @@ def awkward_workplace(tiny_dataset, tmp_path, monkeypatch):
     return studies.make_workplace(tiny_dataset, tmp_path / "a {b} 'c' \"d\" %s: #é", monkeypatch)
 
 
+@pytest.mark.thorough
 def test_a_study_survives_a_power_cut(awkward_workplace, capsys):
     workplace, arm = awkward_workplace, "去噪 {自编码器}"
     trainers = {arm: "nnUNetTrainerDAEPretrained"}

@@ -114,7 +114,7 @@ def test_corruption_stays_inside_the_foreground_and_within_its_range(shape):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("configuration", ["2d_tiny", "3d_tiny"])
+@pytest.mark.parametrize("configuration", ["2d_tiny", pytest.param("3d_tiny", marks=pytest.mark.thorough)])
 def test_the_stock_commands(tiny_dataset, results, tmp_path, monkeypatch, configuration):
     """Train, continue, validate; fine-tune and append residuals from those weights; predict. In 2D with mirroring."""
     if configuration == "3d_tiny":
