@@ -78,6 +78,7 @@ def rates_of(trainer, epochs):
     return rates
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw learning_rate=3e-3", "sgd learning_rate=1e-3 weight_decay=3e-5"])
 def test_a_sawtooth_goes_on_where_it_stood(tiny_dataset, results, monkeypatch, optimizer):
     """The tooth: ten iterations, of which five are continued with ``--c``; in it the encoder does not move."""

@@ -56,6 +56,7 @@ class TrainerOfTwoEpochs(nnUNetTrainer):
         self.num_epochs, self.num_iterations_per_epoch, self.num_val_iterations_per_epoch = 2, 3, 1
 
 
+@pytest.mark.slow
 def test_the_stock_trainer_of_any_length_is_the_stock_trainer(tiny_dataset):
     """Bit for bit: optimiser, schedule, augmentation and losses are nnU-Net's own."""
     arguments = tiny.make_trainer("nnUNetTrainer").my_init_kwargs
