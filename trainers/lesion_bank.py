@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -180,7 +181,8 @@ class nnUNetTrainerLesionBank(MixedSamples):
         if not hosts.identifiers:
             raise ValueError(
                 f"{self.settings_source}: bank_hosts={self.bank_settings.bank_hosts} expects training cases without "
-                f"labels in {base}, or others in a pool ({POOL_VARIABLE}=DATASET/FOLD), found none. {ADVICE}"
+                f"labels in {base}, or others in a pool ({POOL_VARIABLE}=DATASET/FOLD), found none"
+                f"{f' but the own cases of fold {self.fold} in {os.environ[POOL_VARIABLE]}' if pool else ''}. {ADVICE}"
             )
         return hosts
 
