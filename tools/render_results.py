@@ -94,7 +94,7 @@ class Column:
 
 
 def number(text: str, digits: int = 3, signed: bool = False) -> str:
-    """A cell's number, rounded if it has more decimals; other text as it is.
+    """A cell's number, rounded if it has more decimals (a small one without sign is not said to be 0); other text as it is.
 
     Args:
         text: Cell of a CSV.
@@ -102,8 +102,8 @@ def number(text: str, digits: int = 3, signed: bool = False) -> str:
         signed: Whether to show the sign of a positive number.
 
     Examples:
-        >>> number("0.0174148"), number("0.70"), number("0.031", signed=True), number("1 case")
-        ('0.017', '0.70', '+0.031', '1 case')
+        >>> number("0.0174148"), number("0.70"), number("0.031", signed=True), number("1 case"), number("2.7e-06")
+        ('0.017', '0.70', '+0.031', '1 case', '< 0.001')
     """
     try:
         value = float(text)
@@ -111,6 +111,8 @@ def number(text: str, digits: int = 3, signed: bool = False) -> str:
         return text
     if "e" in text.lower() or len(text.partition(".")[2]) > digits:
         text = f"{value:.{digits}f}"
+    if float(text) == 0 < value and not signed:
+        return f"< {10.0**-digits:.{digits}f}"
     if float(text) == 0:
         text = text.removeprefix("-")
     return f"+{text}" if signed and not text.startswith("-") else text

@@ -82,7 +82,7 @@ IN_BFLOAT16 = {f"{name}_1epochs_2iters" for name in ("nnUNetPretrainerPatchGAN",
     "trainer",
     [
         pytest.param("nnUNetPretrainerMAE_1epochs_2iters", marks=pytest.mark.thorough),
-        "nnUNetPretrainerDDPM_1epochs_2iters",
+        pytest.param("nnUNetPretrainerDDPM_1epochs_2iters", marks=pytest.mark.thorough),
         pytest.param("nnUNetPretrainerPatchGAN_1epochs_2iters", marks=pytest.mark.thorough),
         pytest.param("nnUNetPretrainerTAE_1epochs_2iters", marks=pytest.mark.thorough),
         "nnUNetTrainerAuxReconstruction_1epochs_2iters",
