@@ -94,7 +94,7 @@ class Column:
 
 
 def number(text: str, digits: int = 3, signed: bool = False) -> str:
-    """A cell's number, rounded if it has more decimals (a small one without sign is not said to be 0); other text as it is.
+    """A cell's number, rounded if it has more decimals (if small and unsigned: ``< 0.001``); other text as it is.
 
     Args:
         text: Cell of a CSV.
