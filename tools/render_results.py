@@ -246,7 +246,7 @@ def rendered(page: Path, text: str) -> str:
 
 def pages() -> list[Path]:
     """Files that may hold such blocks."""
-    return [ROOT / "README.md", *sorted(RESULTS.glob("*.md"))]
+    return [ROOT / "README.md", *sorted(RESULTS.rglob("*.md"))]
 
 
 def main() -> int:
