@@ -9,13 +9,12 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import torch
 
 # A loaded machine must not fail a test: no example is timed.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
 
-# nnU-Net reads some of these on import; worker processes inherit all of them.
+# nnU-Net reads some of these on import, PyTorch the number of threads; worker processes inherit all of them.
 _ROOT = Path(tempfile.mkdtemp(prefix="nnunet_uad_tests_"))
 for _variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
     os.environ[_variable] = str(_ROOT / _variable)
@@ -43,7 +42,11 @@ for _variable in (
 import studies  # noqa: E402
 import threads  # noqa: E402
 import tiny  # noqa: E402
+import torch  # noqa: E402
 
+# Imported before the variables above are set, PyTorch has a thread per core, and a tiny network takes a hundred times
+# as long beside another worker.
+assert torch.get_num_threads() == 1
 threads.use_threads()
 
 
