@@ -20,7 +20,7 @@ def test_links_lead_somewhere(page):
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", [PAGES[0], *(ROOT / "docs" / "results").glob("*.md")], ids=lambda p: p.name)
+@pytest.mark.parametrize("page", [PAGES[0], *(ROOT / "docs" / "results").rglob("*.md")], ids=lambda p: p.name)
 def test_lines_of_the_readme_and_of_results_are_short(page):
     """Tables, code and comments are as long as they are."""
     prose = re.sub(r"```.*?```|<!--.*?-->|^[|!].*?$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
