@@ -12,50 +12,81 @@ import argparse
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 RESAMPLES = 10_000
-#: Heading → metric of the pooled voxels that has an interval.
-POOLED = {"AP": "AP", "oracle Dice": "best_dice_oracle"}
+#: Heading → part of the summary and metric, with an interval.
+VALUES = {
+    "AP": ("pooled", "AP"),
+    "mean AP": ("mean_over_cases", "AP"),
+    "oracle Dice": ("pooled", "best_dice_oracle"),
+    "AUROC": ("pooled", "AUROC"),
+    "AUPRO": ("pooled", "AUPRO"),
+}
+LESIONS = {"lesion recall": ("lesion_recall", 3), "false positives per scan": ("false_positives_per_scan", 1)}
+Precisions = dict[tuple[str, str], float]
 
 
-def row(name: str, summary: Path, score: str, floor: dict[str, float] | None) -> dict[str, str]:
-    """One row.
+def summary_of(path: Path) -> dict[str, Any]:
+    """What ``nnunet_uad evaluate`` wrote.
+
+    Args:
+        path: File of the summary.
+
+    Raises:
+        ValueError: Cases were left out; names the first.
+    """
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content["failed"]:
+        raise ValueError(f"{path}: {len(content['failed'])} case(s) were left out: {content['failed'][0]}.")
+    return content
+
+
+def precisions(path: Path, score: str) -> Precisions:
+    """Average precision per case and label file.
+
+    Args:
+        path: File of the summary.
+        score: Name of the score in it, ``map`` or a baseline's.
+
+    Raises:
+        ValueError: A case has no lesion, hence no average precision; names it.
+    """
+    found: Precisions = {}
+    for case in summary_of(path)["metric_per_case"]:
+        value = case["metrics"][score]["AP"]
+        if value is None:
+            raise ValueError(f"{path}: {case['identifier']} has no lesion, hence no average precision.")
+        found[case["identifier"], case["label"]] = value
+    return found
+
+
+def row(name: str, path: Path, score: str, floor: Precisions) -> dict[str, str]:
+    """One row; values without an interval leave its ends empty.
 
     Args:
         name: Name of the row.
-        summary: File written by ``nnunet_uad evaluate``.
-        score: Name of the score in it, ``map`` or a baseline's.
-        floor: Average precision of the floor per case; ``None`` for the floor's own row.
+        path: File of the summary.
+        score: Name of the score in it.
+        floor: Average precisions of the floor.
 
     Raises:
-        KeyError: The summary has no such score, or other cases than the floor's.
+        ValueError: The summary has other cases or labels than the floor's.
     """
-    content = json.loads(summary.read_text(encoding="utf-8"))
-    found, cases = content["scores"][score], case_precisions(summary, score)
+    found, cases = summary_of(path)["scores"][score], precisions(path, score)
+    if cases.keys() != floor.keys():
+        raise ValueError(f"{path}: other cases or labels than the floor's: {sorted(cases.keys() ^ floor.keys())[0]}.")
     made = {"score": name, "cases": str(len(cases))}
-    values = {heading: found["pooled"][metric] for heading, metric in POOLED.items()}
-    for heading, value in {**values, "mean AP": found["mean_over_cases"]["AP"]}.items():
+    for heading, (part, metric) in VALUES.items():
+        value = found[part][metric]
         numbers = [value["value"], *(value["interval_95"] or ())]
         made |= dict(zip((heading, f"{heading} low", f"{heading} high"), map("{:.3f}".format, numbers), strict=False))
-    for metric in ("AUROC", "AUPRO"):
-        made[metric] = f"{found['pooled'][metric]['value']:.3f}"
-    lesions = found["masks"]["oracle"]["pooled"]
-    made["lesion recall"] = f"{lesions['lesion_recall']['value']:.3f}"
-    made["false positives per scan"] = f"{lesions['false_positives_per_scan']['value']:.1f}"
-    return made if floor is None else made | difference(np.array([cases[c] - floor[c] for c in floor]))
-
-
-def case_precisions(summary: Path, score: str) -> dict[str, float]:
-    """Average precision per case.
-
-    Args:
-        summary: File written by ``nnunet_uad evaluate``.
-        score: Name of the score in it.
-    """
-    cases = json.loads(summary.read_text(encoding="utf-8"))["metric_per_case"]
-    return {case["identifier"]: case["metrics"][score]["AP"] for case in cases}
+    for heading, (metric, digits) in LESIONS.items():
+        made[heading] = f"{found['masks']['oracle']['pooled'][metric]['value']:.{digits}f}"
+    values = np.array([cases[c] - floor[c] for c in floor])
+    return made | difference(values) if values.any() else made
 
 
 def difference(values: np.ndarray) -> dict[str, str]:
@@ -73,16 +104,16 @@ def difference(values: np.ndarray) -> dict[str, str]:
 def main() -> None:
     """Read the summaries and write the rows, the floor's last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names = ("NAME", "SUMMARY", "SCORE")
-    parser.add_argument("--floor", nargs=3, required=True, metavar=names, help="what the others are compared with")
-    parser.add_argument("--score", nargs=3, action="append", required=True, metavar=names, help="another row")
+    parts = ("NAME", "SUMMARY", "SCORE")
+    parser.add_argument("--floor", nargs=3, required=True, metavar=parts, help="what the others are compared with")
+    parser.add_argument("--score", nargs=3, action="append", required=True, metavar=parts, help="another row")
     parser.add_argument("-o", type=Path, required=True, help="CSV to write")
     a = parser.parse_args()
-    floor = case_precisions(Path(a.floor[1]), a.floor[2])
-    rows = [row(name, Path(summary), score, floor) for name, summary, score in a.score]
-    rows.append(row(a.floor[0], Path(a.floor[1]), a.floor[2], None))
+    floor = precisions(Path(a.floor[1]), a.floor[2])
+    rows = [row(name, Path(path), score, floor) for name, path, score in (*a.score, a.floor)]
+    names = list(dict.fromkeys(name for made in rows for name in made))
     with a.o.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, list(rows[0]), lineterminator="\n", restval="")
+        writer = csv.DictWriter(handle, names, lineterminator="\n", restval="")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -42,8 +42,11 @@ def test_all_rows_are_shown_somewhere():
 
 def test_the_page_of_claims_counts_them():
     verdicts = [row["verdict"] for row in read_rows("claims.csv")]
-    holds, part, untested = (sum(v.startswith(s) for v in verdicts) for s in ("holds", "in part", "not tested"))
-    shares = f"{holds} hold here, {part} in part, {verdicts.count('not')} do not, and {untested} are not tested"
+    beginnings = ("holds", "in part", "undecided", "not tested")
+    holds, part, undecided, untested = (sum(v.startswith(s) for v in verdicts) for s in beginnings)
+    fail = verdicts.count("not")
+    assert holds + part + undecided + untested + fail == len(verdicts)
+    shares = f"{holds} hold here, {part} in part, {fail} do not, {undecided} are undecided and {untested} not tested"
     text = (render_results.RESULTS / "claims.md").read_text(encoding="utf-8")
     assert f"Of {len(verdicts)} claims {shares}" in " ".join(text.split())
 
@@ -52,7 +55,7 @@ def test_the_readme_says_what_to_expect_in_five_lines():
     assert len(read_rows("index.csv", "readme = yes")) == 5
 
 
-@pytest.mark.parametrize("study", ["genesis", "lgg", "lgg_schedules"])
+@pytest.mark.parametrize("study", ["genesis", "lgg", "lgg_long", "lgg_schedules"])
 def test_the_scores_of_a_study_are_the_means_of_its_rows(study):
     values = defaultdict(lambda: defaultdict(list))
     with (ROOT / "benchmarks" / "studies" / f"{study}.csv").open(newline="") as handle:
