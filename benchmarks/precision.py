@@ -2,12 +2,14 @@
 
     python benchmarks/precision.py steps                                  # needs no data
     python benchmarks/precision.py difference -d 901 -c 2d_small -o OUT   # nnU-Net's variables set, data preprocessed
+    python benchmarks/precision.py use --models PRETRAINER/fold_0 TRAINER/fold_0 --slices 2
 
 ``steps``: training steps of each trainer in both, taking turns; on processors without instructions for bfloat16 there
 is nothing to measure. ``difference``: pretraining and training from scratch in float32, in bfloat16 and in float32 with
-another seed, which says how much two trainings differ anyway; and the float32 models used in bfloat16. Where the
-processor has no such instructions PyTorch computes bfloat16 slowly, with the same rounding. What is trained is kept in
-OUT, so an interrupted run continues.
+another seed, which says how much two trainings differ anyway; and the float32 models used in bfloat16. ``use``:
+finished models, trained in float32, used in bfloat16 on the validation cases of their fold. Where the processor has no
+such instructions PyTorch computes bfloat16 slowly, with the same rounding. What is trained is kept in OUT, so an
+interrupted run continues.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from unittest import mock
 import numpy as np
 import torch
 from speed import SMALL, make_step, median_times, write_plans
+from tqdm import tqdm
 
 from nnunet_uad.common.nnunet import CHECKPOINT
 from nnunet_uad.common.precision import AUTO, bfloat16_instructions, keep_precision
@@ -149,9 +152,9 @@ def models_of(folder: dict[str, Path]) -> tuple[Any, Any]:
     from nnunet_uad.inference.model import load_restorer
     from nnunet_uad.inference.segmenter import load_segmenter
 
-    fold = folder[SEGMENTER].name.removeprefix("fold_")
-    restorer = load_restorer(folder[PRETRAINER].parent, [fold], device="cpu", mirroring=False)
-    return restorer, load_segmenter(folder[SEGMENTER].parent, fold, CHECKPOINT, False, "cpu")
+    folds = {name: path.name.removeprefix("fold_") for name, path in folder.items()}
+    restorer = load_restorer(folder[PRETRAINER].parent, [folds[PRETRAINER]], device="cpu", mirroring=False)
+    return restorer, load_segmenter(folder[SEGMENTER].parent, folds[SEGMENTER], CHECKPOINT, False, "cpu")
 
 
 def compare_trainings(folders: dict[str, dict[str, Path]], cases: dict[str, Case]) -> dict[str, Any]:
@@ -230,10 +233,32 @@ def measure_difference(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def measure_use(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Finished models used in both precisions, on the validation cases of the second one's fold."""
+    pretrainer, segmenter = arguments.models
+    splits = Path(os.environ["nnUNet_preprocessed"]) / segmenter.parents[1].name / "splits_final.json"
+    names = json.loads(splits.read_text())[int(segmenter.name.removeprefix("fold_"))]["val"]
+    cases = {name: Case(segmenter, name, arguments.slices) for name in tqdm(names, "cases")}
+    used = compare_use({PRETRAINER: pretrainer, SEGMENTER: segmenter}, cases).values()
+    pairs = [case["Dice, float32 and bfloat16"] for case in used]
+    columns = {
+        "Dice in float32": [exact for exact, _ in pairs],
+        "Dice in bfloat16 - in float32": [rounded - exact for exact, rounded in pairs],
+        "Dice between the two": [case["Dice between the two"] for case in used],
+        "map, difference / std": [case["map"]["difference / std"] for case in used],
+        "map, correlation": [case["map"]["correlation"] for case in used],
+    }
+    rows = {name: {"mean": float(np.mean(v)), "interval_95": mean_interval(v)} for name, v in columns.items()}
+    return {"bfloat16": bfloat16_instructions() or "computed without instructions", "cases": len(cases), **rows}
+
+
+MEASURES = {"steps": lambda a: measure_steps(a.rounds), "difference": measure_difference, "use": measure_use}
+
+
 def main() -> None:
     """Measure and print as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("steps", "difference"))
+    parser.add_argument("what", choices=list(MEASURES))
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("-d", default="901", help="number of the dataset")
     parser.add_argument("-c", default="2d_small")
@@ -242,9 +267,9 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--iterations", type=int, default=15)
     parser.add_argument("-o", type=Path, default=Path("precision"), help="where the models are kept")
+    parser.add_argument("--models", nargs=2, type=Path, metavar="FOLD", help="of use: a pretrainer's, a segmenter's")
     arguments = parser.parse_args()
-    result = measure_steps(arguments.rounds) if arguments.what == "steps" else measure_difference(arguments)
-    print(json.dumps(result, indent=2))
+    print(json.dumps(MEASURES[arguments.what](arguments), indent=2))
 
 
 if __name__ == "__main__":
