@@ -45,8 +45,9 @@ import tiny  # noqa: E402
 import torch  # noqa: E402
 
 # Imported before the variables above are set, PyTorch has a thread per core, and a tiny network takes a hundred times
-# as long beside another worker.
+# as long beside another worker. nnU-Net's commands ask for one per core, for the rest of the process.
 assert torch.get_num_threads() == 1
+torch.set_num_threads = lambda number: None
 threads.use_threads()
 
 
