@@ -11,12 +11,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-RESAMPLES = 10_000
+from nnunet_uad.metrics.bootstrap import mean_interval
+
 #: Heading → part of the summary and metric, with an interval.
 VALUES = {
     "AP": ("pooled", "AP"),
@@ -44,60 +46,69 @@ def summary_of(path: Path) -> dict[str, Any]:
     return content
 
 
-def precisions(path: Path, score: str) -> Precisions:
+def precisions(summary: dict[str, Any], score: str) -> Precisions:
     """Average precision per case and label file.
 
     Args:
-        path: File of the summary.
+        summary: What ``nnunet_uad evaluate`` wrote.
         score: Name of the score in it, ``map`` or a baseline's.
 
     Raises:
         ValueError: A case has no lesion, hence no average precision; names it.
     """
     found: Precisions = {}
-    for case in summary_of(path)["metric_per_case"]:
+    for case in summary["metric_per_case"]:
         value = case["metrics"][score]["AP"]
         if value is None:
-            raise ValueError(f"{path}: {case['identifier']} has no lesion, hence no average precision.")
+            raise ValueError(f"{case['map']}: {case['identifier']} has no lesion, hence no average precision.")
         found[case["identifier"], case["label"]] = value
     return found
 
 
-def row(name: str, path: Path, score: str, floor: Precisions) -> dict[str, str]:
-    """One row; values without an interval leave its ends empty.
+def row(name: str, summary: dict[str, Any], score: str) -> dict[str, str]:
+    """One row without differences; values without an interval leave its ends empty.
 
     Args:
         name: Name of the row.
-        path: File of the summary.
+        summary: What ``nnunet_uad evaluate`` wrote.
         score: Name of the score in it.
+    """
+    found = summary["scores"][score]
+    made = {"score": name, "cases": str(len(summary["metric_per_case"]))}
+    for heading, (part, metric) in VALUES.items():
+        value = found[part][metric]
+        made |= with_interval(heading, value["value"], value["interval_95"])
+    for heading, (metric, digits) in LESIONS.items():
+        made[heading] = f"{found['masks']['oracle']['pooled'][metric]['value']:.{digits}f}"
+    return made
+
+
+def with_interval(heading: str, value: float, ends: Sequence[float] | None) -> dict[str, str]:
+    """Cells of a value and, where there is one, its interval.
+
+    Args:
+        heading: Heading of the value.
+        value: Number.
+        ends: Ends of its interval.
+    """
+    headings = (heading, f"{heading} low", f"{heading} high")
+    return dict(zip(headings, map("{:.3f}".format, (value, *(ends or ()))), strict=False))
+
+
+def difference(own: Precisions, floor: Precisions) -> dict[str, str]:
+    """Mean of the paired differences, its 95 % interval, and the share of cases above the floor.
+
+    Args:
+        own: Average precisions of a score.
         floor: Average precisions of the floor.
 
     Raises:
-        ValueError: The summary has other cases or labels than the floor's.
+        ValueError: They are of other cases or labels; names one.
     """
-    found, cases = summary_of(path)["scores"][score], precisions(path, score)
-    if cases.keys() != floor.keys():
-        raise ValueError(f"{path}: other cases or labels than the floor's: {sorted(cases.keys() ^ floor.keys())[0]}.")
-    made = {"score": name, "cases": str(len(cases))}
-    for heading, (part, metric) in VALUES.items():
-        value = found[part][metric]
-        numbers = [value["value"], *(value["interval_95"] or ())]
-        made |= dict(zip((heading, f"{heading} low", f"{heading} high"), map("{:.3f}".format, numbers), strict=False))
-    for heading, (metric, digits) in LESIONS.items():
-        made[heading] = f"{found['masks']['oracle']['pooled'][metric]['value']:.{digits}f}"
-    values = np.array([cases[c] - floor[c] for c in floor])
-    return made | difference(values) if values.any() else made
-
-
-def difference(values: np.ndarray) -> dict[str, str]:
-    """Mean of paired differences, its 95 % bootstrap interval, and the share above 0.
-
-    Args:
-        values: One difference per case (cases,).
-    """
-    means = np.random.default_rng(0).choice(values, (RESAMPLES, len(values))).mean(1)
-    ends = [values.mean(), *np.percentile(means, [2.5, 97.5])]
-    made = dict(zip(("difference", "difference low", "difference high"), map("{:.3f}".format, ends), strict=True))
+    if own.keys() != floor.keys():
+        raise ValueError(f"Other cases or labels than the floor's: {sorted(own.keys() ^ floor.keys())[0]}.")
+    values = np.array([own[c] - floor[c] for c in floor])
+    made = with_interval("difference", values.mean(), mean_interval(values.tolist()))
     return made | {"share better": f"{(values > 0).mean():.2f}"}
 
 
@@ -109,8 +120,13 @@ def main() -> None:
     parser.add_argument("--score", nargs=3, action="append", required=True, metavar=parts, help="another row")
     parser.add_argument("-o", type=Path, required=True, help="CSV to write")
     a = parser.parse_args()
-    floor = precisions(Path(a.floor[1]), a.floor[2])
-    rows = [row(name, Path(path), score, floor) for name, path, score in (*a.score, a.floor)]
+    (floor_name, floor_path, floor_score), rows = a.floor, []
+    floor = summary_of(Path(floor_path))
+    for name, path, score in a.score:
+        summary = summary_of(Path(path))
+        compared = difference(precisions(summary, score), precisions(floor, floor_score))
+        rows.append(row(name, summary, score) | compared)
+    rows.append(row(floor_name, floor, floor_score))
     names = list(dict.fromkeys(name for made in rows for name in made))
     with a.o.open("w", newline="", encoding="utf-8") as handle:
         writer = csv.DictWriter(handle, names, lineterminator="\n", restval="")

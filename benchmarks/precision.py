@@ -214,14 +214,19 @@ def summary_of(trained: list[dict[str, Any]]) -> dict[str, Any]:
     return result
 
 
+def validation_cases(fold: Path) -> list[str]:
+    """Validation cases of a trained fold, by its folder."""
+    splits = Path(os.environ["nnUNet_preprocessed"]) / fold.parents[1].name / "splits_final.json"
+    return json.loads(splits.read_text())[int(fold.name.removeprefix("fold_"))]["val"]
+
+
 def measure_difference(arguments: argparse.Namespace) -> dict[str, Any]:
     """Trainings in both precisions, and models used in both."""
     trained, used = [], []
     for fold in arguments.f:
         folders = {arm: {name: train(arguments, arm, name, fold) for name in (PRETRAINER, SEGMENTER)} for arm in ARMS}
         first = folders[REFERENCE][SEGMENTER]
-        splits = Path(os.environ["nnUNet_preprocessed"]) / first.parents[1].name / "splits_final.json"
-        cases = json.loads(splits.read_text())[fold]["val"]
+        cases = validation_cases(first)
         trained.append(compare_trainings(folders, {case: Case(first, case, 0) for case in cases}))
         used.append(compare_use(folders[REFERENCE], {case: Case(first, case, arguments.slices) for case in cases}))
     return {
@@ -236,9 +241,7 @@ def measure_difference(arguments: argparse.Namespace) -> dict[str, Any]:
 def measure_use(arguments: argparse.Namespace) -> dict[str, Any]:
     """Finished models used in both precisions, on the validation cases of the second one's fold."""
     pretrainer, segmenter = arguments.models
-    splits = Path(os.environ["nnUNet_preprocessed"]) / segmenter.parents[1].name / "splits_final.json"
-    names = json.loads(splits.read_text())[int(segmenter.name.removeprefix("fold_"))]["val"]
-    cases = {name: Case(segmenter, name, arguments.slices) for name in tqdm(names, "cases")}
+    cases = {name: Case(segmenter, name, arguments.slices) for name in tqdm(validation_cases(segmenter), "cases")}
     used = compare_use({PRETRAINER: pretrainer, SEGMENTER: segmenter}, cases).values()
     pairs = [case["Dice, float32 and bfloat16"] for case in used]
     columns = {
