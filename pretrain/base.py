@@ -19,7 +19,7 @@ from nnunet_uad.common.precision import OFF
 from nnunet_uad.common.settings import settings_from, settings_to_json
 from nnunet_uad.data.background import background_warning
 from nnunet_uad.data.sampling import CentredDataset
-from nnunet_uad.data.transforms import ForegroundTransform, with_target_before_intensity, without_intensity
+from nnunet_uad.data.transforms import ForegroundTransform, with_target, without_intensity
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.networks.recipe import PlanRecipe, Recipe
@@ -203,10 +203,8 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             patch_size, rotation_for_DA, None, mirror_axes, do_dummy_2d_data_aug, use_mask_for_norm
         )
         kept = stock.transforms if self.settings.intensity_augmentation else without_intensity(stock.transforms)
-        if isinstance(self.settings, TargetSection) and self.settings.before_intensity:
-            masked = [channel for channel, used in enumerate(use_mask_for_norm or ()) if used]
-            kept = with_target_before_intensity(kept, masked)
-        return ComposeTransforms([ForegroundTransform(), *kept, *self.further_transforms()])
+        before = isinstance(self.settings, TargetSection) and self.settings.before_intensity
+        return self._with_ours(kept, use_mask_for_norm, before)
 
     def get_validation_transforms(
         self,
@@ -218,7 +216,24 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
     ) -> ComposeTransforms:
         """nnU-Net's validation pipeline; the target is the foreground mask."""
         stock = nnUNetTrainer.get_validation_transforms(None)
-        return ComposeTransforms([ForegroundTransform(), *stock.transforms, *self.further_transforms()])
+        return self._with_ours(stock.transforms, self.configuration_manager.use_mask_for_norm, False)
+
+    def _with_ours(
+        self, transforms: list[BasicTransform], use_mask_for_norm: list[bool] | None, before_intensity: bool
+    ) -> ComposeTransforms:
+        """nnU-Net's transforms between those of this method, with the target where it is another than the image."""
+        corrupting = self.corrupting_transforms()
+        if corrupting or before_intensity:
+            masked = [channel for channel, used in enumerate(use_mask_for_norm or ()) if used]
+            transforms = with_target(transforms, masked, corrupting, before_intensity)
+        return ComposeTransforms([ForegroundTransform(), *transforms, *self.further_transforms()])
+
+    def corrupting_transforms(self) -> list[BasicTransform]:
+        """What a method does in the data loading to images that the network is to restore; the targets stay clean.
+
+        The transforms leave the segmentation as it is; training and validation alike.
+        """
+        return []
 
     def further_transforms(self) -> list[BasicTransform]:
         """What a method does to augmented patches in the data loading, training and validation alike."""
@@ -261,15 +276,16 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
         """A pretrainer's network has a single output."""
 
     def _step(self, batch: dict) -> tuple[StepResult, torch.Tensor]:
+        """What the task makes of a batch, and the images (B, C, *spatial) that it is to reconstruct."""
         data = batch["data"].to(self.device, non_blocking=True)
-        # Where a method asks for it, the target of its loss is appended in training (get_training_transforms).
+        # Where a method asks for it, the target of its loss is appended (_with_ours).
         clean, *target = data.split(len(self.channel_names), dim=1)
         foreground = batch["target"].to(self.device, non_blocking=True) > 0
         # On CPUs the network alone computes in 16 bits, if at all (UADTrainer.initialize).
         with autocast(self.device.type, enabled=self.device.type == "cuda" and self.settings.amp != OFF):
             if target:
                 task = cast("ReconstructionTask", self.task)
-                return task.step_towards(target[0], self.network, clean, foreground), clean
+                return task.step_towards(target[0], self.network, clean, foreground), target[0]
             return self.task.step(self.network, clean, foreground), clean
 
     def train_step(self, batch: dict) -> dict:
@@ -314,8 +330,8 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
 
     def validation_step(self, batch: dict) -> dict:
         """Loss and sums for the monitored quality, on the device."""
-        result, clean = self._step(batch)
-        sums = self.task.quality_sums(result, clean)
+        result, wanted = self._step(batch)
+        sums = self.task.quality_sums(result, wanted)
         return {"sums": torch.cat([result.loss.float()[None], sums.float()])}
 
     def on_validation_epoch_end(self, val_outputs: list[dict]) -> None:

@@ -11,7 +11,9 @@ from nnunet_uad.common.bounds import IntensityRange, PositiveShare, ShareRange, 
 from nnunet_uad.common.channels import bright_channels
 from nnunet_uad.common.settings import Settings
 
-ANOMALY_KINDS = ("perlin", "cutpaste", "foreign", "poisson", "shift")
+ANOMALY_KINDS = ("perlin", "cutpaste", "foreign", "poisson", "shift", "tissue")
+#: Kinds whose shapes may be those of real lesions.
+SHAPED_KINDS = ("shift", "tissue")
 SIGNS = ("auto", "any", "brighter", "darker")
 
 
@@ -21,17 +23,17 @@ class AnomalySettings(Settings):
 
     Attributes:
         anomalies: Kinds of anomalies, separated by commas: some of ``perlin``, ``cutpaste``, ``foreign``, ``poisson``,
-            ``shift``.
+            ``shift``, ``tissue``.
         anomaly_probability: Share of the healthy patches that get one.
         anomaly_size_mm: Range of a box's or blob's edge length, mm.
-        anomaly_opacity: Range of β (Perlin texture) and α (foreign patches).
+        anomaly_opacity: Range of β (Perlin texture), α (foreign patches) and of a ``tissue`` lesion's opacity.
         anomaly_shift: Range of the intensity shift, z-score units.
-        anomaly_sign: Sign of the shift: ``any``, ``brighter``, ``darker``; ``auto``: brighter in channels called FLAIR
-            or T2, any in the others.
-        lesion_masks: Folder of masks whose lesions give the intensity shift its shapes; random blobs if empty.
+        anomaly_sign: Sign of ``shift`` and ``tissue``: ``any``, ``brighter``, ``darker``; ``auto``: brighter in
+            channels called FLAIR or T2, any in the others.
+        lesion_masks: Folder of masks whose lesions give ``shift`` and ``tissue`` their shapes; random blobs if empty.
     """
 
-    anomalies: str = ",".join(ANOMALY_KINDS)
+    anomalies: str = "perlin,cutpaste,foreign,poisson,shift"
     anomaly_probability: PositiveShare = 0.8
     anomaly_size_mm: SizeRange = (6.0, 60.0)
     anomaly_opacity: ShareRange = (0.2, 1.0)

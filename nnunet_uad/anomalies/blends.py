@@ -130,6 +130,31 @@ def shift_intensity(
     return mask
 
 
+def replace_tissue(
+    image: np.ndarray, foreground: np.ndarray, shape: Shape, tissue: np.ndarray, opacity: float, edge_mm: float
+) -> np.ndarray:
+    """Put another tissue into a shape; the mask is the shape where at least half of the opacity is reached.
+
+    Args:
+        image: Patch (C, *spatial), z-score units, changed in place.
+        foreground: Voxels that may be changed (*spatial), boolean.
+        shape: Place and form of the anomaly.
+        tissue: Intensity of the tissue (C, *box), z-score units.
+        opacity: Share of the tissue in the middle of the shape; the rest is the image.
+        edge_mm: Width of the soft edge, mm.
+
+    Returns:
+        Mask (*spatial) of the visibly changed voxels.
+    """
+    soft = shape.soft(edge_mm) * foreground[shape.box]
+    place = (slice(None), *shape.box)
+    change = ((tissue - image[place]) * (opacity * soft)).astype(np.float32)
+    image[place] += change
+    mask = np.zeros(foreground.shape, bool)
+    mask[shape.box] = _visible(change, soft > 0.5)
+    return mask
+
+
 def _change_box(image: np.ndarray, foreground: np.ndarray, box: Box, change: np.ndarray) -> np.ndarray:
     image[(slice(None), *box)] += change
     mask = np.zeros(foreground.shape, bool)

@@ -23,8 +23,9 @@ import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 
 from nnunet_uad.anomalies import blends
-from nnunet_uad.anomalies.anomaly_settings import AnomalySettings, brighter_channels
-from nnunet_uad.anomalies.randomness import Random, numpy_random
+from nnunet_uad.anomalies.anomaly_settings import SHAPED_KINDS, AnomalySettings, brighter_channels
+from nnunet_uad.anomalies.perlin import perlin_noise
+from nnunet_uad.anomalies.randomness import Random, log_uniform, numpy_random
 from nnunet_uad.anomalies.shapes import Box, LesionShapes, Shape, perlin_mask, random_blob, random_box, random_place
 from nnunet_uad.anomalies.textures import PatchMemory, noise_texture
 
@@ -192,8 +193,8 @@ class PoissonTransform(ForeignPatchTransform):
     blend = staticmethod(blends.interpolate_gradients)
 
 
-class IntensityShiftTransform(AnomalyTransform):
-    """Brighter or darker, with a soft edge, in a random blob or in the shape of a real lesion.
+class ShapedTransform(AnomalyTransform):
+    """Base of the anomalies in a random blob or in the shape of a real lesion, with a soft edge.
 
     Args:
         arguments: Arguments of :class:`AnomalyTransform`.
@@ -205,21 +206,38 @@ class IntensityShiftTransform(AnomalyTransform):
         super().__init__(*arguments, **options)
         self.shapes = shapes
 
+    def draw_shape(self, foreground: np.ndarray, rng: Random, size_mm: Sequence[float]) -> Shape | None:
+        """A shape around a voxel of the foreground (*spatial); ``None`` if there is none.
+
+        Args:
+            foreground: Voxels that may be changed (*spatial), boolean.
+            rng: Generator that all randomness comes from.
+            size_mm: Range of a blob's diameter along each axis, mm; real lesions have their own.
+        """
+        if self.shapes is None:
+            return random_blob(foreground, self.spacing, size_mm, rng)
+        return self.shapes.draw(foreground, rng)
+
+    def draw_edge(self, rng: Random) -> float:
+        """Width of a soft edge: one to four voxels, mm."""
+        return rng.uniform(1, 4) * min(self.spacing)
+
+
+class IntensityShiftTransform(ShapedTransform):
+    """Brighter or darker."""
+
     def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
         """Draw one to three places: shape, shift per channel (C,) and width of the edge in mm of each."""
         places: list[tuple[Shape, np.ndarray, float]] = []
         for _ in range(rng.randint(1, 4)):
-            if self.shapes is None:
-                shape = random_blob(foreground, self.spacing, self.settings.anomaly_size_mm, rng)
-            else:
-                shape = self.shapes.draw(foreground, rng)
+            shape = self.draw_shape(foreground, rng, self.settings.anomaly_size_mm)
             if shape is None:
                 return {}
             shift = rng.uniform(*self.settings.anomaly_shift, len(image)) * (2 * rng.randint(0, 2, len(image)) - 1)
             shift = np.where(self.brighter, np.abs(shift), shift)
             if self.settings.anomaly_sign == "darker":
                 shift = -np.abs(shift)
-            places.append((shape, shift, rng.uniform(1, 4) * min(self.spacing)))
+            places.append((shape, shift, self.draw_edge(rng)))
         return {"places": places}
 
     def change(  # type: ignore[override]
@@ -230,12 +248,72 @@ class IntensityShiftTransform(AnomalyTransform):
         return reduce(np.logical_or, masks)
 
 
+class TissueTransform(ShapedTransform):
+    """Lesions of a tissue that the image itself has, or of one beyond its brightest or darkest.
+
+    Intensities are quantiles of the image's own foreground, so that contrasts are the scanner's and the sequence's;
+    mottled, and let through by an opacity. Small lesions are as frequent as large ones: the size of each is drawn
+    uniformly in its logarithm, and where one is small there are several, as many as :attr:`MOST`.
+    """
+
+    #: Lesions in a patch at most.
+    MOST = 6
+    #: Quantiles between which a channel's tissues lie, and those of its bright ones; dark ones are the mirrored.
+    RANGE, BRIGHT = (0.02, 0.98), (0.75, 0.99)
+    #: How far beyond its brightest or darkest tissue a lesion may be, as a multiple of their distance to the median.
+    BEYOND = 1.5
+    #: Standard deviation of the mottling, as a share of the distance between darkest and brightest tissue.
+    MOTTLED = 0.1
+
+    def draw(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> dict[str, Any]:
+        """Draw one to six lesions: shape, tissue (C, *box), opacity and width of the edge in mm of each."""
+        low, high = self.settings.anomaly_size_mm
+        levels = self.draw_levels(image, foreground, rng)
+        contrast = np.abs(levels[1] - levels[0])
+        places: list[tuple[Shape, np.ndarray, float, float]] = []
+        size = log_uniform(rng, low, high)
+        # As many as of the smallest size fit where one of the largest does, at most.
+        for _ in range(rng.randint(1, 1 + min(self.MOST, max(1, int(high / size))))):
+            shape = self.draw_shape(foreground, rng, (size, min(high, 2 * size)))
+            if shape is None:
+                return {}
+            noise = perlin_noise(shape.depth.shape, [2.0] * shape.depth.ndim, rng)
+            spread = (2 * self.MOTTLED * contrast).reshape(-1, *(1,) * noise.ndim)
+            tissue = levels[2].reshape(spread.shape) + spread * noise
+            places.append(
+                (shape, tissue.astype(np.float32), rng.uniform(*self.settings.anomaly_opacity), self.draw_edge(rng))
+            )
+        return {"places": places}
+
+    def draw_levels(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> np.ndarray:
+        """Darkest and brightest tissue of every channel, and the lesion's: (3, C)."""
+        inside = image[:, foreground]
+        dark, bright = np.quantile(inside, self.RANGE, axis=1)
+        levels = np.empty(len(image))
+        for channel, values in enumerate(inside):
+            upper = bool(self.brighter[channel])
+            if not upper and self.settings.anomaly_sign != "darker":
+                upper = rng.random_sample() < 0.5
+            low, high = self.BRIGHT if upper else (1 - self.BRIGHT[1], 1 - self.BRIGHT[0])
+            level, median, end = np.quantile(values, [rng.uniform(low, high), 0.5, high if upper else low])
+            levels[channel] = level + rng.uniform(0, self.BEYOND) * (end - median)
+        return np.stack([dark, bright, levels])
+
+    def change(  # type: ignore[override]
+        self, image: np.ndarray, foreground: np.ndarray, places: Sequence[tuple[Shape, np.ndarray, float, float]]
+    ) -> np.ndarray:
+        """Replace the tissue of the image (C, *spatial) in every place."""
+        masks = [blends.replace_tissue(image, foreground, *place) for place in places]
+        return reduce(np.logical_or, masks)
+
+
 KINDS: Mapping[str, type[AnomalyTransform]] = {
     "perlin": PerlinTextureTransform,
     "cutpaste": CutPasteTransform,
     "foreign": ForeignPatchTransform,
     "poisson": PoissonTransform,
     "shift": IntensityShiftTransform,
+    "tissue": TissueTransform,
 }
 
 
@@ -247,14 +325,11 @@ class RandomAnomalyTransform(AnomalyTransform):
     ) -> None:
         super().__init__(settings, spacing, channel_names, marker, label)
         arguments = (settings, spacing, channel_names, marker, label)
-        self.kinds: list[AnomalyTransform] = []
-        for name in settings.anomaly_kinds:
-            if name == "shift" and settings.lesion_masks:
-                self.kinds.append(
-                    IntensityShiftTransform(*arguments, shapes=LesionShapes(settings.lesion_masks, self.spacing))
-                )
-            else:
-                self.kinds.append(KINDS[name](*arguments))
+        shaped = settings.lesion_masks and any(name in SHAPED_KINDS for name in settings.anomaly_kinds)
+        shapes = {"shapes": LesionShapes(settings.lesion_masks, self.spacing)} if shaped else {}
+        self.kinds = [
+            KINDS[name](*arguments, **(shapes if name in SHAPED_KINDS else {})) for name in settings.anomaly_kinds
+        ]
         # One memory for all kinds; this transform fills it.
         self.foreign = any(kind.foreign for kind in self.kinds)
         for kind in self.kinds:

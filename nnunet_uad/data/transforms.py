@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform, ImageOnlyTransform, SegOnlyTransform
@@ -50,6 +51,26 @@ class AppendTarget(BasicTransform):
         return {**data_dict, "image": torch.cat([data_dict["image"], target])}
 
 
+class KeepSegmentation(BasicTransform):
+    """A transform that may change the image only; what it does to the segmentation is undone.
+
+    Args:
+        transform: Transform that makes a new segmentation instead of changing the one it is given.
+    """
+
+    def __init__(self, transform: BasicTransform) -> None:
+        super().__init__()
+        self.transform = transform
+
+    def get_parameters(self, **data_dict: Any) -> dict[str, Any]:
+        """What the transform draws for a sample of image (C, *spatial) and segmentation (1, *spatial)."""
+        return self.transform.get_parameters(**data_dict)
+
+    def apply(self, data_dict: dict, **params: Any) -> dict:
+        """Apply the transform, and put the segmentation (1, *spatial) back."""
+        return {**self.transform.apply(data_dict, **params), "segmentation": data_dict["segmentation"]}
+
+
 def _changes_intensity(transform: BasicTransform) -> bool:
     return isinstance(transform, RandomTransform) and isinstance(transform.transform, ImageOnlyTransform)
 
@@ -63,16 +84,24 @@ def without_intensity(transforms: Iterable[BasicTransform]) -> list[BasicTransfo
     return [t for t in transforms if not _changes_intensity(t)]
 
 
-def with_target_before_intensity(transforms: Sequence[BasicTransform], masked: Sequence[int]) -> list[BasicTransform]:
+def with_target(
+    transforms: Sequence[BasicTransform],
+    masked: Sequence[int],
+    corrupting: Sequence[BasicTransform] = (),
+    before_intensity: bool = False,
+) -> list[BasicTransform]:
     """nnU-Net's pipeline, whose images (C, *spatial) become (2 C, *spatial): behind each image what it was before.
 
     Args:
         transforms: Transforms of the pipeline, in their order.
         masked: Channels that nnU-Net sets to 0 outside the foreground.
+        corrupting: Transforms of a method at the end of the pipeline, which leave the segmentation as it is.
+        before_intensity: Whether the target is the image before the random intensity transforms, too.
 
     Returns:
-        Transforms, drawing the same random numbers, that append the image as it was before the random intensity
-        transforms, but moved, mirrored and masked as it is.
+        Transforms, drawing the same random numbers, that append the image as it was before what is to be undone, but
+        moved, mirrored and masked as it is.
     """
-    first = next((i for i, t in enumerate(transforms) if _changes_intensity(t)), len(transforms))
-    return [*transforms[:first], KeepTarget(), *transforms[first:], AppendTarget(masked)]
+    found = (i for i, t in enumerate(transforms) if before_intensity and _changes_intensity(t))
+    first = next(found, len(transforms))
+    return [*transforms[:first], KeepTarget(), *transforms[first:], *corrupting, AppendTarget(masked)]

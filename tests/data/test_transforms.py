@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunet_uad.data.transforms import ForegroundTransform, with_target_before_intensity, without_intensity
+from nnunet_uad.data.transforms import ForegroundTransform, with_target, without_intensity
 
 
 def test_labels_become_the_foreground():
@@ -44,7 +44,7 @@ CASES = given(
 def test_the_target_is_the_patch_before_its_intensities_change(size, masked, seed):
     """Without mirroring, nothing draws after the intensities: the pipeline without them gives the same patch."""
     channels = [i for i, used in enumerate(masked) if used]
-    transforms = pickle.loads(pickle.dumps(with_target_before_intensity(stock(size, masked, False), channels)))
+    transforms = pickle.loads(pickle.dumps(with_target(stock(size, masked, False), channels, before_intensity=True)))
     made = transformed(transforms, size, seed)
     before = transformed(without_intensity(stock(size, masked, False)), size, seed)
     assert torch.equal(made["image"][2:], before["image"])
@@ -56,11 +56,11 @@ def test_the_target_is_the_patch_before_its_intensities_change(size, masked, see
 def test_the_image_is_what_it_is_without_a_target_and_the_target_moves_along(size, masked, seed):
     channels = [i for i, used in enumerate(masked) if used]
     stocked = stock(size, masked, True)
-    made = transformed(with_target_before_intensity(stocked, channels), size, seed)
+    made = transformed(with_target(stocked, channels, before_intensity=True), size, seed)
     alone = transformed(stocked, size, seed)
     assert torch.equal(made["image"][:2], alone["image"]) and set(made) == {"image", "segmentation"}
     for transform in stocked:
         if isinstance(transform, RandomTransform):
             transform.apply_probability = 0
-    unchanged = transformed(with_target_before_intensity(stocked, channels), size, seed)["image"]
+    unchanged = transformed(with_target(stocked, channels, before_intensity=True), size, seed)["image"]
     assert torch.equal(unchanged[:2], unchanged[2:]) and unchanged.shape == made["image"].shape
