@@ -325,11 +325,13 @@ class RandomAnomalyTransform(AnomalyTransform):
     ) -> None:
         super().__init__(settings, spacing, channel_names, marker, label)
         arguments = (settings, spacing, channel_names, marker, label)
-        shaped = settings.lesion_masks and any(name in SHAPED_KINDS for name in settings.anomaly_kinds)
-        shapes = {"shapes": LesionShapes(settings.lesion_masks, self.spacing)} if shaped else {}
-        self.kinds = [
-            KINDS[name](*arguments, **(shapes if name in SHAPED_KINDS else {})) for name in settings.anomaly_kinds
-        ]
+        shapes: LesionShapes | None = None
+        if settings.lesion_masks and {*SHAPED_KINDS} & {*settings.anomaly_kinds}:
+            shapes = LesionShapes(settings.lesion_masks, self.spacing)
+        self.kinds = [KINDS[name](*arguments) for name in settings.anomaly_kinds]
+        for kind in self.kinds:
+            if isinstance(kind, ShapedTransform):
+                kind.shapes = shapes
         # One memory for all kinds; this transform fills it.
         self.foreign = any(kind.foreign for kind in self.kinds)
         for kind in self.kinds:
