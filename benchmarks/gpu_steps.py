@@ -1,0 +1,183 @@
+"""What every trainer costs on a real GPU, relative to stock nnU-Net in the same run: a CSV, a row per trainer.
+
+    python benchmarks/gpu_steps.py steps.csv                       # a minute or two on a data-centre GPU
+    python benchmarks/gpu_steps.py steps.csv -c 2d -tr nnUNetPretrainerDDPM --compile
+
+The sizes are those of the modelled table (``gpu_table.py``): slices of 512 x 512 (batch 12) and patches of 128 x 128 x
+128 (batch 2), two channels, plain U-Nets with 32 to 512 features, mixed precision; batches of noise, random weights.
+Seconds are medians over steps whose start and end wait for the device; stock is measured again after every few trainers.
+Waits are what CUDA itself reports of a step that should not synchronise. ``--device cpu`` (small sizes) tries the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import statistics
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / part) for part in ("benchmarks", "tests", "tests/gpu")]
+
+COLUMNS = ("configuration", "trainer", "compiled", "seconds", "ratio", "peak_gib", "peak_ratio", "waits", "tile_ratio")
+#: Steps before those that are measured; the first ones choose algorithms.
+WARM_UP = 5
+#: Patch, spacing in mm, features per stage, batch, as in ``tests/gpu/exercise.py``.
+SIZES = {
+    "2d": ((512, 512), (1.0, 1.0), (32, 64, 128, 256, 512, 512, 512, 512), 12),
+    "3d": ((128, 128, 128), (1.0, 1.0, 1.0), (32, 64, 128, 256, 320, 320), 2),
+}
+SMALL = {
+    "2d": ((32, 32), (2.0, 2.0), (8, 16, 16), 4),
+    "3d": ((16, 32, 32), (2.0, 2.0, 2.0), (8, 16, 16), 2),
+}
+
+
+def cost_of(trainer: Any, steps: int) -> dict[str, float]:
+    """Median seconds of a training step, peak memory in GiB, waits of a step, seconds of a tile.
+
+    Args:
+        trainer: Trainer on its device.
+        steps: Number of steps that are measured.
+    """
+    import torch
+    from steps import batch_of
+
+    batch = batch_of(trainer)
+    batch["data"].normal_()
+    on_gpu = trainer.device.type == "cuda"
+    if on_gpu:
+        batch["data"] = batch["data"].pin_memory()
+        torch.cuda.reset_peak_memory_stats()
+    trainer.on_train_epoch_start()
+    for _ in range(WARM_UP):
+        trainer.train_step(batch)
+    seconds = [_seconds(lambda: trainer.train_step(batch), on_gpu) for _ in range(steps)]
+    peak = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else float("nan")
+    waits = _waits(lambda: trainer.train_step(batch)) if on_gpu else 0
+    return {
+        "seconds": statistics.median(seconds),
+        "peak_gib": peak,
+        "waits": waits,
+        "tile": _tile(trainer, on_gpu),
+    }
+
+
+def _seconds(step: Any, on_gpu: bool) -> float:
+    import torch
+
+    if on_gpu:
+        torch.cuda.synchronize()
+    started = time.perf_counter()
+    step()
+    if on_gpu:
+        torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def _waits(step: Any) -> int:
+    """How often a step waits for the device, by CUDA's own account."""
+    import torch
+
+    torch.cuda.set_sync_debug_mode("warn")
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            step()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    return sum("synchronizing" in str(warning.message) for warning in said)
+
+
+def _tile(trainer: Any, on_gpu: bool) -> float:
+    """Median seconds of the inference of one tile, from array to array where a trainer restores images."""
+    import torch
+    from exercise import infer
+
+    if not on_gpu:
+        return float("nan")
+    for _ in range(2):
+        infer(trainer)
+    torch.cuda.synchronize()
+    return statistics.median(_seconds(lambda: infer(trainer), on_gpu) for _ in range(5))
+
+
+def measured(
+    name: str, configuration: str, plans: dict, dataset_json: dict, device: str, steps: int
+) -> dict[str, float]:
+    """Costs of a trainer, made and freed.
+
+    Args:
+        name: Name of the trainer.
+        configuration: Configuration of the plans.
+        plans: Plans of ``speed.write_plans``.
+        dataset_json: Their dataset.json.
+        device: ``cuda`` or ``cpu``.
+        steps: Number of steps that are measured.
+    """
+    import torch
+    from steps import make
+
+    trainer = make(name, configuration, plans, dataset_json, device)
+    try:
+        return cost_of(trainer, steps)
+    finally:
+        del trainer
+        if device == "cuda":
+            torch.cuda.empty_cache()
+
+
+def main() -> None:
+    """Measure trainer after trainer; a row is written as soon as it is there."""
+    from nnunet_uad.methods import NAMES, STOCK_TRAINER
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("-c", nargs="+", default=["2d", "3d"])
+    parser.add_argument("-tr", nargs="+", default=list(NAMES), help="trainers; default: all")
+    parser.add_argument("--steps", type=int, default=15)
+    parser.add_argument("--compile", action="store_true", help="torch.compile, as nnU-Net does by default on CUDA")
+    parser.add_argument("--device", default="cuda")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, arguments.output.open("w", newline="", encoding="utf-8") as file:
+        os.environ.update({f"nnUNet_{place}": f"{folder}/{place}" for place in ("raw", "preprocessed", "results")})
+        os.environ |= {"nnUNet_compile": "t" if arguments.compile else "f", "nnUNet_n_proc_DA": "0"}
+        from speed import write_plans
+
+        sizes = SIZES if arguments.device == "cuda" else SMALL
+        plans, dataset_json = write_plans(Path(folder) / "preprocessed", sizes)
+        rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        rows.writeheader()
+        for configuration in arguments.c:
+            of = [configuration, plans, dataset_json, arguments.device, arguments.steps]
+            stock: dict[str, float] = {}
+            for number, name in enumerate([STOCK_TRAINER, *arguments.tr, STOCK_TRAINER]):
+                try:
+                    if number % 8 == 0 or not stock:
+                        stock = measured(STOCK_TRAINER, *of)
+                    found = measured(name, *of)
+                except Exception:
+                    # The others are worth their rows; what failed is printed and has none.
+                    print(f"{configuration} {name} FAILED\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+                    continue
+                row = {
+                    "seconds": found["seconds"],
+                    "ratio": found["seconds"] / stock["seconds"],
+                    "peak_gib": found["peak_gib"],
+                    "peak_ratio": found["peak_gib"] / stock["peak_gib"],
+                    "tile_ratio": found["tile"] / stock["tile"],
+                }
+                shown = {key: f"{value:.4g}" for key, value in row.items()} | {"waits": found["waits"]}
+                rows.writerow({"configuration": configuration, "trainer": name, "compiled": arguments.compile} | shown)
+                file.flush()
+
+
+if __name__ == "__main__":
+    main()
