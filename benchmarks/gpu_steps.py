@@ -3,10 +3,11 @@
     python benchmarks/gpu_steps.py steps.csv                       # a minute or two on a data-centre GPU
     python benchmarks/gpu_steps.py steps.csv -c 2d -tr nnUNetPretrainerDDPM --compile
 
-The sizes are those of the modelled table (``gpu_table.py``): slices of 512 x 512 (batch 12) and patches of 128 x 128 x
-128 (batch 2), two channels, plain U-Nets with 32 to 512 features, mixed precision; batches of noise, random weights.
-Seconds are medians over steps whose start and end wait for the device; stock is measured again after every few trainers.
-Waits are what CUDA itself reports of a step that should not synchronise. ``--device cpu`` (small sizes) tries the program.
+The sizes are those of the modelled table (``gpu_table.py``): slices of 512 x 512 (batch 12) and patches of 128 voxels
+cubed (batch 2), two channels, plain U-Nets with 32 to 512 features, mixed precision; batches of noise, random weights.
+Seconds are medians over steps whose start and end wait for the device; stock is measured again after every few
+trainers. Waits are what CUDA itself reports of a step that should not synchronise. ``--device cpu`` (small sizes) tries
+the program.
 """
 
 from __future__ import annotations

@@ -139,7 +139,9 @@ def place(
     Returns:
         The part and its box in the patch; ``None`` if no place was found.
     """
-    lesion_mask, near = lesion.labels > 0, lesion.depth > -gap
+    lesion_mask = lesion.labels > 0
+    # The depth of a lesion that was made larger or smaller is interpolated; whatever it says, neighbours must not touch.
+    near = (lesion.depth > -gap) | _grown(lesion_mask)
     for _ in range(TRIES):
         centre = inside_voxel(available, rng)
         if centre is None:
@@ -160,6 +162,17 @@ def place(
         image, healthy = lesion.image[(slice(None), *part)], lesion.healthy[part]
         return Lesion(lesion.case, image, lesion.labels[part], healthy, lesion.depth[part]), here
     return None
+
+
+def _grown(mask: np.ndarray) -> np.ndarray:
+    """A mask (*box) and its neighbours, diagonal ones too."""
+    for axis in range(mask.ndim):
+        lines, grown = np.moveaxis(mask, axis, 0), mask.copy()
+        target = np.moveaxis(grown, axis, 0)
+        target[1:] |= lines[:-1]
+        target[:-1] |= lines[1:]
+        mask = grown
+    return mask
 
 
 def fitted_gradients(lesion: Lesion, host: np.ndarray, available: np.ndarray, ring: np.ndarray) -> np.ndarray:

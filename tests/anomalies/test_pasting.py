@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from nnunet_uad.anomalies.bank_settings import BLENDS, LesionBankSection
@@ -47,6 +47,7 @@ def transform_of(axes, *, unknown=UNKNOWN, probability=1.0, bank=None, **options
 
 @pytest.mark.parametrize("axes", [2, 3])
 @given(st.sampled_from(BLENDS), st.integers(0, 2**31), st.booleans(), st.booleans())
+@example("poisson", 2123, True, False)
 @settings(max_examples=15, deadline=None)
 def test_only_background_changes(axes, blend, seed, unlabelled, matched):
     """Other lesions, voxels to be ignored and the outside keep their labels and their intensities."""

@@ -113,3 +113,32 @@ def test_workers_can_be_spawned():
     transform = RandomAnomalyTransform(AnomalySettings(), (2.0, 2.0), NAMES, 1, 1)
     image, foreground = sample((20, 20))
     pickle.loads(pickle.dumps(transform))(image=image, segmentation=foreground)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tissues_are_brighter_than_the_median_on_flair_and_of_the_images_own_scale(seed):
+    """An image ten times as bright gets lesions ten times as bright: contrasts are its own."""
+    results = []
+    for scale in (1.0, 10.0):
+        options = AnomalySettings(anomalies="tissue", anomaly_probability=1.0, anomaly_opacity=(1.0, 1.0))
+        transform = RandomAnomalyTransform(options, (2.0, 2.0), NAMES, 1, 1)
+        image, foreground = sample((64, 64), seed)
+        np.random.seed(seed)
+        drawn = transform(image=image * scale, segmentation=foreground)
+        assert (drawn["segmentation"] == 1).any()
+        results.append(drawn["image"][0] / scale)
+        inside = (drawn["segmentation"] == 1)[0]
+        assert results[-1][inside].median() > image[0][foreground[0] == 1].quantile(0.7)
+    assert torch.allclose(*results, atol=1e-4)
+
+
+def test_small_lesions_of_tissue_are_as_frequent_as_large_ones_and_come_in_numbers():
+    options = AnomalySettings(anomalies="tissue", anomaly_probability=1.0, anomaly_size_mm=(4.0, 64.0))
+    transform = RandomAnomalyTransform(options, (1.0, 1.0), NAMES, 1, 1)
+    image, foreground = sample((96, 96))
+    np.random.seed(3)
+    drawn = [transform.get_parameters(image=image, segmentation=foreground)["drawn"]["drawn"] for _ in range(200)]
+    sizes = np.array([place[0].depth.shape[0] for lesions in drawn for place in lesions["places"]])
+    first = np.array([lesions["places"][0][0].depth.shape[0] for lesions in drawn])
+    assert 0.3 < (first <= 16).mean() < 0.7
+    assert len(sizes) > 1.5 * len(first) and (sizes <= 8).sum() > (sizes >= 48).sum()

@@ -2,13 +2,14 @@ import pickle
 
 import numpy as np
 import torch
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from batchgeneratorsv2.transforms.utils.random import RandomTransform
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
-from nnunet_uad.data.transforms import ForegroundTransform, with_target, without_intensity
+from nnunet_uad.data.transforms import ForegroundTransform, KeepSegmentation, with_target, without_intensity
 
 
 def test_labels_become_the_foreground():
@@ -64,3 +65,25 @@ def test_the_image_is_what_it_is_without_a_target_and_the_target_moves_along(siz
             transform.apply_probability = 0
     unchanged = transformed(with_target(stocked, channels, before_intensity=True), size, seed)["image"]
     assert torch.equal(unchanged[:2], unchanged[2:]) and unchanged.shape == made["image"].shape
+
+
+class Brighter(BasicTransform):
+    """Adds 1 to the image and says so in a segmentation of its own."""
+
+    def apply(self, data_dict, **params):
+        return {
+            **data_dict,
+            "image": data_dict["image"] + 1,
+            "segmentation": torch.full_like(data_dict["segmentation"], 7),
+        }
+
+
+@settings(deadline=None, max_examples=10)
+@CASES
+def test_what_corrupts_reaches_the_image_but_neither_target_nor_segmentation(size, masked, seed):
+    stocked = stock(size, masked, True)
+    corrupting = [KeepSegmentation(Brighter())]
+    made = transformed(with_target(stocked, [], corrupting), size, seed)
+    alone = transformed(stocked, size, seed)
+    assert torch.equal(made["image"][:2], alone["image"] + 1) and torch.equal(made["image"][2:], alone["image"])
+    assert torch.equal(made["segmentation"], alone["segmentation"])

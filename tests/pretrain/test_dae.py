@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
+import tiny
 import torch
 
+from nnunet_uad.common.settings import read_settings
 from nnunet_uad.pretrain.dae import DAESettings, DAETask
 from nnunet_uad.pretrain.task import Geometry
 
@@ -39,3 +42,29 @@ def test_a_step_gives_the_loss_of_the_networks_answer():
 def test_noisy_copies_have_the_settings_noise_of_middle_cells():
     content = make_task(test_noise_copies=3, test_noise_std=2.0, noise_cell_mm=(8.0, 20.0)).restoration.to_json()
     assert content == {"kind": "noisy_copies", "spacing": [2.0, 2.0], "copies": 3, "cell_mm": 14.0, "std": 2.0}
+
+
+@pytest.mark.parametrize("given", ["lesion_masks=masks", "corruption=anomalies noise_std=[1,2]", "corruption=lesions"])
+def test_settings_of_what_is_not_removed_are_refused(given):
+    with pytest.raises(ValueError, match="no effect with corruption=|corruption expects one of noise, anomalies, both"):
+        read_settings(DAESettings, given)
+
+
+@pytest.mark.parametrize("target", ["augmented", "before_intensity"])
+@pytest.mark.parametrize("corruption", ["anomalies", "both"])
+def test_lesions_are_in_the_images_and_not_in_their_targets(tiny_dataset, results, monkeypatch, corruption, target):
+    settings = f"corruption={corruption} target={target} seed=1 anomaly_probability=1 anomaly_size_mm=[8,20]"
+    monkeypatch.setenv("nnUNet_uad_settings", settings)
+    trainer = tiny.make_trainer("nnUNetPretrainerDAE_1epochs_1iters", "2d_tiny")
+    trainer.on_train_start()
+    for batch in (next(trainer.dataloader_train), next(trainer.dataloader_val)):
+        image, wanted = batch["data"].split(2, dim=1)
+        foreground = batch["target"] > 0
+        changed = (image != wanted).any(1, keepdim=True)
+        if target == "augmented" or batch["data"].shape[1] == 4:
+            assert (changed & foreground).flatten(1).any(1).float().mean() > 0.5
+        assert batch["target"].unique().tolist() == [0, 1] or batch["target"].unique().tolist() == [1]
+        result, clean = trainer._step(batch)
+        assert torch.equal(clean, wanted) and torch.isfinite(result.loss)
+    corrupted, _ = trainer.task.corrupt(image, foreground)
+    assert torch.equal(corrupted, image) == (corruption == "anomalies")
