@@ -140,7 +140,7 @@ def place(
         The part and its box in the patch; ``None`` if no place was found.
     """
     lesion_mask = lesion.labels > 0
-    # The depth of a lesion that was made larger or smaller is interpolated; whatever it says, neighbours must not touch.
+    # The depth of a lesion made larger or smaller is interpolated; whatever it says, neighbours must not touch.
     near = (lesion.depth > -gap) | _grown(lesion_mask)
     for _ in range(TRIES):
         centre = inside_voxel(available, rng)
