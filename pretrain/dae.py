@@ -31,7 +31,7 @@ class DAESettings(AnomalySettings, TargetSection, PretrainSettings):
     """Settings of the denoising autoencoder.
 
     Attributes:
-        corruption: What is to be removed: coarse ``noise``, synthetic ``anomalies``, or ``both``.
+        corruption: Kind of damage that is to be removed: coarse ``noise``, synthetic ``anomalies``, or ``both``.
         noise_std: Range of the noise's standard deviation, z-score units.
         noise_cell_mm: Range of the noise grid's cell, mm.
         test_noise_copies: Number of noisy copies of the image whose reconstructions are averaged; 0 reconstructs the

@@ -246,21 +246,28 @@ def ancestors(plans: Mapping[str, Any], name: str) -> list[str]:
         name: Name of one of their configurations.
 
     Raises:
-        ValueError: The configuration inherits from itself, or from one that there is not.
+        ValueError: The configuration inherits from itself, or from one that there is not, or the plans' configurations
+            are no names with settings.
     """
     chain: list[str] = []
     parent: Any = name
+    configurations = plans.get("configurations")
+    if not isinstance(configurations, Mapping) or not all(isinstance(c, Mapping) for c in configurations.values()):
+        raise ValueError(
+            f"The plans {plans.get('plans_name')} are broken: configurations expects names with settings each, found "
+            f"{shown(configurations)}."
+        )
     while True:
-        if parent in chain or not isinstance(parent, str) or parent not in plans["configurations"]:
+        if parent in chain or not isinstance(parent, str) or parent not in configurations:
             reason = "itself" if parent in chain else f"{shown(parent)}, which they do not have"
             raise ValueError(
                 f"The plans {plans.get('plans_name')} are broken: {' → '.join(map(str, chain))} inherits from "
                 f"{reason}. Remove the configuration {chain[-1] if chain else name} from them."
             )
         chain.append(parent)
-        if "inherits_from" not in plans["configurations"][parent]:
+        if "inherits_from" not in configurations[parent]:
             return chain
-        parent = plans["configurations"][parent]["inherits_from"]
+        parent = configurations[parent]["inherits_from"]
 
 
 def load_json(path: Path, command: str) -> dict[str, Any]:

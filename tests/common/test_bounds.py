@@ -10,8 +10,9 @@ from nnunet_uad.common.bounds import Bounds, bounds_of
 from nnunet_uad.common.settings import read_settings, typed
 from nnunet_uad.methods import settings_classes
 
-#: Numbers that have a part beside other settings only → those settings.
-BESIDE = {"decoder_warmup": "schedule=sawtooth "}
+#: Numbers that have a part beside other settings only → those settings, of trainers that have them.
+LESIONS = ("anomaly_probability", "anomaly_size_mm", "anomaly_opacity", "anomaly_shift")
+BESIDE = {"decoder_warmup": "schedule=sawtooth", **dict.fromkeys(LESIONS, "corruption=both")}
 
 
 def numbers(cls):
@@ -25,8 +26,10 @@ def numbers(cls):
             yield name, kind, bounds_of(hint), count
 
 
-def written(name, value, count):
-    return f"{BESIDE.get(name, '')}{name}={typed([value] * count if count else value)}"
+def written(cls, name, value, count):
+    beside = BESIDE.get(name, "")
+    needed = beside if beside.split("=")[0] in {f.name for f in dataclasses.fields(cls)} else ""
+    return f"{needed} {name}={typed([value] * count if count else value)}"
 
 
 def bare(hint):
@@ -57,9 +60,9 @@ def test_every_number_of_every_trainer_is_refused_outside_its_bounds_and_taken_i
         assert math.isfinite(bounds.low) and math.isfinite(bounds.high)
         for value in outside(bounds, kind):
             with pytest.raises(ValueError, match=rf"^nnUNet_uad_settings: {name} expects"):
-                read_settings(cls, written(name, value, count))
+                read_settings(cls, written(cls, name, value, count))
         for value in just_inside(bounds, kind):
-            made = getattr(read_settings(cls, written(name, value, count)), name)
+            made = getattr(read_settings(cls, written(cls, name, value, count)), name)
             assert value in (made if isinstance(made, tuple) else (made,))
 
 

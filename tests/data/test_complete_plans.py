@@ -64,6 +64,9 @@ ARCHITECTURE = ("configurations", "2d", "architecture")
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
+        (("configurations",), "left out", "configurations expects names with settings each, found None"),
+        (("configurations",), ["2d"], "configurations expects names with settings each"),
+        (("configurations", "2d"), None, "configurations expects names with settings each"),
         (ARCHITECTURE, "left out", "2d lacks architecture"),
         (ARCHITECTURE, None, "lacks architecture|architecture expects"),
         ((*ARCHITECTURE, "arch_kwargs"), "left out", "architecture lacks arch_kwargs"),
