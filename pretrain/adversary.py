@@ -106,6 +106,33 @@ def hinge(logits: torch.Tensor, real: bool) -> torch.Tensor:
 
 
 LOSSES = {"least_squares": least_squares, "hinge": hinge}
+#: Logits at which a discriminator is undecided.
+MIDDLE = {"least_squares": 0.5, "hinge": 0.0}
+#: Logits that cost nothing, of fake and of real patches.
+_PERFECT = {"least_squares": (0.0, 1.0), "hinge": (-_CERTAIN, _CERTAIN)}
+
+
+def mean_loss(criterion: str, logits: torch.Tensor, counted: torch.Tensor, real: bool) -> torch.Tensor:
+    """Mean loss over the patches that count: the logits of others are replaced by some that cost nothing.
+
+    Args:
+        criterion: Adversarial loss, ``least_squares`` or ``hinge``.
+        logits: Logits (B, 1, *map) of the discriminator.
+        counted: Mask of the same shape.
+        real: Whether the patches are real, or shall pass as such.
+    """
+    loss = LOSSES[criterion](torch.where(counted, logits, _PERFECT[criterion][real]), real)
+    return loss / counted.float().mean().clamp(min=_FEWEST)
+
+
+def share(recognised: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+    """Share of the patches that count which are recognised, a scalar.
+
+    Args:
+        recognised: Mask (B, 1, *map).
+        counted: Mask of the same shape.
+    """
+    return (recognised & counted).sum() / counted.sum().clamp(min=1)
 
 
 class Adversarial(Term):
@@ -135,25 +162,19 @@ class Adversarial(Term):
         if judgement is None:
             raise ValueError("An adversarial loss needs a discriminator: the network gave no judgement.")
         real, fake, inside = judgement.real.float(), judgement.fake.float(), judgement.inside
+        criterion = self.settings.adversarial_loss
         discriminator = (
-            self._mean_loss(real, inside, True) + self._mean_loss(fake, inside, False)
+            mean_loss(criterion, real, inside, True) + mean_loss(criterion, fake, inside, False)
         ) / 2 + self.settings.r1_weight / 2 * judgement.penalty
-        fooling = self._mean_loss(judgement.fooled.float(), inside, True)
-        middle = 0.5 if self.settings.adversarial_loss == "least_squares" else 0.0
+        fooling = mean_loss(criterion, judgement.fooled.float(), inside, True)
+        middle = MIDDLE[criterion]
         parts = {
             "adversarial": fooling.detach(),
             "discriminator": discriminator.detach(),
-            "real recognised": _share(real.detach() > middle, inside),
-            "fake recognised": _share(fake.detach() < middle, inside),
+            "real recognised": share(real.detach() > middle, inside),
+            "fake recognised": share(fake.detach() < middle, inside),
         }
         return TermResult([self.settings.adversarial_weight * fooling, discriminator], parts)
-
-    def _mean_loss(self, logits: torch.Tensor, inside: torch.Tensor, real: bool) -> torch.Tensor:
-        """Mean loss over the patches inside: outside, logits are replaced by some that cost nothing."""
-        perfect = {"least_squares": (0.0, 1.0), "hinge": (-_CERTAIN, _CERTAIN)}[self.settings.adversarial_loss][real]
-        counted = torch.where(inside, logits, perfect)
-        loss = LOSSES[self.settings.adversarial_loss](counted, real)
-        return loss / inside.float().mean().clamp(min=_FEWEST)
 
     def concerns(self, means: dict[str, float]) -> list[str]:
         """Collapse of the discriminator, divergence of the autoencoder, in words; call once an epoch."""
@@ -184,10 +205,6 @@ class Adversarial(Term):
             )
         self.best = min(self.best, error)
         return concerns
-
-
-def _share(recognised: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    return (recognised & inside).sum() / inside.sum().clamp(min=1)
 
 
 class AdversarialPretrainer(AutoencoderPretrainer[A]):

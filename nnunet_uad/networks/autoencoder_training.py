@@ -44,6 +44,24 @@ class AutoencoderOutput(NamedTuple):
     judgement: Judgement | None
 
 
+class LesionJudgement(NamedTuple):
+    """What the discriminator says of images with lesions, and of images and reconstructions without.
+
+    Attributes:
+        output: Reconstruction of the images without lesions (B, C, *spatial); no gradient.
+        healthy: Logits of the images and of their reconstructions, (2 B, 1, *map).
+        lesioned: Logits of the images with lesions, (B, 1, *map).
+        lesion: Share of the lesion at the centre of what each output sees, (B, 1, *map).
+        inside: Mask (B, 1, *map) of the patches that show mostly foreground.
+    """
+
+    output: torch.Tensor
+    healthy: torch.Tensor
+    lesioned: torch.Tensor
+    lesion: torch.Tensor
+    inside: torch.Tensor
+
+
 class AutoencoderTraining(nn.Module):
     """An autoencoder and, if there is one, the discriminator that learns with it.
 
@@ -68,13 +86,24 @@ class AutoencoderTraining(nn.Module):
         self.discriminator = discriminator
         self.penalise = penalise
 
-    def forward(self, image: torch.Tensor, foreground: torch.Tensor) -> AutoencoderOutput:
+    def forward(
+        self,
+        image: torch.Tensor,
+        foreground: torch.Tensor,
+        lesioned: torch.Tensor | None = None,
+        lesion: torch.Tensor | None = None,
+    ) -> AutoencoderOutput | LesionJudgement:
         """Encode, draw a code (its mean in evaluation mode), decode, judge.
 
         Args:
             image: Image (B, C, *spatial).
             foreground: Mask (B, 1, *spatial); outside it the discriminator sees the image twice.
+            lesioned: Image with lesions of the same shape: the discriminator alone learns, with what it has, to tell
+                lesions from images and from reconstructions.
+            lesion: Mask of the lesions (B, 1, *spatial).
         """
+        if self.discriminator is not None and lesioned is not None and lesion is not None:
+            return self._judge_lesions(self.discriminator, image, foreground, lesioned, lesion)
         mean, log_variance = self.autoencoder.encode(image)
         code, kl = mean, mean.new_zeros(len(mean))
         if log_variance is not None:
@@ -98,6 +127,30 @@ class AutoencoderTraining(nn.Module):
         penalty = real.new_zeros(())
         if self.penalise and torch.is_grad_enabled():
             penalty = gradient_penalty(discriminator, image)
-        pool = functional.adaptive_avg_pool2d if image.ndim == 4 else functional.adaptive_avg_pool3d
-        inside = pool(foreground.float(), real.shape[2:]) > 0.5
-        return Judgement(real, fake, fooled, penalty, inside)
+        return Judgement(real, fake, fooled, penalty, _mostly_inside(foreground, real))
+
+    @torch.compiler.disable
+    def _judge_lesions(
+        self,
+        discriminator: PatchwiseDiscriminator,
+        image: torch.Tensor,
+        foreground: torch.Tensor,
+        lesioned: torch.Tensor,
+        lesion: torch.Tensor,
+    ) -> LesionJudgement:
+        # As it will be used, and its statistics, if it has any, stay as they are.
+        self.autoencoder.eval()
+        with torch.no_grad():
+            output = self.autoencoder(image)
+        shown = torch.where(foreground, output.to(image.dtype), image)
+        logits = discriminator(torch.cat([image, shown, lesioned]))
+        healthy, found = logits.split([2 * len(image), len(image)])
+        # DDP waits for a gradient of every weight: those of the autoencoder are 0.
+        nothing = 0.0 * sum(p.sum() for p in self.autoencoder.parameters())
+        inside = _mostly_inside(foreground, found)
+        return LesionJudgement(output, healthy + nothing, found, discriminator.share_of_cells(lesion), inside)
+
+
+def _mostly_inside(foreground: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    pool = functional.adaptive_avg_pool2d if foreground.ndim == 4 else functional.adaptive_avg_pool3d
+    return pool(foreground.float(), logits.shape[2:]) > 0.5

@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from nnunet_uad.common.precision import full_precision
+from nnunet_uad.networks.blur import GaussianBlur
 
 #: Kernel size and padding of MONAI's discriminator.
 _KERNEL = 4
@@ -59,6 +61,7 @@ class DiscriminatorRecipe:
         spectral: Whether every convolution is spectrally normalised (Miyato et al., ICLR 2018,
             https://arxiv.org/abs/1802.05957).
         criterion: Meaning of the outputs, ``least_squares`` or ``hinge``.
+        blur: Standard deviation per axis of the low-pass through which it sees, voxels; none if empty.
     """
 
     axes: int
@@ -67,6 +70,7 @@ class DiscriminatorRecipe:
     layers: int
     spectral: bool
     criterion: str
+    blur: tuple[float, ...] = ()
 
     def build(self) -> UnrealnessMap:
         """The frozen network of this recipe: a discriminator whose output is its map."""
@@ -77,13 +81,16 @@ class DiscriminatorRecipe:
         return PatchwiseDiscriminator(**asdict(self))
 
     def to_json(self) -> dict[str, Any]:
-        """The recipe as a mapping that survives JSON."""
-        return {"kind": "discriminator", **asdict(self)}
+        """The recipe as a mapping that survives JSON; without a low-pass as before there was one."""
+        content = {"kind": "discriminator", **asdict(self), "blur": list(self.blur)}
+        if not self.blur:
+            del content["blur"]
+        return content
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> DiscriminatorRecipe:
         """The recipe back from :meth:`to_json`."""
-        return cls(**content)
+        return cls(**{**content, "blur": tuple(content.get("blur", ()))})
 
 
 class PatchwiseDiscriminator(nn.Module):
@@ -98,14 +105,25 @@ class PatchwiseDiscriminator(nn.Module):
         layers: Convolutions of stride 2, see :func:`receptive_field`.
         spectral: Whether every convolution is spectrally normalised.
         criterion: Meaning of the outputs, ``least_squares`` or ``hinge``.
+        blur: Standard deviation per axis of the low-pass through which it sees, voxels; none if empty.
     """
 
-    def __init__(self, axes: int, channels: int, width: int, layers: int, spectral: bool, criterion: str) -> None:
+    def __init__(
+        self,
+        axes: int,
+        channels: int,
+        width: int,
+        layers: int,
+        spectral: bool,
+        criterion: str,
+        blur: Sequence[float] = (),
+    ) -> None:
         from monai.networks.nets import PatchDiscriminator
 
         super().__init__()
         self.layers = layers
         self.criterion = criterion
+        self.blur = GaussianBlur(blur) if any(blur) else None
         options: dict[str, Any] = {"kernel_size": _KERNEL, "norm": None, "bias": True, "padding": 1}
         self.network = PatchDiscriminator(axes, width, channels, num_layers_d=layers, **options)
         if spectral:
@@ -114,7 +132,24 @@ class PatchwiseDiscriminator(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Logits (B, 1, *map), higher is more real; one for every 2^layers voxels per axis."""
-        return self.network(image)[-1]
+        return self.features(image)[-1]
+
+    def features(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """What every layer says of an image (B, C, *spatial), the logits last."""
+        return self.network(image if self.blur is None else self.blur(image))
+
+    def share_of_cells(self, mask: torch.Tensor) -> torch.Tensor:
+        """Share of a mask in the cell at the centre of what each output sees, (B, 1, *map).
+
+        Cells are blocks of 2^layers voxels per axis, the distance between outputs; their centres are those of
+        :func:`receptive_field`, so the outermost blocks belong to no output.
+
+        Args:
+            mask: Mask (B, 1, *spatial).
+        """
+        pool = functional.avg_pool2d if mask.ndim == 4 else functional.avg_pool3d
+        cells = pool(mask.float(), 2**self.layers)
+        return cells[(..., *(slice(1, -1) for _ in mask.shape[2:]))]
 
     def unrealness(self, image: torch.Tensor) -> torch.Tensor:
         """How unreal the surroundings of every voxel look: (B, 1, *spatial) in (0, 1), 0.5 at the decision.

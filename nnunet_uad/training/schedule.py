@@ -21,6 +21,7 @@ class Course:
     Attributes:
         points: Progress, in [0, 1], and share of the peak there, in [0, 1], in ascending order from progress 0 on;
             linear between them, and after the last one, which is the peak, nnU-Net's polynomial decay to 0.
+        end: Progress, in (0, 1], at which the decay ends; from there on the rate is 0.
 
     Example:
         >>> [Course.warmup(0.1)(progress) for progress in (0.05, 0.1, 1.0)]
@@ -28,15 +29,17 @@ class Course:
     """
 
     points: tuple[tuple[float, float], ...]
+    end: float = 1.0
 
     @classmethod
-    def warmup(cls, share: float) -> Course:
+    def warmup(cls, share: float, end: float = 1.0) -> Course:
         """Linear from 0; without a share nnU-Net's own course, which starts at the peak.
 
         Args:
-            share: Share of the training until the peak, in [0, 1).
+            share: Share of the course until the peak, in [0, 1).
+            end: Progress, in (0, 1], at which the course ends.
         """
-        return cls(((0.0, 0.0), (share, 1.0)) if share > 0 else ((0.0, 1.0),))
+        return cls(((0.0, 0.0), (share * end, 1.0)) if share > 0 else ((0.0, 1.0),), end)
 
     @classmethod
     def sawtooth(cls, share: float, alone: float, waits: bool) -> Course:
@@ -73,7 +76,7 @@ class Course:
                 factor = low + (high - low) * ((progress - start) / (end - start))
                 return max(factor, FIRST) if high > low else factor
         peak = self.points[-1][0]
-        return max(0.0, 1.0 - (progress - peak) / (1.0 - peak)) ** EXPONENT
+        return max(0.0, 1.0 - (progress - peak) / (self.end - peak)) ** EXPONENT
 
 
 class RateSchedule:
