@@ -261,8 +261,16 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
     # --- training -------------------------------------------------------------------------------
 
     def before_training(self) -> None:
-        """As every trainer, and say where the background counts as foreground."""
+        """As every trainer, and say where the background counts as foreground.
+
+        Raises:
+            ValueError: The score is to be made of what the method does not offer.
+        """
         super().before_training()
+        restorer = self.restorer()
+        if restorer is not None:
+            with settings_from(self.settings_source):
+                restorer.source(self.settings)
         if self.current_epoch == 0 and self.local_rank == 0:
             cases = self.do_split()[0]
             warning = background_warning(self.dataset_class(self.preprocessed_dataset_folder, [*cases]), cases)

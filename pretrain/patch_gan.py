@@ -78,6 +78,7 @@ class JudgedReconstruction(Restoration):
 
     kind = "judged"
     detects = True
+    compares = True
 
     def reconstruct(self, network: nn.Module, image: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
         """Output of the autoencoder, (B, C, *spatial)."""
@@ -86,6 +87,13 @@ class JudgedReconstruction(Restoration):
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """How unreal the image's patches look to the discriminator, (B, 1, *spatial)."""
         return network.discriminator.unrealness(image)
+
+    def compare(self, network: nn.Module, image: torch.Tensor, reconstruction: torch.Tensor) -> torch.Tensor:
+        """Distance of the discriminator's features of image and reconstruction, (B, 1, *spatial).
+
+        f-AnoGAN: Schlegl et al., Medical Image Analysis 2019, https://doi.org/10.1016/j.media.2019.01.010.
+        """
+        return network.discriminator.distance(image, reconstruction)
 
 
 class PatchGANTask(AutoencoderTask):

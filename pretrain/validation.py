@@ -97,8 +97,8 @@ def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
     - ``<case>_montage.png``; with ``save_reconstruction`` ``<case>_reconstruction_<channel>`` too;
     - ``summary.json``: how well the images are reconstructed;
     - ``anomaly_metrics.json`` and ``.csv``: how well the maps find lesions, where labels are lesions;
-    - of a model that can score in several ways, ``residual/``, ``detection/`` or ``product/`` with the maps and metrics
-      of the others;
+    - of a model that can score in several ways, ``residual/``, ``detection/``, ``product/`` or ``features/`` with the
+      maps and metrics of the others;
     - ``anomaly_thresholds.json``, in the fold's folder: for the masks of ``nnunet_uad predict``.
 
     Cases are shared among DDP ranks.
@@ -215,7 +215,8 @@ class _Report:
         """A case after the networks, and what is known of its voxels: labels (z, y, x), −1 for nothing."""
         data, seg, _, properties = self.run.dataset.load_case(key)
         image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
-        case = reconstruct_prepared(self.run.restorer, key, (image, labels >= 0, properties))
+        wanted = [self.run.restorer.source(self.settings), *self.further]
+        case = reconstruct_prepared(self.run.restorer, key, (image, labels >= 0, properties), wanted)
         known = labels.astype(np.int16)
         ignore = self.run.label_manager.ignore_label
         if ignore is not None:

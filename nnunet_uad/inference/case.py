@@ -19,6 +19,7 @@ class ReconstructedCase:
         foreground: Boolean mask (z, y, x) of what is not background.
         properties: Mapping that nnU-Net stored when it preprocessed the case.
         detection: Score of the networks themselves (z, y, x), ``None`` of a model that only reconstructs.
+        features: Distance of the networks between image and reconstruction (z, y, x), ``None`` where it is not wanted.
     """
 
     identifier: str
@@ -27,6 +28,7 @@ class ReconstructedCase:
     foreground: np.ndarray
     properties: dict[str, Any]
     detection: np.ndarray | None = None
+    features: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

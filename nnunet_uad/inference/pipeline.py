@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -141,18 +141,24 @@ def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
     return image, np.asarray(seg)[0] >= 0, {**properties, IMAGES_HASH: inputs}
 
 
-def reconstruct_prepared(restorer: Restorer, identifier: str, prepared: Prepared) -> ReconstructedCase:
+def reconstruct_prepared(
+    restorer: Restorer, identifier: str, prepared: Prepared, sources: Collection[str] = ()
+) -> ReconstructedCase:
     """Reconstruct a preprocessed case and let the model judge it, whichever it can: what needs the device.
 
     Args:
         restorer: Trained model.
         identifier: Identifier of the case.
         prepared: Case after nnU-Net's preprocessing.
+        sources: Sources of the scores that are wanted: features are compared for a score alone.
     """
     image, foreground, properties = prepared
     reconstruction = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
     detection = restorer.detect(image) if restorer.restoration.detects else None
-    return ReconstructedCase(identifier, image, reconstruction, foreground, properties, detection)
+    features = None
+    if reconstruction is not None and "features" in sources:
+        features = restorer.compare(image, reconstruction, foreground)
+    return ReconstructedCase(identifier, image, reconstruction, foreground, properties, detection, features)
 
 
 def score_prepared(restorer: Restorer, identifier: str, prepared: Prepared, settings: ScoreSettings) -> ScoredCase:
@@ -164,7 +170,8 @@ def score_prepared(restorer: Restorer, identifier: str, prepared: Prepared, sett
         prepared: Case after nnU-Net's preprocessing.
         settings: Settings of the score.
     """
-    return restorer.scorer.scored(reconstruct_prepared(restorer, identifier, prepared), settings)
+    wanted = [restorer.source(settings)]
+    return restorer.scorer.scored(reconstruct_prepared(restorer, identifier, prepared, wanted), settings)
 
 
 def score_and_write(scorer: Scorer, writer: CaseWriter, case: ReconstructedCase) -> None:
@@ -230,7 +237,7 @@ def predict_cases(
         Case → why it failed.
     """
     failed: dict[str, str] = {}
-    scorer = restorer.scorer
+    scorer, wanted = restorer.scorer, [restorer.source(exporter.settings)]
     with ExitStack() as stack:
         preparing = stack.enter_context(worker_pool(preprocessing_processes))
         writing = stack.enter_context(worker_pool(export_processes))
@@ -238,7 +245,7 @@ def predict_cases(
         jobs = _ahead(preparing, cases, restorer.model, preprocessing_processes + 1)
         for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
             try:
-                case = reconstruct_prepared(restorer, identifier, job.result())
+                case = reconstruct_prepared(restorer, identifier, job.result(), wanted)
                 watch(identifier, case.image)
             except Exception as error:
                 # Whatever is wrong with one case, the others are finished; the caller lists it.

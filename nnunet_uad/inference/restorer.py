@@ -63,8 +63,19 @@ class Restorer:
         detect = self.restoration.detect
         return self._mean_over_networks(image, None, lambda network, tile, _: detect(network, tile), 1)[0]
 
+    def compare(self, image: np.ndarray, reconstruction: np.ndarray, foreground: np.ndarray) -> np.ndarray:
+        """Distance (z, y, x), at least 0, of what the networks see in an image and in its reconstruction.
+
+        Args:
+            image: Preprocessed image (C, z, y, x).
+            reconstruction: Reconstruction of the same shape; what it says of the background does not count.
+            foreground: Boolean mask (z, y, x).
+        """
+        shown = np.where(foreground, reconstruction, image)
+        return self._mean_over_networks(image, shown, self.restoration.compare, 1)[0]
+
     def source(self, settings: ScoreSettings) -> str:
-        """What the score is made of: ``residual``, ``detection`` or ``product``.
+        """What the score is made of: ``residual``, ``detection``, ``product`` or ``features``.
 
         Args:
             settings: Settings of the score.
@@ -77,7 +88,8 @@ class Restorer:
     @property
     def scorer(self) -> Scorer:
         """How the model's cases are scored; needs no network and no device."""
-        return Scorer(self.model, self.restoration.reconstructs, self.restoration.detects)
+        restoration = self.restoration
+        return Scorer(self.model, restoration.reconstructs, restoration.detects, restoration.compares)
 
     def _mean_over_networks(
         self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int
@@ -101,6 +113,7 @@ class Restorer:
         properties: dict[str, Any],
         settings: ScoreSettings,
         detection: np.ndarray | None = None,
+        features: np.ndarray | None = None,
     ) -> np.ndarray:
         """One channel (z, y, x), at least 0, higher is more anomalous; on the preprocessed grid.
 
@@ -111,6 +124,7 @@ class Restorer:
             properties: Mapping that nnU-Net stored when it preprocessed the case, for the spacing.
             settings: Settings of the score.
             detection: Score (z, y, x) of a model that detects.
+            features: Distance (z, y, x) of :meth:`compare`, for a score that is made of it.
         """
-        case = ReconstructedCase("", image, reconstruction, foreground, properties, detection)
+        case = ReconstructedCase("", image, reconstruction, foreground, properties, detection, features)
         return self.scorer.scored(case, settings).score

@@ -22,14 +22,27 @@ class Scorer:
         model: Plan of the model.
         reconstructs: Whether the model reconstructs images.
         detects: Whether the networks score images themselves.
+        compares: Whether the networks compare images with their reconstructions.
     """
 
     model: ModelPlan
     reconstructs: bool
     detects: bool
+    compares: bool = False
+
+    @property
+    def offered(self) -> list[str]:
+        """Sources of a score that the model offers, the first is its own choice."""
+        possible = {
+            "detection": self.detects,
+            "residual": self.reconstructs,
+            "product": self.detects and self.reconstructs,
+            "features": self.compares,
+        }
+        return [source for source, given in possible.items() if given]
 
     def source(self, settings: ScoreSettings) -> str:
-        """What the score is made of: ``residual``, ``detection`` or ``product``.
+        """What the score is made of: ``residual``, ``detection``, ``product`` or ``features``.
 
         Args:
             settings: Settings of the score.
@@ -37,10 +50,7 @@ class Scorer:
         Raises:
             ValueError: The model does not offer what the settings ask for.
         """
-        possible = {"detection": self.detects, "residual": self.reconstructs}
-        offered = [source for source, given in possible.items() if given]
-        if len(offered) == 2:
-            offered.append("product")
+        offered = self.offered
         wanted = offered[0] if settings.score_from == AUTO else settings.score_from
         if wanted not in offered:
             raise ValueError(f"score_from={wanted} is not possible with this model, which offers {', '.join(offered)}.")
@@ -55,7 +65,8 @@ class Scorer:
         if not (self.reconstructs and self.detects):
             return {}
         chosen = self.source(settings)
-        return {source: replace(settings, score_from=source) for source in SOURCES if source not in (AUTO, chosen)}
+        further = [source for source in SOURCES if source in self.offered and source != chosen]
+        return {source: replace(settings, score_from=source) for source in further}
 
     def scores(self, case: ReconstructedCase, settings: ScoreSettings, sources: Sequence[str]) -> dict[str, np.ndarray]:
         """Maps (z, y, x) by source, at least 0, higher is more anomalous; what several need is filtered once.
@@ -63,7 +74,7 @@ class Scorer:
         Args:
             case: Case on the preprocessed grid.
             settings: Settings of the score; its source does not count.
-            sources: Names out of ``residual``, ``detection``, ``product``.
+            sources: Names out of ``residual``, ``detection``, ``product``, ``features``.
         """
         spacing = self.model.spacing_of(case.properties)
         maps: dict[str, np.ndarray] = {}
@@ -74,6 +85,8 @@ class Scorer:
             maps["residual"] = anomaly_map(
                 case.image, case.reconstruction, case.foreground, spacing, names, settings, axes
             )
+        if case.features is not None and "features" in sources:
+            maps["features"] = detection_map(case.features, case.foreground, spacing, settings)
         if "product" in sources:
             maps["product"] = np.multiply(maps["detection"], maps["residual"])
         return {source: maps[source] for source in sources}

@@ -160,19 +160,42 @@ class PatchwiseDiscriminator(nn.Module):
         # Bent into (0, 1), the slope at the decision as that of 1 − D (least squares) or of (1 − tanh D) / 2 (hinge,
         # which MONAI applies to tanh D).
         unreal = torch.sigmoid(4 * (0.5 - logits) if self.criterion == "least_squares" else -2 * logits)
-        for axis, size in enumerate(image.shape[2:], start=2):
-            weights = self._interpolation(size, unreal.shape[axis], unreal.device)
-            # What is interpolated is a map: not in the bfloat16 that the network may be computed in on CPUs.
-            with torch.autocast("cpu", enabled=False):
-                unreal = torch.tensordot(unreal, weights, dims=([axis], [1])).movedim(-1, axis)
-        return unreal
+        return _to_voxels(unreal, image.shape[2:], self.layers, 2)
 
-    def _interpolation(self, size: int, outputs: int, device: torch.device) -> torch.Tensor:
-        """Weights (size, outputs) of the outputs for every voxel of an axis; beyond the outermost, theirs."""
-        jump = 2**self.layers
-        first = 1.5 * jump - 0.5
-        place = ((torch.arange(size, device=device) - first) / jump).clamp(0, outputs - 1)
-        return (1 - (place[:, None] - torch.arange(outputs, device=device)).abs()).clamp(min=0)
+    def distance(self, image: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Distance of what the layers before the last one see in two images: (B, 1, *spatial), at least 0.
+
+        Σₗ mean over the channels of |fₗ(x) / ‖fₗ(x)‖ − fₗ(y) / ‖fₗ(y)‖|, norms over the channels, each layer's map
+        interpolated as :meth:`unrealness`.
+
+        Args:
+            image: Image x (B, C, *spatial).
+            other: Image y of the same shape.
+        """
+        total = image.new_zeros((len(image), 1, *image.shape[2:]), dtype=torch.float32)
+        for layer, features in enumerate(self.features(torch.cat([image, other.to(image.dtype)]))[:-1], start=1):
+            first, second = functional.normalize(features.float(), dim=1).chunk(2)
+            halved = min(layer, self.layers)
+            total += _to_voxels((first - second).abs().mean(1, True), image.shape[2:], halved, layer - halved)
+        return total
+
+
+def _to_voxels(values: torch.Tensor, sizes: Sequence[int], halved: int, steady: int) -> torch.Tensor:
+    """A layer's map (B, 1, *map) at every voxel, after so many convolutions of stride 2 and of stride 1."""
+    for axis, size in enumerate(sizes, start=2):
+        weights = _interpolation(size, values.shape[axis], halved, steady, values.device)
+        # What is interpolated is a map: not in the bfloat16 that the network may be computed in on CPUs.
+        with torch.autocast("cpu", enabled=False):
+            values = torch.tensordot(values, weights, dims=([axis], [1])).movedim(-1, axis)
+    return values
+
+
+def _interpolation(size: int, outputs: int, halved: int, steady: int, device: torch.device) -> torch.Tensor:
+    """Weights (size, outputs) of the outputs for every voxel of an axis; beyond the outermost, theirs."""
+    jump = 2**halved
+    first = (1 + steady) / 2 * jump - 0.5
+    place = ((torch.arange(size, device=device) - first) / jump).clamp(0, outputs - 1)
+    return (1 - (place[:, None] - torch.arange(outputs, device=device)).abs()).clamp(min=0)
 
 
 class UnrealnessMap(nn.Module):

@@ -28,6 +28,8 @@ class Restoration:
     reconstructs: ClassVar[bool] = True
     #: Whether :meth:`detect` gives an anomaly score.
     detects: ClassVar[bool] = False
+    #: Whether :meth:`compare` gives a distance between an image and its reconstruction.
+    compares: ClassVar[bool] = False
     #: Whether what is drawn counts inside the foreground only.
     drawn_inside: ClassVar[bool] = False
 
@@ -71,6 +73,16 @@ class Restoration:
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """Anomaly score (B, 1, *spatial), above 0, of an image (B, C, *spatial)."""
         raise NotImplementedError(f"{type(self).__name__} scores nothing itself; its residual is the score.")
+
+    def compare(self, network: nn.Module, image: torch.Tensor, reconstruction: torch.Tensor) -> torch.Tensor:
+        """Distance (B, 1, *spatial), at least 0, of what a network sees in an image and in its reconstruction.
+
+        Args:
+            network: Network of the method.
+            image: Image (B, C, *spatial), z-score units.
+            reconstruction: Reconstruction of the same shape.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no features to compare; its residual is the distance.")
 
     def inside(self, drawn: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
         """What was drawn (B, E, *spatial), without the background (all 0) where only the foreground counts."""
