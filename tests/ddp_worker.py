@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 SETTINGS = {
     "nnUNetPretrainerDAE_1epochs_2iters": "target=before_intensity",
     "nnUNetPretrainerMAE_1epochs_2iters": "target=before_intensity",
+    "nnUNetPretrainerPatchGAN_2epochs_2iters": "discriminator_blur_mm=2 second_phase=0.5",
     "nnUNetTrainerDAEPretrained_1epochs_2iters": "schedule=sawtooth warmup=0.8 decoder_warmup=0.9",
 }
 

@@ -15,32 +15,35 @@ def case():
     """A case with a reconstruction and a detection of the networks."""
     rng = np.random.default_rng(0)
     image, reconstruction = rng.standard_normal((2, 2, 4, 16, 16)).astype(np.float32)
-    detection = rng.random((4, 16, 16)).astype(np.float32)
+    detection, features = rng.random((2, 4, 16, 16)).astype(np.float32)
     properties = {"spacing": [3.0, 2.0, 2.0], "shape_after_cropping_and_before_resampling": (4, 16, 16)}
-    return ReconstructedCase("a", image, reconstruction, np.ones((4, 16, 16), bool), properties, detection)
+    return ReconstructedCase("a", image, reconstruction, np.ones((4, 16, 16), bool), properties, detection, features)
 
 
 @pytest.mark.parametrize(
-    ("reconstructs", "detects", "source", "further"),
+    ("abilities", "source", "further"),
     [
-        (True, False, "residual", set()),
-        (False, True, "detection", set()),
-        (True, True, "detection", {"residual", "product"}),
+        ((True, False), "residual", set()),
+        ((False, True), "detection", set()),
+        ((True, True), "detection", {"residual", "product"}),
+        ((True, True, True), "detection", {"residual", "product", "features"}),
     ],
 )
-def test_a_model_is_scored_with_what_it_offers(model, reconstructs, detects, source, further):
-    scorer = Scorer(model, reconstructs, detects)
+def test_a_model_is_scored_with_what_it_offers(model, abilities, source, further):
+    scorer = Scorer(model, *abilities)
     assert scorer.source(ScoreSettings()) == source and set(scorer.further(ScoreSettings())) == further
 
 
-def test_what_a_model_does_not_offer_is_refused(model):
-    with pytest.raises(ValueError, match="score_from=product is not possible with this model, which offers residual"):
-        Scorer(model, True, False).source(ScoreSettings(score_from="product"))
+@pytest.mark.parametrize("source", ["product", "features"])
+def test_what_a_model_does_not_offer_is_refused(model, source):
+    said = f"score_from={source} is not possible with this model, which offers residual"
+    with pytest.raises(ValueError, match=said):
+        Scorer(model, True, False).source(ScoreSettings(score_from=source))
 
 
 def test_scores_of_all_sources_at_once_are_those_one_by_one(model, case):
-    scorer, settings = Scorer(model, True, True), ScoreSettings()
-    sources = ("detection", "residual", "product")
+    scorer, settings = Scorer(model, True, True, True), ScoreSettings()
+    sources = ("detection", "residual", "features", "product")
     together = scorer.scores(case, settings, sources)
     assert tuple(together) == sources
     for source in sources:

@@ -67,3 +67,30 @@ def test_a_code_is_drawn_in_training_only(tiny_dataset):
     fixed = training.eval()(IMAGE, INSIDE)
     assert torch.equal(fixed.output, training.autoencoder(IMAGE))
     assert torch.equal(build(tiny_dataset, discriminator=False)(IMAGE, INSIDE).kl, torch.zeros(3))
+
+
+def test_against_lesions_the_discriminator_alone_learns(tiny_dataset):
+    training = build(tiny_dataset)
+    lesion = torch.zeros(3, 1, 32, 32, dtype=torch.bool)
+    lesion[1, :, 12:20, 12:20] = True
+    lesioned = torch.where(lesion, IMAGE + 2, IMAGE)
+    found = training(IMAGE, INSIDE, lesioned, lesion)
+    (found.lesioned.mean() - found.healthy.mean()).backward()
+    assert gradients(training.discriminator) > 0 and gradients(training.autoencoder) == 0
+    # A gradient it is, though: DDP waits for one of every weight.
+    assert all(p.grad is not None for p in training.autoencoder.parameters())
+    assert torch.equal(found.output, training.eval().autoencoder(IMAGE))
+    shown = torch.where(INSIDE, found.output, IMAGE)
+    assert torch.allclose(found.healthy, training.discriminator(torch.cat([IMAGE, shown])), atol=1e-4)
+    assert found.lesion.shape == found.inside.shape == found.lesioned.shape
+    assert not found.lesion[[0, 2]].any() and float(found.lesion[1].sum()) * 4 == 64
+
+
+def test_statistics_of_the_autoencoder_stay_as_they_are_against_lesions(tiny_dataset):
+    """As a plan with batch normalisation has them."""
+    training = build(tiny_dataset)
+    training.autoencoder.generator.append(torch.nn.BatchNorm2d(2))
+    training.train()(IMAGE, INSIDE, IMAGE, INSIDE)
+    assert int(training.autoencoder.generator[-1].num_batches_tracked) == 0
+    training.train()(IMAGE, INSIDE)
+    assert int(training.autoencoder.generator[-1].num_batches_tracked) == 1

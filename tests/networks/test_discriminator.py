@@ -1,8 +1,11 @@
+import json
+
 import pytest
 import torch
 from torch import nn
 
 from nnunet_uad.networks.discriminator import (
+    DiscriminatorRecipe,
     PatchwiseDiscriminator,
     UnrealnessMap,
     choose_layers,
@@ -26,6 +29,61 @@ def test_an_output_sees_exactly_the_stated_receptive_field(axes, layers, size):
         assert last - first + 1 == receptive_field(layers)
         # Its centre is where the map is put together from.
         assert (first + last) / 2 == 1.5 * 2**layers - 0.5 + middle[axis] * 2**layers
+
+
+@pytest.mark.parametrize(("axes", "layers", "size"), [(2, 1, (41, 64)), (2, 2, (47, 50)), (3, 1, (26, 17, 20))])
+def test_an_outputs_cell_lies_at_its_centre(axes, layers, size):
+    """As many cells as outputs; each is the block around the place that the map is put together from."""
+    network = PatchwiseDiscriminator(axes, 1, 4, layers, spectral=False, criterion="hinge")
+    mask, chosen = torch.zeros(1, 1, *size, dtype=torch.bool), (2,) * axes
+    centre = 1.5 * 2**layers - 0.5 + 2 * 2**layers
+    block = slice(int(centre + 0.5) - 2 ** (layers - 1), int(centre + 0.5) + 2 ** (layers - 1))
+    mask[(0, 0, *(block,) * axes)] = True
+    share = network.share_of_cells(mask)
+    assert share.shape == network(mask.float()).shape
+    assert float(share[(0, 0, *chosen)]) == 1 and float(share.sum()) == 1
+
+
+def test_behind_a_low_pass_sharpness_is_no_cue():
+    torch.manual_seed(0)
+    recipe = DiscriminatorRecipe(2, 1, 8, 1, True, "hinge")
+    coarse = torch.randn(1, 1, 8, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    sharp = coarse + torch.randn(1, 1, 64, 64)
+    told = []
+    for blur in ((), (2.0, 2.0)):
+        torch.manual_seed(1)
+        network = DiscriminatorRecipe(**{**vars(recipe), "blur": blur}).discriminator().eval()
+        with torch.no_grad():
+            told.append(float((network(sharp) - network(coarse)).abs().mean() / network(coarse).std()))
+    assert told[1] < told[0] / 3
+
+
+def test_a_recipe_survives_json_with_its_low_pass_and_from_before_there_was_one():
+    recipe = DiscriminatorRecipe(2, 2, 8, 1, True, "hinge", (1.0, 0.5))
+    content = json.loads(json.dumps(recipe.to_json()))
+    assert content.pop("kind") == "discriminator" and DiscriminatorRecipe.from_json(content) == recipe
+    old = {"axes": 2, "channels": 2, "width": 8, "layers": 1, "spectral": True, "criterion": "hinge"}
+    without = DiscriminatorRecipe.from_json(old)
+    assert without.blur == () and without.to_json() == {"kind": "discriminator", **old}
+    # Weights are those of either.
+    without.build().load_state_dict(recipe.build().state_dict())
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_distance_of_features_is_where_the_images_differ(layers):
+    torch.manual_seed(0)
+    network = PatchwiseDiscriminator(2, 2, 8, layers, spectral=True, criterion="hinge").eval()
+    image = torch.randn(1, 2, 64, 48)
+    other = image.clone()
+    other[:, :, 30:36, 20:26] += 3
+    with torch.no_grad():
+        assert not network.distance(image, image).any()
+        found = network.distance(image, other)
+        assert found.shape == (1, 1, 64, 48) and torch.equal(found, network.distance(other, image))
+    peak = [int(i) for i in torch.unravel_index(found[0, 0].argmax(), (64, 48))]
+    assert 28 <= peak[0] < 38 and 18 <= peak[1] < 28
+    far = 3 * receptive_field(layers) // 4
+    assert not found[..., : max(0, 30 - far), :].any()
 
 
 def test_receptive_fields_of_the_literature():

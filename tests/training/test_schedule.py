@@ -24,6 +24,13 @@ def test_the_warm_up_by_hand():
     assert course(1.0) == 0.0
 
 
+def test_a_course_that_ends_early_is_the_whole_one_in_less_time():
+    whole, early = Course.warmup(0.1), Course.warmup(0.1, end=0.5)
+    at = [0.02, 0.05, 0.1, 0.3, 0.49]
+    assert [early(progress) for progress in at] == pytest.approx([whole(2 * progress) for progress in at])
+    assert [early(progress) for progress in (0.5, 0.7, 1.0)] == [0, 0, 0]
+
+
 def test_the_sawtooth_by_hand():
     """At the defaults 2.5 % of a training up, 2.5 % down, 5 % up."""
     first, waiting = (Course.sawtooth(0.1, 0.5, waits) for waits in (False, True))
