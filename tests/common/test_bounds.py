@@ -12,7 +12,7 @@ from nnunet_uad.methods import settings_classes
 
 #: Numbers that have a part beside other settings only → those settings, of trainers that have them.
 LESIONS = ("anomaly_probability", "anomaly_size_mm", "anomaly_opacity", "anomaly_shift")
-BESIDE = {"decoder_warmup": "schedule=sawtooth", **dict.fromkeys(LESIONS, "corruption=both")}
+BESIDE = {"decoder_warmup": "schedule=sawtooth", **dict.fromkeys(LESIONS, "corruption=both second_phase=0.5")}
 
 
 def numbers(cls):
@@ -27,9 +27,9 @@ def numbers(cls):
 
 
 def written(cls, name, value, count):
-    beside = BESIDE.get(name, "")
-    needed = beside if beside.split("=")[0] in {f.name for f in dataclasses.fields(cls)} else ""
-    return f"{needed} {name}={typed([value] * count if count else value)}"
+    has = {f.name for f in dataclasses.fields(cls)}
+    needed = [setting for setting in BESIDE.get(name, "").split() if setting.split("=")[0] in has]
+    return f"{' '.join(needed)} {name}={typed([value] * count if count else value)}"
 
 
 def bare(hint):
