@@ -44,7 +44,7 @@ class GaussianBlur(nn.Module):
                 blurred = convolution(blurred.to(kernel.dtype), kernel.view(1, 1, *shape), padding=padding)
                 line = kernel.new_ones(1, 1, image.shape[2 + axis])
                 blurred = blurred / functional.conv1d(line, kernel[None, None], padding=len(kernel) // 2).view(shape)
-        return blurred.view(image.shape)
+        return blurred.reshape(image.shape)
 
 
 def _kernel(std: float) -> torch.Tensor:

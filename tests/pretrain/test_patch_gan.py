@@ -1,4 +1,5 @@
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +7,8 @@ import pytest
 import tiny
 import torch
 
+from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
+from nnunet_uad.inference.model import load_restorer
 from nnunet_uad.inference.pipeline import reconstruct_prepared
 from nnunet_uad.pretrain.patch_gan import JudgedReconstruction
 from nnunet_uad.restoration.frozen import build_restorer
@@ -177,3 +180,23 @@ def test_features_are_refused_before_a_training_without_a_discriminator(make_aut
     said = "^nnUNet_uad_settings: score_from=features is not possible with this model, which offers residual"
     with pytest.raises(ValueError, match=said):
         trainer.on_train_start()
+
+
+def test_a_training_from_before_there_were_low_pass_and_second_phase_goes_on_and_is_used(make_autoencoder):
+    fold = tiny.save_untrained("nnUNetPretrainerPatchGAN_2epochs_2iters")
+    path = fold / "checkpoint_final.pth"
+    stored = torch.load(path, weights_only=True)
+    settings = stored["init_args"]["plans"]["nnunet_uad"]["settings"]
+    for name in ("discriminator_blur_mm", "second_phase", *(f.name for f in fields(AnomalySettings))):
+        del settings[name]
+    torch.save(stored, path)
+    trainer = make_autoencoder("", "PatchGAN")
+    trainer.load_checkpoint(str(path))
+    trainer.on_train_start()
+    assert trainer.bare_network.discriminator.blur is None
+    restorer = load_restorer(fold.parent, device="cpu")
+    assert restorer.settings.discriminator_blur_mm == restorer.settings.second_phase == 0
+    later = make_autoencoder("second_phase=0.5", "PatchGAN")
+    later.load_checkpoint(str(path))
+    with pytest.raises(RuntimeError, match=r"started with other settings \(second_phase=0\.0\)"):
+        later.on_train_start()
