@@ -69,5 +69,5 @@ class AgainstLesions:
         return [
             f"for {self.guessing} epochs the discriminator has recognised {means[HEALTHY]:.0%} of the healthy patches "
             f"and {means[LESIONS]:.0%} of the synthetic lesions, no better than guessing. Raise discriminator_lr, "
-            "second_phase or anomaly_opacity, or use stabiliser=r1."
+            "second_phase or anomaly_opacity."
         ]
