@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import gc
 import os
 import statistics
 import sys
@@ -113,7 +114,7 @@ def _tile(trainer: Any, on_gpu: bool) -> float:
 def measured(
     name: str, configuration: str, plans: dict, dataset_json: dict, device: str, steps: int
 ) -> dict[str, float]:
-    """Costs of a trainer, made and freed.
+    """Costs of a trainer.
 
     Args:
         name: Name of the trainer.
@@ -126,13 +127,11 @@ def measured(
     import torch
     from steps import make
 
-    trainer = make(name, configuration, plans, dataset_json, device)
-    try:
-        return cost_of(trainer, steps)
-    finally:
-        del trainer
-        if device == "cuda":
-            torch.cuda.empty_cache()
+    # Trainers hold themselves in circles: without this the memory of those before would count for this one.
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+    return cost_of(make(name, configuration, plans, dataset_json, device), steps)
 
 
 def main() -> None:

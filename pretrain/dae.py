@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 
-from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
-from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
-from nnunet_uad.common.bounds import Bounds, Intensity, IntensityRange, ShareRange, SizeRange
+from nnunet_uad.common.bounds import Bounds, Intensity, IntensityRange, SizeRange
 from nnunet_uad.common.settings import check_choices
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
-from nnunet_uad.data.transforms import KeepSegmentation
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.lesions import LESION_SETTINGS, LesionSection, lesions_in_images
 from nnunet_uad.pretrain.target import TargetSection
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask
 from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.restoration.noisy_copies import NoisyCopies
 
 NOISE, ANOMALIES, BOTH = "noise", "anomalies", "both"
-_OF_NOISE = {"noise_std"}
-_OF_ANOMALIES = {field.name for field in fields(AnomalySettings)}
+_OF_NOISE = frozenset({"noise_std"})
 
 
 @dataclass(frozen=True)
-class DAESettings(AnomalySettings, TargetSection, PretrainSettings):
+class DAESettings(LesionSection, TargetSection, PretrainSettings):
     """Settings of the denoising autoencoder.
 
     Attributes:
@@ -43,9 +40,6 @@ class DAESettings(AnomalySettings, TargetSection, PretrainSettings):
     before: ClassVar[dict[str, Any]] = {"corruption": NOISE}
 
     corruption: str = NOISE
-    anomalies: str = "tissue"
-    anomaly_size_mm: SizeRange = (3.0, 80.0)
-    anomaly_opacity: ShareRange = (0.4, 1.0)
     noise_std: IntensityRange = (1.0, 2.0)
     noise_cell_mm: SizeRange = (8.0, 20.0)
     test_noise_copies: Annotated[int, Bounds(0, 1000)] = 0
@@ -65,7 +59,7 @@ class DAESettings(AnomalySettings, TargetSection, PretrainSettings):
             ValueError: One was given.
         """
         super().check_given(keys)
-        unused = {NOISE: _OF_ANOMALIES, ANOMALIES: _OF_NOISE, BOTH: set()}[self.corruption] & {*keys}
+        unused = {NOISE: LESION_SETTINGS, ANOMALIES: _OF_NOISE, BOTH: frozenset()}[self.corruption] & {*keys}
         if unused:
             raise ValueError(
                 f"{', '.join(sorted(unused))} has no effect with corruption={self.corruption}: leave it out, or choose "
@@ -108,6 +102,4 @@ class nnUNetPretrainerDAE(nnUNetPretrainer[DAESettings, DAETask]):
         """Synthetic lesions, where they are to be erased."""
         if self.settings.corruption == NOISE:
             return []
-        spacing = self.configuration_manager.spacing
-        lesions = RandomAnomalyTransform(self.settings, spacing, self.channel_names, marker=1, label=1)
-        return [KeepSegmentation(lesions)]
+        return [lesions_in_images(self.settings, self.configuration_manager.spacing, self.channel_names)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -11,26 +11,22 @@ from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
-from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
-from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
-from nnunet_uad.common.bounds import FilterSize, ShareBelowOne, ShareRange, SizeRange
-from nnunet_uad.data.transforms import KeepSegmentation
+from nnunet_uad.common.bounds import FilterSize, ShareBelowOne
 from nnunet_uad.networks.autoencoder_training import LesionJudgement
 from nnunet_uad.networks.discriminator import DiscriminatorRecipe
 from nnunet_uad.pretrain.adversary import Adversarial, AdversarialPretrainer, AdversarialSettings, field_in_words
 from nnunet_uad.pretrain.autoencoder import AutoencoderTask
 from nnunet_uad.pretrain.lesion_phase import AgainstLesions, visible_lesion
+from nnunet_uad.pretrain.lesions import LESION_SETTINGS, LesionSection, lesions_in_images
 from nnunet_uad.pretrain.task import Geometry, StepResult
 from nnunet_uad.pretrain.terms import Reconstruction
 from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.restoration.frozen import describe_restorer
 from nnunet_uad.training.schedule import Course
 
-_OF_ANOMALIES = {field.name for field in fields(AnomalySettings)}
-
 
 @dataclass(frozen=True)
-class PatchGANSettings(AnomalySettings, AdversarialSettings):
+class PatchGANSettings(LesionSection, AdversarialSettings):
     """Settings of autoencoder and discriminator.
 
     Attributes:
@@ -42,9 +38,6 @@ class PatchGANSettings(AnomalySettings, AdversarialSettings):
 
     before: ClassVar[dict[str, Any]] = {"discriminator_blur_mm": 0.0, "second_phase": 0.0}
 
-    anomalies: str = "tissue"
-    anomaly_size_mm: SizeRange = (3.0, 80.0)
-    anomaly_opacity: ShareRange = (0.4, 1.0)
     discriminator_blur_mm: FilterSize = 0.0
     second_phase: ShareBelowOne = 0.0
 
@@ -58,7 +51,7 @@ class PatchGANSettings(AnomalySettings, AdversarialSettings):
             ValueError: One was given.
         """
         super().check_given(keys)
-        unused = _OF_ANOMALIES & {*keys}
+        unused = LESION_SETTINGS & {*keys}
         if unused and not self.second_phase:
             raise ValueError(
                 f"{', '.join(sorted(unused))} has no effect without a second phase: leave it out, or choose "
@@ -151,9 +144,7 @@ class nnUNetPretrainerPatchGAN(AdversarialPretrainer[PatchGANSettings]):
         """Synthetic lesions for the second phase; the first one goes by the images without them."""
         if not self.settings.second_phase:
             return []
-        spacing = self.configuration_manager.spacing
-        lesions = RandomAnomalyTransform(self.settings, spacing, self.channel_names, marker=1, label=1)
-        return [KeepSegmentation(lesions)]
+        return [lesions_in_images(self.settings, self.configuration_manager.spacing, self.channel_names)]
 
     @property
     def first_phase_epochs(self) -> int:
