@@ -68,7 +68,8 @@ class KeepSegmentation(BasicTransform):
 
     def apply(self, data_dict: dict, **params: Any) -> dict:
         """Apply the transform, and put the segmentation (1, *spatial) back."""
-        return {**self.transform.apply(data_dict, **params), "segmentation": data_dict["segmentation"]}
+        # Transforms change the mapping that they are given.
+        return {**self.transform.apply(dict(data_dict), **params), "segmentation": data_dict["segmentation"]}
 
 
 def _changes_intensity(transform: BasicTransform) -> bool:

@@ -68,14 +68,12 @@ def test_the_image_is_what_it_is_without_a_target_and_the_target_moves_along(siz
 
 
 class Brighter(BasicTransform):
-    """Adds 1 to the image and says so in a segmentation of its own."""
+    """Adds 1 to the image and says so in a segmentation of its own, in the mapping that it is given."""
 
     def apply(self, data_dict, **params):
-        return {
-            **data_dict,
-            "image": data_dict["image"] + 1,
-            "segmentation": torch.full_like(data_dict["segmentation"], 7),
-        }
+        data_dict["image"] = data_dict["image"] + 1
+        data_dict["segmentation"] = torch.full_like(data_dict["segmentation"], 7)
+        return data_dict
 
 
 @settings(deadline=None, max_examples=10)
