@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import torch
 
-from nnunet_uad.anomalies.blends import VISIBLE
 from nnunet_uad.networks.autoencoder_training import LesionJudgement
 from nnunet_uad.pretrain.adversary import MIDDLE, mean_loss, share
 from nnunet_uad.pretrain.terms import TermResult
@@ -16,16 +15,6 @@ from nnunet_uad.pretrain.terms import TermResult
 NOTICEABLE = 0.25
 #: Names of the parts in the log.
 HEALTHY, LESIONS = "healthy recognised", "lesions recognised"
-
-
-def visible_lesion(lesioned: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
-    """Where a lesion can be seen in any channel, (B, 1, *spatial).
-
-    Args:
-        lesioned: Images with lesions (B, C, *spatial), z-score units.
-        clean: The same images without.
-    """
-    return ((lesioned - clean).abs() > VISIBLE).any(dim=1, keepdim=True)
 
 
 class AgainstLesions:

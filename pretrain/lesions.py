@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+import torch
+
 from nnunet_uad.anomalies.anomaly_settings import AnomalySettings
+from nnunet_uad.anomalies.blends import VISIBLE
 from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
 from nnunet_uad.common.bounds import ShareRange, SizeRange
 from nnunet_uad.data.transforms import KeepSegmentation
@@ -35,3 +38,13 @@ def lesions_in_images(
         channel_names: Names of the C channels.
     """
     return KeepSegmentation(RandomAnomalyTransform(settings, spacing, channel_names, marker=1, label=1))
+
+
+def visible_lesion(lesioned: torch.Tensor, clean: torch.Tensor) -> torch.Tensor:
+    """Where a lesion can be seen in any channel, (B, 1, *spatial).
+
+    Args:
+        lesioned: Images with lesions (B, C, *spatial), z-score units.
+        clean: The same images without.
+    """
+    return ((lesioned - clean).abs() > VISIBLE).any(dim=1, keepdim=True)

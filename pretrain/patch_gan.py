@@ -16,8 +16,8 @@ from nnunet_uad.networks.autoencoder_training import LesionJudgement
 from nnunet_uad.networks.discriminator import DiscriminatorRecipe
 from nnunet_uad.pretrain.adversary import Adversarial, AdversarialPretrainer, AdversarialSettings, field_in_words
 from nnunet_uad.pretrain.autoencoder import AutoencoderTask
-from nnunet_uad.pretrain.lesion_phase import AgainstLesions, visible_lesion
-from nnunet_uad.pretrain.lesions import LESION_SETTINGS, LesionSection, lesions_in_images
+from nnunet_uad.pretrain.lesion_phase import AgainstLesions
+from nnunet_uad.pretrain.lesions import LESION_SETTINGS, LesionSection, lesions_in_images, visible_lesion
 from nnunet_uad.pretrain.task import Geometry, StepResult
 from nnunet_uad.pretrain.terms import Reconstruction
 from nnunet_uad.restoration.base import Restoration

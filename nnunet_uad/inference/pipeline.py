@@ -153,8 +153,14 @@ def reconstruct_prepared(
         sources: Sources of the scores that are wanted: features are compared for a score alone.
     """
     image, foreground, properties = prepared
-    reconstruction = restorer.reconstruct(image, foreground) if restorer.restoration.reconstructs else None
-    detection = restorer.detect(image) if restorer.restoration.detects else None
+    restoration = restorer.restoration
+    reconstruction = detection = None
+    if restoration.reconstructs and restoration.detects:
+        reconstruction, detection = restorer.reconstruct_and_detect(image, foreground)
+    elif restoration.reconstructs:
+        reconstruction = restorer.reconstruct(image, foreground)
+    elif restoration.detects:
+        detection = restorer.detect(image)
     features = None
     if reconstruction is not None and "features" in sources:
         features = restorer.compare(image, reconstruction, foreground)

@@ -54,6 +54,17 @@ class Restorer:
         drawn = self.restoration.draw_for_volume(foreground, len(image), self.model.axes, self.seed)
         return self._mean_over_networks(image, drawn, self.restoration.reconstruct, len(image))
 
+    def reconstruct_and_detect(self, image: np.ndarray, foreground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Reconstruction (C, z, y, x) and score (z, y, x), of a model that gives both, in one pass.
+
+        Args:
+            image: Preprocessed image (C, z, y, x), z-score units.
+            foreground: Boolean mask (z, y, x).
+        """
+        drawn = self.restoration.draw_for_volume(foreground, len(image), self.model.axes, self.seed)
+        both = self._mean_over_networks(image, drawn, self.restoration.reconstruct_and_detect, len(image) + 1)
+        return both[:-1], both[-1]
+
     def detect(self, image: np.ndarray) -> np.ndarray:
         """Score of the networks for the image itself: (z, y, x), above 0, of a model that detects.
 
@@ -89,7 +100,8 @@ class Restorer:
     def scorer(self) -> Scorer:
         """How the model's cases are scored; needs no network and no device."""
         restoration = self.restoration
-        return Scorer(self.model, restoration.reconstructs, restoration.detects, restoration.compares)
+        offers = (restoration.reconstructs, restoration.detects, restoration.compares)
+        return Scorer(self.model, *offers, best=restoration.best_source)
 
     def _mean_over_networks(
         self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int

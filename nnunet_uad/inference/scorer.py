@@ -23,16 +23,18 @@ class Scorer:
         reconstructs: Whether the model reconstructs images.
         detects: Whether the networks score images themselves.
         compares: Whether the networks compare images with their reconstructions.
+        best: Source that serves best; the first that is offered if empty.
     """
 
     model: ModelPlan
     reconstructs: bool
     detects: bool
     compares: bool = False
+    best: str = ""
 
     @property
     def offered(self) -> list[str]:
-        """Sources of a score that the model offers, the first is its own choice."""
+        """Sources of a score that the model offers."""
         possible = {
             "detection": self.detects,
             "residual": self.reconstructs,
@@ -51,7 +53,7 @@ class Scorer:
             ValueError: The model does not offer what the settings ask for.
         """
         offered = self.offered
-        wanted = offered[0] if settings.score_from == AUTO else settings.score_from
+        wanted = (self.best or offered[0]) if settings.score_from == AUTO else settings.score_from
         if wanted not in offered:
             raise ValueError(f"score_from={wanted} is not possible with this model, which offers {', '.join(offered)}.")
         return wanted

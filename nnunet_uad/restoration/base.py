@@ -28,6 +28,8 @@ class Restoration:
     reconstructs: ClassVar[bool] = True
     #: Whether :meth:`detect` gives an anomaly score.
     detects: ClassVar[bool] = False
+    #: Source of the score that serves best; empty: the detection if there is one, else the residual.
+    best_source: ClassVar[str] = ""
     #: Whether :meth:`compare` gives a distance between an image and its reconstruction.
     compares: ClassVar[bool] = False
     #: Whether what is drawn counts inside the foreground only.
@@ -73,6 +75,16 @@ class Restoration:
     def detect(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """Anomaly score (B, 1, *spatial), above 0, of an image (B, C, *spatial)."""
         raise NotImplementedError(f"{type(self).__name__} scores nothing itself; its residual is the score.")
+
+    def reconstruct_and_detect(self, network: nn.Module, image: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
+        """Reconstruction, and behind its channels the score: (B, C + 1, *spatial), of a method that gives both.
+
+        Args:
+            network: Network of the method.
+            image: Image (B, C, *spatial), z-score units.
+            drawn: Channels of :meth:`draw`.
+        """
+        return torch.cat([self.reconstruct(network, image, drawn), self.detect(network, image)], dim=1)
 
     def compare(self, network: nn.Module, image: torch.Tensor, reconstruction: torch.Tensor) -> torch.Tensor:
         """Distance (B, 1, *spatial), at least 0, of what a network sees in an image and in its reconstruction.

@@ -19,6 +19,7 @@ from nnunet_uad.restoration.base import Restoration
 from nnunet_uad.restoration.diffusion import DiffusionProcess
 from nnunet_uad.restoration.hidden_blocks import HiddenBlocks
 from nnunet_uad.restoration.noisy_copies import NoisyCopies
+from nnunet_uad.restoration.with_detection import WithDetection
 
 _RECIPES: dict[str, Callable[[Mapping[str, Any]], Recipe]] = {
     "autoencoder": AutoencoderRecipe.from_json,
@@ -28,7 +29,7 @@ _RECIPES: dict[str, Callable[[Mapping[str, Any]], Recipe]] = {
     "tiles": TileRecipe.from_json,
 }
 _RESTORATIONS: dict[str, Callable[..., Restoration]] = {
-    kind.kind: kind for kind in (Restoration, DiffusionProcess, HiddenBlocks, NoisyCopies)
+    kind.kind: kind for kind in (Restoration, DiffusionProcess, HiddenBlocks, NoisyCopies, WithDetection)
 }
 
 

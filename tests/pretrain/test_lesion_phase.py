@@ -4,7 +4,8 @@ from torch.nn import functional
 
 from nnunet_uad.networks.autoencoder_training import LesionJudgement
 from nnunet_uad.networks.discriminator import PatchwiseDiscriminator
-from nnunet_uad.pretrain.lesion_phase import AgainstLesions, visible_lesion
+from nnunet_uad.pretrain.lesion_phase import AgainstLesions
+from nnunet_uad.pretrain.lesions import visible_lesion
 
 
 def judgement(healthy, lesioned, lesion, inside):
