@@ -70,7 +70,7 @@ class DAESettings(LesionSection, TargetSection, PretrainSettings):
         }
         if found := [given for given, is_refused in refused.items() if is_refused]:
             raise ValueError(
-                f"detection=true learns from the anomalies in the patches: it expects corruption={ANOMALIES} or {BOTH}, "
+                f"detection=true learns from anomalies in the patches: it expects corruption={ANOMALIES} or {BOTH}, "
                 f"target=augmented and no noisy copies, found {', '.join(found)}."
             )
 

@@ -6,6 +6,7 @@ import torch
 from nnunet_uad.common.settings import read_settings
 from nnunet_uad.pretrain.dae import DAESettings, DAETask
 from nnunet_uad.pretrain.task import Geometry
+from nnunet_uad.weights.safe_file import read_record
 
 
 def make_task(edge=8, **settings):
@@ -68,3 +69,52 @@ def test_lesions_are_in_the_images_and_not_in_their_targets(tiny_dataset, result
         assert torch.equal(clean, wanted) and torch.isfinite(result.loss)
     corrupted, _ = trainer.task.corrupt(image, foreground)
     assert torch.equal(corrupted, image) == (corruption == "anomalies")
+
+
+@pytest.mark.parametrize(
+    "given", ["detection=true", "detection=true corruption=both target=before_intensity", "detection_weight=1"]
+)
+def test_a_detection_without_anomalies_to_learn_from_is_refused(given):
+    with pytest.raises(ValueError, match="learns from anomalies in the patches|no effect without detection=true"):
+        read_settings(DAESettings, given)
+
+
+class Oracle(torch.nn.Module):
+    """Returns what it was told to, whatever it sees."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = answer
+
+    def forward(self, image):
+        return self.answer
+
+
+def test_the_detections_loss_counts_the_foreground_and_rewards_finding_the_lesion():
+    task = make_task(16, corruption="anomalies", detection=True, detection_weight=1.0)
+    target = torch.randn(2, 2, 16, 16)
+    lesion = torch.zeros(2, 1, 16, 16, dtype=torch.bool)
+    lesion[:, :, 4:8, 4:8] = True
+    foreground = torch.ones_like(lesion)
+    foreground[:, :, :, 12:] = False
+    seen = target + 2.0 * lesion
+    logits = 20.0 * lesion.float() - 10.0
+    losses = {}
+    for name, said in {
+        "right": logits,
+        "wrong": -logits,
+        "wrong outside": torch.where(foreground, logits, 10.0),
+    }.items():
+        result = task.step_towards(target, Oracle(torch.cat([target, said], dim=1)), seen, foreground)
+        assert torch.equal(result.output, target) and float(result.parts["reconstruction"]) == 0
+        losses[name] = float(result.loss)
+    assert losses["right"] == pytest.approx(losses["wrong outside"]) and losses["wrong"] > losses["right"] + 5
+
+
+def test_a_model_that_detects_scores_by_the_product_and_writes_all_three(tiny_dataset, results, monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_settings", "corruption=both detection=true seed=1")
+    fold = tiny.run_training("nnUNetPretrainerDAE_1epochs_2iters")
+    record = read_record(fold / "pretrained.safetensors")
+    assert record.restorer["restoration"] == {"kind": "with_detection"}
+    maps = {folder: sorted((fold / "validation" / folder).glob("*_map*")) for folder in (".", "residual", "detection")}
+    assert all(maps.values()) and not (fold / "validation" / "product").exists()
