@@ -109,13 +109,13 @@ def every_floor(settings: ScoreSettings, channel_names: Sequence[str]) -> list[F
 
 
 def strongest(precisions: Mapping[str, float]) -> str | None:
-    """The floor with the highest average precision; ``None`` if none is defined.
+    """What reaches the highest average precision without a model; ``None`` if none is defined.
 
     It is chosen on the very cases that are evaluated, which favours the floor: whoever claims to beat it has to beat
     the scale that nobody could have chosen better.
 
     Args:
-        precisions: Average precision by name of the floor; NaN where it is undefined.
+        precisions: Average precision by name of the floor or baseline; NaN where it is undefined.
     """
     defined = {name: value for name, value in precisions.items() if not np.isnan(value)}
     return max(defined, key=lambda name: defined[name], default=None)

@@ -94,8 +94,8 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
     Returns:
         A summary for JSON: per score (``map``, floors, baselines) pooled values, means over cases and masks, each
         with intervals; per case the same; ``strongest_floor`` names the floor to compare with, the one of the highest
-        pooled AP, and says by how much the map differs from it (``None`` without floors); the other floors have no
-        pooled intervals and no masks. ``failed`` lists the cases left out and why.
+        pooled AP among floors and baselines, and says by how much the map differs from it (``None`` without any);
+        weaker floors have no pooled intervals and no masks. ``failed`` lists the cases left out and why.
 
     Raises:
         ValueError: Nothing at all could be evaluated, or a threshold is no finite number.
@@ -121,8 +121,8 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
         raise ValueError(f"No case could be evaluated:\n  {reasons}")
     pooled = {name: r.pooled_scores() for name, r in ranking.items()}
     thresholds = _Thresholds(request, {name: p["best_dice_oracle_threshold"] for name, p in pooled.items()})
-    # Chosen on these very cases, in favour of the floor: what a map has to beat is the best scale there is.
-    floor = strongest({name: pooled[name]["AP"] for name in request.floor_scores})
+    # Chosen on these very cases, in favour of the floor: a map has to beat the best that there is without a model.
+    floor = strongest({name: values["AP"] for name, values in pooled.items() if name != MAP})
     closely = [name for name in ranking if name == floor or name not in request.floor_scores]
     masks: dict[str, dict[str, MaskScores]] = {name: {} for name in ranking}
     left = {c: f for c, f in files.items() if c not in failed}

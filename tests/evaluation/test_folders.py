@@ -7,7 +7,7 @@ import SimpleITK
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import average_precision_score
 
-from nnunet_uad.evaluation.floors import Floor
+from nnunet_uad.evaluation.floors import Floor, shown_scores
 from nnunet_uad.evaluation.folders import EvaluationRequest, check_output, evaluate_folders, write_evaluation
 
 SHAPE = (6, 24, 24)
@@ -68,7 +68,7 @@ def test_values_files_and_baseline(folders):
     table = write_evaluation(summary, folders / "out.json")
     assert json.loads((folders / "out.json").read_text()) == json.loads(json.dumps(summary))
     rows = list(csv.DictReader(table.open()))
-    assert {"map", "intensity:0"} == {r["score"] for r in rows}
+    assert {"map", "intensity:0", "map - intensity:0"} == {r["score"] for r in rows}
     row = next(r for r in rows if (r["score"], r["case"], r["mask"], r["metric"]) == ("map", "pooled", "", "AP"))
     assert float(row["value"]) == pooled["AP"]["value"] and float(row["low_95"]) == pooled["AP"]["interval_95"][0]
 
@@ -128,6 +128,17 @@ def test_the_strongest_floor_stands_beside_the_map(folders):
     rows = list(csv.DictReader(write_evaluation(summary, folders / "out.json").open()))
     (row,) = [r for r in rows if r["score"] == f"map - {best}"]
     assert (row["case"], row["metric"]) == ("mean over cases", "AP") and float(row["value"]) == difference["value"]
+
+
+def test_an_equalised_intensity_that_is_stronger_is_the_floor(folders):
+    """Images in units of their own, so that only ranks can be compared between cases."""
+    for seed in range(3):
+        write(folders / "images" / f"c{seed}_0000.nii.gz", np.exp((1 + 2 * seed) * scan(seed)[0]))
+    asked = {"images": folders / "images", "floors": [Floor(0, "F")], "baselines": {"intensity:F": 0}}
+    summary = evaluate_folders(request(folders, **asked))
+    precisions = {name: summary["scores"][name]["pooled"]["AP"]["value"] for name in summary["scores"] if name != "map"}
+    assert summary["strongest_floor"]["score"] == max(precisions, key=precisions.get) == "intensity:F"
+    assert set(shown_scores(summary)) == {"map", "intensity:F"}
 
 
 def test_a_dark_lesion_has_a_dark_floor(folders):
