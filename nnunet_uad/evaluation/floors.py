@@ -125,7 +125,7 @@ def shown_scores(summary: Mapping[str, Any]) -> list[str]:
     """Scores of a summary that are worth a line: all but the weaker floors.
 
     Args:
-        summary: What ``evaluate_folders`` returns.
+        summary: Summary that ``evaluate_folders`` returned.
     """
     best = (summary["strongest_floor"] or {}).get("score")
     return [name for name in summary["scores"] if name == best or not is_floor(name)]
