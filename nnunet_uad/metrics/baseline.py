@@ -31,9 +31,9 @@ def robust_z(
         Robust z-scores of the same shape, float32, below 0 where darker than the median; 0 outside the foreground.
 
     Example:
-        >>> image = np.array([[0.0, 1.0, 2.0, 3.0, 9.0]])
+        >>> image = np.array([[0.0, 10.0, 20.0, 30.0, 40.0, 90.0]])
         >>> robust_z(image, image > 0, (1.0, 1.0)).tolist()
-        [[0.0, -0.5, -0.1666666716337204, 0.1666666716337204, 2.1666667461395264]]
+        [[0.0, -1.0, -0.5, 0.0, 0.5, 3.0]]
     """
     scores = np.zeros(image.shape, dtype=np.float32)
     values = image[foreground].astype(np.result_type(image, np.float32), copy=False)
