@@ -1,8 +1,10 @@
 """Rows of a table of anomaly maps, from summaries of ``nnunet_uad evaluate`` over the same cases.
 
-    python benchmarks/map_rows.py --floor "FLAIR, smoothed" smoothed.json map --score DAE maps.json map \
-        --score "FLAIR, equalised" maps.json intensity:FLAIR -o docs/results/rows/maps_on_gliomas.csv
+    python benchmarks/map_rows.py --floor "FLAIR, smoothed 2 mm" maps.json robust_z:FLAIR@2mm \
+        --score DAE maps.json map --score "FLAIR, equalised" maps.json intensity:FLAIR -o rows.csv
 
+The floor of a table is best the strongest one, which ``nnunet_uad evaluate`` names. Weaker scales have no masks and no
+pooled intervals in its summary: their cells stay empty; ``benchmarks/smoothed_intensity.py`` writes them as maps.
 Differences are those of the average precision per case to the floor's; their intervals resample the cases.
 """
 
@@ -15,9 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from nnunet_uad.metrics.bootstrap import mean_interval
+from nnunet_uad.metrics.anomaly import paired_difference
 
 #: Heading → part of the summary and metric, with an interval.
 VALUES = {
@@ -79,7 +79,8 @@ def row(name: str, summary: dict[str, Any], score: str) -> dict[str, str]:
         value = found[part][metric]
         made |= with_interval(heading, value["value"], value["interval_95"])
     for heading, (metric, digits) in LESIONS.items():
-        made[heading] = f"{found['masks']['oracle']['pooled'][metric]['value']:.{digits}f}"
+        if "oracle" in found["masks"]:
+            made[heading] = f"{found['masks']['oracle']['pooled'][metric]['value']:.{digits}f}"
     return made
 
 
@@ -103,13 +104,15 @@ def difference(own: Precisions, floor: Precisions) -> dict[str, str]:
         floor: Average precisions of the floor.
 
     Raises:
-        ValueError: They are of other cases or labels; names one.
+        ValueError: They are of other cases or labels, of which one is named, or of none.
     """
     if own.keys() != floor.keys():
         raise ValueError(f"Other cases or labels than the floor's: {sorted(own.keys() ^ floor.keys())[0]}.")
-    values = np.array([own[c] - floor[c] for c in floor])
-    made = with_interval("difference", values.mean(), mean_interval(values.tolist()))
-    return made | {"share better": f"{(values > 0).mean():.2f}"}
+    found = paired_difference(own, floor)
+    if found is None:
+        raise ValueError("No case has an average precision.")
+    made = with_interval("difference", found["value"], found["interval_95"])
+    return made | {"share better": f"{found['share_better']:.2f}"}
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """Anomaly maps without a model: one channel as robust z, smoothed within the brain.
 
-The floor that every map has to beat; ``nnunet_uad evaluate`` scores its files like a model's:
+The floor that every map has to beat. ``nnunet_uad evaluate -i IMAGES`` scores it beside the maps without such files;
+they are for looking at, and to score a scale that is not the strongest as closely as a model's maps:
 
     python benchmarks/smoothed_intensity.py -i imagesTr -o SMOOTHED --mm 2
     nnunet_uad evaluate -maps SMOOTHED -gt labelsTr -o smoothed.json
@@ -9,29 +10,27 @@ The floor that every map has to beat; ``nnunet_uad evaluate`` scores its files l
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import SimpleITK
-from scipy.ndimage import gaussian_filter
 
 from nnunet_uad.common.whole_image import write_image
+from nnunet_uad.evaluation.floors import above_zero
+from nnunet_uad.metrics.baseline import image_foreground, robust_z
 
 
-def smoothed(voxels: np.ndarray, spacing: list[float], mm: float) -> np.ndarray:
+def floor(voxels: np.ndarray, spacing: Sequence[float], mm: float) -> np.ndarray:
     """Score of every voxel (z, y, x): 0 outside the brain, above 0 inside, comparable between cases.
 
     Args:
-        voxels: Intensities (z, y, x), 0 outside the brain.
+        voxels: Intensities (z, y, x).
         spacing: Voxel size per axis, mm.
         mm: Standard deviation of the Gaussian, mm; 0 for none.
     """
-    brain = voxels != 0
-    low, middle, high = np.percentile(voxels[brain], [25, 50, 75])
-    z = np.where(brain, (voxels - middle) / (high - low), 0.0)
-    sigma = [mm / s for s in spacing]
-    share = gaussian_filter(brain.astype(np.float64), sigma)
-    return np.where(brain, np.exp(np.clip(gaussian_filter(z, sigma) / np.maximum(share, 1e-6), -30, 30)), 0.0)
+    brain = image_foreground(voxels)
+    return np.where(brain, above_zero(robust_z(voxels, brain, spacing, mm)), 0).astype(np.float32)
 
 
 def main() -> None:
@@ -46,7 +45,7 @@ def main() -> None:
     for path in sorted(arguments.i.glob(f"*_{arguments.channel:04d}.nii.gz")):
         image = SimpleITK.ReadImage(str(path))
         voxels = SimpleITK.GetArrayFromImage(image).astype(np.float64)
-        score = SimpleITK.GetImageFromArray(smoothed(voxels, image.GetSpacing()[::-1], arguments.mm).astype(np.float32))
+        score = SimpleITK.GetImageFromArray(floor(voxels, image.GetSpacing()[::-1], arguments.mm))
         score.CopyInformation(image)
         write_image(score, arguments.o / path.name.replace(f"_{arguments.channel:04d}.nii.gz", "_map.nii.gz"))
 

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.data.cohort import unlabelled_cases
+from nnunet_uad.evaluation.floors import main_floor, shown_scores
 from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders, write_evaluation
 from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.export import Exporter
@@ -27,7 +28,7 @@ from nnunet_uad.inference.pipeline import reconstruct_prepared, worker_pool
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.metrics.reconstruction import reconstruction_report
-from nnunet_uad.scoring.score_settings import ScoreSettings, main_channel, score_settings
+from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
 
 EVALUATION_FILE = "anomaly_metrics.json"
@@ -232,13 +233,12 @@ class _Report:
 
 
 def _evaluate(run: ValidationRun, folder: Path, cases: list[str]) -> dict[str, Any]:
-    """Lesion metrics of the validation maps, with the intensity beside them where the raw images are at hand."""
+    """Lesion metrics of the validation maps, with the strongest floor beside them where the raw images are at hand."""
     labels = run.preprocessed / "gt_segmentations"
     labelled = sorted(set(cases) - unlabelled_cases(run.preprocessed))
     if not run.labels_are_lesions or not labels.is_dir() or not labelled:
         return {}
     model, manager = run.restorer.model, run.label_manager
-    channel = main_channel(run.score.channel_weights, model.channel_names)
     raw = Path(os.environ.get("nnUNet_raw", "")) / model.plans.dataset_name / "imagesTr"
     ignore = manager.ignore_label
     request = EvaluationRequest(
@@ -247,7 +247,7 @@ def _evaluate(run: ValidationRun, folder: Path, cases: list[str]) -> dict[str, A
         lesion_labels=[label for label in manager.all_labels if label not in (0, ignore)],
         ignore_label=ignore,
         images=raw if raw.is_dir() else None,
-        baselines={f"intensity:{model.channel_names[channel]}": channel} if raw.is_dir() else {},
+        floors=[main_floor(run.score, model.channel_names)] if raw.is_dir() else [],
         healthy_cases=True,
         only=labelled,
     )
@@ -259,8 +259,8 @@ def _evaluate(run: ValidationRun, folder: Path, cases: list[str]) -> dict[str, A
         return {}
     write_evaluation(evaluation, folder / EVALUATION_FILE)
     return {
-        f"{score} {metric}": content["pooled"][metric]["value"]
-        for score, content in evaluation["scores"].items()
+        f"{score} {metric}": evaluation["scores"][score]["pooled"][metric]["value"]
+        for score in shown_scores(evaluation)
         for metric in SHOWN
     }
 

@@ -100,15 +100,22 @@ def finish(layout: Layout, gain: float = 0.1, leave: tuple[str, ...] = ()) -> No
             write_json(layout.scores(identifier, dataset), {"rows": rows, **WHERE})
 
 
-def finish_maps(layout: Layout, ap: float = 0.6) -> None:
-    """Write the scores of arms without labels as the jobs do; the intensity of FLAIR is a little worse."""
+#: How much worse than the map floors are; and the equalised intensities that earlier versions scored.
+FLOORS = {"robust_z:FLAIR": 0.2, "robust_z:FLAIR@1mm": 0.1, "robust_z:FLAIR@2mm": 0.15, "robust_z:T1": 0.3}
+EARLIER = {"intensity:FLAIR": 0.1, "intensity:T1": 0.3}
+
+
+def finish_maps(layout: Layout, ap: float = 0.6, beside: dict[str, float] = FLOORS) -> None:
+    """Write the scores of arms without labels as the jobs do; the strongest floor is a little worse."""
     for identifier, cell in layout.map_cells.items():
         layout.cell_folder(identifier).mkdir(parents=True)
         for dataset in layout.datasets:
-            scores = {"map": ap, "intensity:FLAIR": ap - 0.1, "intensity:T1": ap - 0.3}
+            scores = {"map": ap, **{name: ap - worse for name, worse in beside.items()}}
             values = {name: {"AP": v, "AUPRO": v, "best_dice_oracle": v} for name, v in scores.items()}
             pooled = {n: {"pooled": {k: {"value": v} for k, v in of.items()}} for n, of in values.items()}
-            metrics = {name: {"AP": v, "masks/oracle": {"Dice": v - 0.05}} for name, v in scores.items()}
+            # Weaker floors have no masks; in earlier files every score has.
+            masks = {n: {"masks/oracle": {"Dice": v - 0.05}} for n, v in scores.items() if v >= ap - 0.1 or ":T1" in n}
+            metrics = {name: {"AP": v, **masks.get(name, {})} for name, v in scores.items()}
             cases = [{"identifier": case, "metrics": metrics} for case in layout.tested(cell, dataset)]
             summary = {"scores": pooled, "metric_per_case": cases}
             write_json(layout.map_scores(identifier, dataset), {"arm": cell.arm, "summary": summary, **WHERE})

@@ -120,6 +120,29 @@ def grid_difference(path: Path, reference: Path, readers: Sequence[str] = (SIMPL
     return found[0]
 
 
+def voxel_spacing(path: Path) -> tuple[float, ...]:
+    """Voxel size per axis of an image file in the order of its values, (z, y, x) or (y, x), mm.
+
+    Args:
+        path: File of an image.
+
+    Returns:
+        Voxel size per axis; 1, a pixel, where the format or the header has none.
+
+    Raises:
+        ValueError: No reader can read the header.
+    """
+    try:
+        grid = grid_of(path)
+    except ValueError:
+        # Axes that are not at right angles: the voxels come from nibabel, too.
+        if not _is_nifti(path):
+            raise
+        grid = grid_of(path, NIBABEL)
+    spacing = np.ones(len(grid.size)) if grid.spacing is None else grid.spacing
+    return tuple(float(s) if s > 0 else 1.0 for s in spacing[::-1])
+
+
 def _is_nifti(path: Path) -> bool:
     return path.name.lower().endswith((".nii", ".nii.gz"))
 

@@ -14,9 +14,11 @@ from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.demo.story import FINE_TUNED, PRETRAINER, SCRATCH, Workspace
-from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
+from nnunet_uad.evaluation.floors import main_floor
+from nnunet_uad.evaluation.folders import MAP, EvaluationRequest, evaluate_folders
 from nnunet_uad.inference.names import DEFAULT_THRESHOLD
 from nnunet_uad.metrics.bootstrap import mean_interval
+from nnunet_uad.scoring.score_settings import ScoreSettings
 from nnunet_uad.scoring.thresholds import THRESHOLDS_FILE, ThresholdsForm, resolve_threshold
 
 _MAP = "anomaly map"
@@ -79,7 +81,7 @@ def _line(label: str, value: float | None, interval: tuple[float, float] | None)
 
 
 def detection(workspace: Workspace, cases: list[str]) -> dict[str, dict[str, Any]]:
-    """How well the pretraining's anomaly maps and the first channel's intensity find what is labelled.
+    """How well the pretraining's anomaly maps and the strongest floor, the image as it is, find what is labelled.
 
     Both as ``nnunet_uad evaluate`` scores them.
 
@@ -96,7 +98,7 @@ def detection(workspace: Workspace, cases: list[str]) -> dict[str, dict[str, Any
     description = _description(workspace)
     labels = description.get("labels", {})
     values = {int(v) for entry in labels.values() for v in (entry if isinstance(entry, list) else [entry])}
-    baseline = f"intensity:{channel_names(description)[0]}"
+    main = main_floor(ScoreSettings(), channel_names(description))
     summary = evaluate_folders(
         EvaluationRequest(
             maps=[_validation(workspace, PRETRAINER)],
@@ -104,7 +106,8 @@ def detection(workspace: Workspace, cases: list[str]) -> dict[str, dict[str, Any
             lesion_labels=sorted(values - {0, labels.get("ignore")}),
             ignore_label=labels.get("ignore"),
             images=_image(workspace, cases[0]).parent,
-            baselines={baseline: 0},
+            baselines={f"intensity:{main.name}": main.channel},
+            floors=[main],
             healthy_cases=True,
             only=cases,
         )
@@ -112,7 +115,8 @@ def detection(workspace: Workspace, cases: list[str]) -> dict[str, dict[str, Any
     if summary["failed"]:
         reasons = "\n  ".join(f"{case}: {reason}" for case, reason in summary["failed"].items())
         raise RuntimeError(f"Anomaly maps could not be scored:\n  {reasons}")
-    return {_MAP: summary["scores"]["map"], baseline: summary["scores"][baseline]}
+    floor = summary["strongest_floor"]
+    return {_MAP: summary["scores"][MAP]} | ({floor["score"]: summary["scores"][floor["score"]]} if floor else {})
 
 
 def outcome_picture(workspace: Workspace, path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,18 @@ from tqdm import tqdm
 from nnunet_uad.common.csv_files import write_csv_file
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.data.grids import voxel_spacing
 from nnunet_uad.data.image_files import channels_in, ending_of, images_in, maps_in, read_on_grid, read_values
 from nnunet_uad.data.probability_files import lesion_probability, probabilities_in
 from nnunet_uad.data.raw_files import whole_numbers
+from nnunet_uad.evaluation.floors import Floor, strongest
 from nnunet_uad.inference.names import MAPS_RECORD
-from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases
+from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases, paired_difference
 from nnunet_uad.metrics.baseline import equalised_intensity, image_foreground
 from nnunet_uad.scoring.thresholds import MapsForm
 
+#: Name of the maps' own score in a summary.
+MAP = "map"
 ORACLE = "oracle"
 FIXED = "fixed"
 
@@ -37,13 +41,14 @@ class EvaluationRequest:
         lesion_labels: Label values that count as lesion; values 0 and 1 are expected if empty.
         ignore_label: Label value whose voxels do not count.
         masks: Folder with foregrounds ``<case>.*``; scores outside count as the lowest.
-        images: Folder with ``<case>_0000.*``, for baselines.
-        baselines: Channel index per name of the baseline.
+        images: Folder with ``<case>_0000.*``, for floors and baselines.
+        baselines: Channel index per name of a baseline, the equalised intensity.
         thresholds: Fixed thresholds by name.
         resample: Whether maps that lie on another grid are resampled.
         healthy_cases: Whether cases without lesion are accepted.
         only: Cases to evaluate; all if empty.
         probabilities: Whether the maps are what ``nnUNetv2_predict --save_probabilities`` wrote.
+        floors: Floors to stand beside the maps, robust z at every scale; an entry per channel.
 
     Example:
         >>> maps = Path("nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE__nnUNetPlans__2d/fold_0/validation")
@@ -62,6 +67,17 @@ class EvaluationRequest:
     healthy_cases: bool = False
     only: Sequence[str] = ()
     probabilities: bool = False
+    floors: Sequence[Floor] = ()
+
+    @property
+    def channels(self) -> list[int]:
+        """Channels of the images that floors and baselines read."""
+        return sorted({*self.baselines.values(), *(floor.channel for floor in self.floors)})
+
+    @property
+    def floor_scores(self) -> list[str]:
+        """Names of the floors' scores."""
+        return [name for floor in self.floors for name in floor.scales]
 
 
 @dataclass(frozen=True)
@@ -69,15 +85,17 @@ class _Case:
     identifier: str
     scores: dict[str, np.ndarray]
     positive: np.ndarray
-    valid: np.ndarray
+    valid: np.ndarray | None
 
 
 def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
     """Evaluate all cases that can be evaluated.
 
     Returns:
-        A summary for JSON: per score (``map`` and the baselines) pooled values, means over cases and masks, each
-        with intervals; per case the same; ``failed`` lists the cases left out and why.
+        A summary for JSON: per score (``map``, floors, baselines) pooled values, means over cases and masks, each
+        with intervals; per case the same; ``strongest_floor`` names the floor to compare with, the one of the highest
+        pooled AP among floors and baselines, and says by how much the map differs from it (``None`` without any);
+        weaker floors have no pooled intervals and no masks. ``failed`` lists the cases left out and why.
 
     Raises:
         ValueError: Nothing at all could be evaluated, or a threshold is no finite number.
@@ -103,8 +121,12 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
         raise ValueError(f"No case could be evaluated:\n  {reasons}")
     pooled = {name: r.pooled_scores() for name, r in ranking.items()}
     thresholds = _Thresholds(request, {name: p["best_dice_oracle_threshold"] for name, p in pooled.items()})
+    # Chosen on these very cases, in favour of the floor: a map has to beat the best that there is without a model.
+    floor = strongest({name: values["AP"] for name, values in pooled.items() if name != MAP})
+    closely = [name for name in ranking if name == floor or name not in request.floor_scores]
     masks: dict[str, dict[str, MaskScores]] = {name: {} for name in ranking}
-    for case in _read_all(request, {c: f for c, f in files.items() if c not in failed}, failed, "masks"):
+    left = {c: f for c, f in files.items() if c not in failed}
+    for case in _read_all(request, left, failed, "masks", closely):
         for name, scores in case.scores.items():
             for kind, threshold in thresholds.of(name, case.identifier, files[case.identifier]["map"]).items():
                 collected = masks[name].setdefault(kind, MaskScores())
@@ -112,7 +134,7 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
     return {
         "scores": {
             name: {
-                "pooled": _with_intervals(pooled[name], ranking[name].pooled_intervals()),
+                "pooled": _with_intervals(pooled[name], ranking[name].pooled_intervals() if name in closely else {}),
                 "mean_over_cases": mean_over_cases(ranking[name].cases),
                 "masks": {
                     kind: {
@@ -140,9 +162,18 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
             }
             for identifier in sorted(next(iter(ranking.values())).cases)
         ],
+        "strongest_floor": _against(floor, ranking),
         "warnings": thresholds.warnings,
         "failed": failed,
     }
+
+
+def _against(floor: str | None, ranking: dict[str, RankingScores]) -> dict[str, Any] | None:
+    """The strongest floor, and how the map differs from it on the same cases."""
+    if floor is None:
+        return None
+    own, other = ({case: values["AP"] for case, values in ranking[name].cases.items()} for name in (MAP, floor))
+    return {"score": floor, "map_minus_floor": {"AP": paired_difference(own, other)}}
 
 
 def check_output(path: Path) -> None:
@@ -178,6 +209,8 @@ def write_evaluation(summary: dict[str, Any], path: Path) -> Path:
         for kind, mask in content["masks"].items():
             rows += _rows(score, "pooled", kind, mask["pooled"])
             rows += _rows(score, "mean over cases", kind, mask["mean_over_cases"])
+    if floor := summary["strongest_floor"]:
+        rows += _rows(f"map - {floor['score']}", "mean over cases", "", floor["map_minus_floor"])
     for case in summary["metric_per_case"]:
         for score, metrics in case["metrics"].items():
             for name, value in metrics.items():
@@ -207,36 +240,42 @@ def _pair(request: EvaluationRequest) -> tuple[dict[str, dict[str, Path]], dict[
         missing = [what for what, files_of in {"map": maps, "label": labels}.items() if case not in files_of]
         if request.masks and case not in masks:
             missing.append("mask")
-        absent = [str(k) for k in request.baselines.values() if k not in images.get(case, {})]
-        missing += [f"image of channel {k}" for k in absent]
+        missing += [f"image of channel {k}" for k in request.channels if k not in images.get(case, {})]
         if missing:
             failed[case] = f"there is no {' and no '.join(missing)} of this case"
             continue
         files[case] = {"map": maps[case], "label": labels[case]}
         if request.masks:
             files[case]["mask"] = masks[case]
-        for name, channel in request.baselines.items():
-            files[case][name] = images[case][channel]
+        files[case] |= {_channel(k): images[case][k] for k in request.channels}
     return files, failed
 
 
+def _channel(index: int) -> str:
+    return f"channel {index}"
+
+
 def _read_all(
-    request: EvaluationRequest, files: dict[str, dict[str, Path]], failed: dict[str, str], what: str
+    request: EvaluationRequest,
+    files: dict[str, dict[str, Path]],
+    failed: dict[str, str],
+    what: str,
+    wanted: Collection[str] | None = None,
 ) -> Iterator[_Case]:
-    """Cases one by one; those that cannot be read are noted in ``failed``."""
+    """Cases one by one, with all scores or those wanted; cases that cannot be read are noted in ``failed``."""
     for identifier, paths in tqdm(files.items(), desc=what):
         try:
-            case = _read(request, identifier, paths)
+            case = _read(request, identifier, paths, wanted)
         except (ValueError, OSError, MemoryError) as error:
             failed[identifier] = str(error)
             continue
         yield case
 
 
-def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path]) -> _Case:
+def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path], wanted: Collection[str] | None) -> _Case:
     reference = paths["label"]
     labels = whole_numbers(read_values(reference), reference.name)
-    valid = np.ones(labels.shape, bool) if request.ignore_label is None else labels != request.ignore_label
+    valid = None if request.ignore_label is None else labels != request.ignore_label
     positive = _lesions(labels, valid, request)
     foreground = None
     if "mask" in paths:
@@ -247,21 +286,27 @@ def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path]) -
         values = read_on_grid(paths["map"], reference, request.resample)
     if values.min() == values.max():
         raise ValueError(f"{paths['map'].name} is {values.max():g} everywhere: an empty map ranks nothing.")
-    scores = {"map": _inside(values, foreground)}
-    for name in request.baselines:
-        image = read_on_grid(paths[name], reference, request.resample)
-        scores[name] = equalised_intensity(image, image_foreground(image) if foreground is None else foreground)
+    scores = {MAP: _inside(values, foreground)}
+    for channel in request.channels:
+        image = read_on_grid(paths[_channel(channel)], reference, request.resample)
+        inside = image_foreground(image) if foreground is None else foreground
+        for floor in (f for f in request.floors if f.channel == channel):
+            scores |= floor.maps(image, inside, voxel_spacing(reference), wanted)
+        for name in (n for n, k in request.baselines.items() if k == channel):
+            scores[name] = equalised_intensity(image, inside)
     return _Case(identifier, scores, positive, valid)
 
 
-def _lesions(labels: np.ndarray, valid: np.ndarray, request: EvaluationRequest) -> np.ndarray:
-    present = sorted({int(v) for v in np.unique(labels[valid])} - {0})
+def _lesions(labels: np.ndarray, valid: np.ndarray | None, request: EvaluationRequest) -> np.ndarray:
+    present = sorted({int(v) for v in np.unique(labels)} - {0, request.ignore_label})
     if not request.lesion_labels and set(present) - {1}:
         raise ValueError(
             f"the labels hold the values {present}, where 0 and 1 were expected. Say which are lesions: "
             f"--labels {' '.join(map(str, present))}"
         )
-    positive = np.isin(labels, list(request.lesion_labels or (1,))) & valid
+    positive = np.isin(labels, list(request.lesion_labels or (1,)))
+    if valid is not None:
+        positive &= valid
     if not positive.any() and not request.healthy_cases:
         raise ValueError("the labels hold no lesion voxel. If healthy cases belong to the test: --healthy-cases")
     return positive
@@ -286,7 +331,7 @@ class _Thresholds:
     def of(self, score: str, identifier: str, path: Path) -> dict[str, float]:
         """Name → threshold for the map of one case."""
         result = {} if math.isnan(self.oracle[score]) else {ORACLE: self.oracle[score]}
-        if score != "map":
+        if score != MAP:
             return result
         record = self.records.get(path.parent, {})
         for name, entry in record.get("thresholds", {}).items():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from nnunet_uad.metrics.histogram import ScoreHistogram
 from nnunet_uad.metrics.lesions import LESION_METRICS, LesionCounts, count_lesions
 from nnunet_uad.metrics.metric import Metric, values_of
 from nnunet_uad.metrics.regions import RegionOverlap
+
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -241,3 +243,30 @@ def mean_over_cases(cases: Mapping[str, Mapping[str, float]]) -> dict[str, dict[
                 "cases": len(values),
             }
     return result
+
+
+def paired_difference(own: Mapping[K, float], other: Mapping[K, float]) -> dict[str, Any] | None:
+    """Mean of the differences own − other over the cases in which both are defined, with a bootstrap interval.
+
+    Args:
+        own: Values of a score, by case.
+        other: Values of the score that it is compared with.
+
+    Returns:
+        ``value``, ``interval_95`` (``None`` for a single case), number of ``cases``, and ``share_better``, the share of
+        cases in which the own value is higher; ``None`` if there is no such case.
+
+    Example:
+        >>> paired_difference({"a": 0.5, "b": 0.75}, {"a": 0.25, "b": 0.75})["value"]
+        0.125
+    """
+    both = [own[case] - other[case] for case in own if case in other]
+    known = [difference for difference in both if not math.isnan(difference)]
+    if not known:
+        return None
+    return {
+        "value": float(np.mean(known)),
+        "interval_95": mean_interval(known),
+        "cases": len(known),
+        "share_better": float(np.mean([difference > 0 for difference in known])),
+    }

@@ -1,11 +1,47 @@
-"""The baseline that every anomaly score has to beat: the intensity itself.
+"""The baselines that every anomaly score has to beat: the intensity itself, as robust z or as ranks.
 
 Meissen et al., BrainLes 2021, https://arxiv.org/abs/2109.06023
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+
+from nnunet_uad.metrics.smoothing import smoothed
+
+
+def robust_z(
+    image: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], smoothing_mm: float = 0.0
+) -> np.ndarray:
+    """Intensity in robust z-scores, (x − median) / interquartile range of the foreground, smoothed within it.
+
+    Thresholding FLAIR alone beats most residuals (Meissen et al., see above); smoothed by the size of a lesion it is
+    stronger still. Unlike ranks, these values are comparable between cases. Where the interquartile range is 0, as in
+    an image that is mostly one value, the standard deviation takes its place; a constant image is 0 everywhere.
+
+    Args:
+        image: Intensities of one channel (z, y, x) or (y, x), in any unit: a·x + b with a > 0 gives the same.
+        foreground: Mask of the foreground, boolean, of the same shape.
+        spacing: Voxel size per axis, mm.
+        smoothing_mm: Standard deviation of a Gaussian within the foreground, mm; 0 for none.
+
+    Returns:
+        Robust z-scores of the same shape, float32, below 0 where darker than the median; 0 outside the foreground.
+
+    Example:
+        >>> image = np.array([[0.0, 10.0, 20.0, 30.0, 40.0, 90.0]])
+        >>> robust_z(image, image > 0, (1.0, 1.0)).tolist()
+        [[0.0, -1.0, -0.5, 0.0, 0.5, 3.0]]
+    """
+    scores = np.zeros(image.shape, dtype=np.float32)
+    values = image[foreground].astype(np.result_type(image, np.float32), copy=False)
+    if values.size:
+        low, median, high = np.percentile(values, (25, 50, 75))
+        spread = float(high - low) or float(values.std(dtype=np.float64)) or 1.0
+        scores[foreground] = (values - median) / spread
+    return smoothed(scores, foreground, spacing, smoothing_mm)
 
 
 def equalised_intensity(image: np.ndarray, foreground: np.ndarray) -> np.ndarray:

@@ -43,6 +43,14 @@ class ScoreHistogram:
         if scores.shape != positive.shape:
             raise ValueError(f"Scores have shape {scores.shape}, labels {positive.shape}; expected the same.")
         flat, labels = scores.reshape(-1), positive.reshape(-1)
+        occupied = flat != 0
+        zeros = len(flat) - int(np.count_nonzero(occupied))
+        if zeros:
+            # Most of a map is background of score 0: it is counted at once.
+            self._cover(0, 1)
+            self.voxels[-self.first_bin] += zeros
+            self.positives[-self.first_bin] += np.count_nonzero(labels) - np.count_nonzero(labels[occupied])
+            flat, labels = flat[occupied], labels[occupied]
         buffer = np.empty(min(_CHUNK, len(flat)), dtype=np.int64)
         for start in range(0, len(flat), _CHUNK):
             bins = buffer[: min(_CHUNK, len(flat) - start)]
@@ -73,14 +81,16 @@ class ScoreHistogram:
         The ``top`` highest occupied bins stay as they are; what lies below, where precision is low and little
         depends on it, is summed over groups of 512 bins, each named by its lowest bin.
         """
-        occupied = np.flatnonzero(self.voxels)[::-1]
-        rows = np.stack([occupied + self.first_bin, self.positives[occupied], self.voxels[occupied]], axis=1)
-        low = rows[top:]
+        occupied = np.flatnonzero(self.voxels)
+        low, high = np.split(occupied, [max(0, len(occupied) - top)])
+        high = high[::-1]
+        rows = np.stack([high + self.first_bin, self.positives[high], self.voxels[high]], axis=1)
         if not len(low):
             return rows
-        groups, inverse = np.unique(low[:, 0] // COARSENING, return_inverse=True)
-        sums = [np.bincount(inverse, weights=low[:, k]).astype(np.int64) for k in (1, 2)]
-        return np.concatenate([rows[:top], np.stack([groups * COARSENING, *sums], axis=1)])
+        groups = (low + self.first_bin) // COARSENING
+        first = np.flatnonzero(np.diff(groups, prepend=groups[0] - 1))
+        sums = [np.add.reduceat(counts[low], first) for counts in (self.positives, self.voxels)]
+        return np.concatenate([rows, np.stack([groups[first] * COARSENING, *sums], axis=1)])
 
     def _cover(self, low: int, high: int) -> None:
         """Widen the range of bins to [low, high)."""
@@ -90,8 +100,15 @@ class ScoreHistogram:
         after = max(0, high - self.first_bin - len(self.voxels))
         if before or after:
             self.first_bin -= before
-            self.voxels = np.pad(self.voxels, (before, after))
-            self.positives = np.pad(self.positives, (before, after))
+            self.voxels, self.positives = (_widened(c, before, after) for c in (self.voxels, self.positives))
+
+
+def _widened(counts: np.ndarray, before: int, after: int) -> np.ndarray:
+    """Counts with empty bins on both sides."""
+    # np.pad writes the zeros; memory that comes as zeros does without.
+    wide = np.zeros(before + len(counts) + after, counts.dtype)
+    wide[before : before + len(counts)] = counts
+    return wide
 
 
 def bins_of(scores: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from nnunet_uad.metrics.boxes import bounding_box
 from nnunet_uad.metrics.metric import Metric
 
 #: Share of a component that must overlap.
@@ -104,7 +105,10 @@ def connected_components(mask: np.ndarray) -> tuple[np.ndarray, int]:
     Returns:
         Labels from 1, of the same shape, and their number.
     """
-    labels, count = ndimage.label(mask, structure=np.ones((3,) * mask.ndim, dtype=bool))
+    labels = np.zeros(mask.shape, dtype=np.int32)
+    # Lesions fill little of a volume: the box around them has the same components in the same order.
+    box = bounding_box(mask)
+    labels[box], count = ndimage.label(mask[box], structure=np.ones((3,) * mask.ndim, dtype=bool))
     return labels, int(count)
 
 

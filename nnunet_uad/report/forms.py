@@ -201,7 +201,7 @@ class MapScoresForm:
 
     Attributes:
         arm: Name of the arm.
-        summary: Scores of its maps and of the intensities.
+        summary: Scores of its maps and of the floors.
         seconds: Computing time, s.
     """
 

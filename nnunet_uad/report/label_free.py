@@ -1,21 +1,24 @@
-"""Arms without labels: what the anomaly maps of pretrainers reach on the test cases, beside the intensities."""
+"""Arms without labels: what the anomaly maps of pretrainers reach on the test cases, beside the floors.
+
+Studies that were scored by earlier versions have the equalised intensities instead, ``intensity:FLAIR``.
+"""
 
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from nnunet_uad.evaluation.folders import ORACLE
+from nnunet_uad.evaluation.floors import without_scale
+from nnunet_uad.evaluation.folders import MAP, ORACLE
 from nnunet_uad.metrics.bootstrap import mean_interval
 from nnunet_uad.report.collect import Results
 from nnunet_uad.statistics.intervals import Interval
 
-#: Name of the pretrainer's own score in the summaries.
-MAP = "map"
 #: Case values: key of the row → place in a case's metrics.
 _OF_CASES = {"AP": ("AP",), "Dice": (f"masks/{ORACLE}", "Dice")}
 #: Values of all voxels together.
@@ -28,11 +31,12 @@ class MapRow:
 
     Attributes:
         dataset: Name of the dataset that was tested on.
-        name: Name of the arm, or of the intensity.
-        learnt: Whether it is an arm; else it is the intensity of a channel, without any model.
+        name: Name of the arm, or of the floor.
+        learnt: Whether it is an arm; else it is a floor, a channel as it is, without any model.
         cases: Number of test cases with a lesion.
         values: Mean over cases: ``AP``, and ``Dice`` of the masks at the threshold that is best for all voxels of an
-            outer fold's test cases together: no other threshold could be better chosen.
+            outer fold's test cases together: no other threshold could be better chosen. NaN of floors that have masks
+            on no outer fold or on some only.
         intervals: Bootstrap intervals of these over cases.
         pooled: Values of all voxels together, mean over outer folds: ``AP``, ``AUPRO``, ``best_dice_oracle``.
     """
@@ -47,7 +51,7 @@ class MapRow:
 
 
 def map_rows(results: Results, dataset: str) -> list[MapRow]:
-    """A row per arm without labels that is finished, and one per intensity that they are compared with.
+    """A row per arm without labels that is finished, and one per floor that they are compared with.
 
     Args:
         results: Results of the study.
@@ -56,23 +60,43 @@ def map_rows(results: Results, dataset: str) -> list[MapRow]:
     arms = {arm: results.maps[dataset, arm] for arm in results.label_free if (dataset, arm) in results.maps}
     rows = [_row(dataset, arm, True, MAP, summaries) for arm, summaries in arms.items()]
     if arms:
-        # Where an arm is not finished everywhere, the intensities are those of the arm with the most outer folds.
+        # Where an arm is not finished everywhere, the floors are those of the arm with the most outer folds.
         most = max(arms.values(), key=len)
-        rows += [_row(dataset, name, False, name, most) for name in most[0]["scores"] if name != MAP]
+        names = dict.fromkeys(name for summary in most for name in summary["scores"] if name != MAP)
+        # Outer folds that earlier versions scored have other names: a row counts the cases that have its own.
+        rows += [_row(dataset, n, False, n, [s for s in most if n in s["scores"]]) for n in names]
     return rows
 
 
-def best_intensity(rows: Sequence[MapRow]) -> MapRow | None:
-    """The intensity with the highest mean AP, which is chosen on the test cases: in favour of the baseline.
+def strongest_floor(rows: Sequence[MapRow]) -> MapRow | None:
+    """The floor with the highest mean AP, which is chosen on the test cases: in favour of the floor.
+
+    Args:
+        rows: Rows of one dataset; floors that only some of the cases have do not count.
+    """
+    floors = [row for row in rows if not row.learnt and not math.isnan(row.values["AP"])]
+    most = max((row.cases for row in floors), default=0)
+    return max((row for row in floors if row.cases == most), key=lambda row: row.values["AP"], default=None)
+
+
+def shown_rows(rows: Sequence[MapRow]) -> list[MapRow]:
+    """Rows for a page: every arm, and of every channel the scale that is its strongest floor.
 
     Args:
         rows: Rows of one dataset.
     """
-    return max((r for r in rows if not r.learnt), key=lambda r: r.values["AP"], default=None)
+    channels: dict[str, list[MapRow]] = defaultdict(list)
+    for row in rows:
+        if not row.learnt:
+            channels[without_scale(row.name)].append(row)
+    best = {floor.name for of_channel in channels.values() if (floor := strongest_floor(of_channel))}
+    return [row for row in rows if row.learnt or row.name in best]
 
 
 def _row(dataset: str, name: str, learnt: bool, score: str, summaries: Sequence[Mapping[str, Any]]) -> MapRow:
     values = {key: list(_case_values(summaries, score, place)) for key, place in _OF_CASES.items()}
+    if len(values["Dice"]) < len(values["AP"]):
+        values["Dice"] = []
     pooled = {key: [s["scores"][score]["pooled"][key]["value"] for s in summaries] for key in _POOLED}
     return MapRow(
         dataset=dataset,

@@ -14,7 +14,7 @@ from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import FALSE_POSITIVES, LESION_RECALL, PRIMARY
 from nnunet_uad.report.analysis import Analysis, CellRow
 from nnunet_uad.report.collect import Results
-from nnunet_uad.report.label_free import MapRow
+from nnunet_uad.report.label_free import MapRow, shown_rows
 from nnunet_uad.report.words import GAP, factor, factor_span, number, p_value, span
 from nnunet_uad.statistics.intervals import Interval
 
@@ -134,18 +134,19 @@ def saving_table(results: Results, analysis: Analysis) -> Table:
 
 
 def map_table(rows: Sequence[MapRow], dataset: str) -> Table:
-    """What anomaly maps reach without any label, and the intensities beside them.
+    """What anomaly maps reach without any label, and the floors; the CSV has every scale, the page the best.
 
     Args:
         rows: Rows of the dataset.
         dataset: Name of the dataset that was tested on.
     """
-    shown, raw = [], []
+    shown, raw, on_page = [], [], shown_rows(rows)
     for row in rows:
         ap, dice, pooled = row.intervals["AP"], row.intervals["Dice"], row.pooled
         values = (number(row.values["AP"]), span(ap), number(pooled["AP"]), number(pooled["AUPRO"]))
         best = (number(row.values["Dice"]), span(dice), number(pooled["best_dice_oracle"]))
-        shown.append((row.name, "no labels" if row.learnt else "no model", str(row.cases), *values, *best))
+        if row in on_page:
+            shown.append((row.name, "no labels" if row.learnt else "no model", str(row.cases), *values, *best))
         raw.append(
             (dataset, row.name, "model" if row.learnt else "intensity", row.cases, row.values["AP"], *_ends(ap),
              pooled["AP"], pooled["AUPRO"], row.values["Dice"], *_ends(dice), pooled["best_dice_oracle"])
@@ -153,7 +154,8 @@ def map_table(rows: Sequence[MapRow], dataset: str) -> Table:
     return Table(
         f"label_free_{dataset}",
         f"Anomaly maps on {dataset}, learnt without any label. ⌈Dice⌉: of the masks at the threshold that is best on "
-        "these very cases, which nobody knows beforehand. Intervals over cases; all foreground is one class.",
+        "these very cases, which nobody knows beforehand. “No model”: the floor, a channel as robust z, at the "
+        "scale that is best on these very cases. Intervals over cases; all foreground is one class.",
         ("map", "learnt from", "cases", "mean AP", "95 % interval", "AP, all voxels", "AUPRO", "mean ⌈Dice⌉",
          "95 % interval", "⌈Dice⌉, all voxels"),
         shown,

@@ -7,7 +7,7 @@ import math
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import ENOUGH, Analysis, CellRow, DifferenceRow
 from nnunet_uad.report.collect import Results
-from nnunet_uad.report.label_free import best_intensity, map_rows
+from nnunet_uad.report.label_free import map_rows, strongest_floor
 from nnunet_uad.statistics.comparison import Comparison
 from nnunet_uad.statistics.intervals import Interval
 from nnunet_uad.study.planning.hours import cut_words, is_cut
@@ -173,12 +173,12 @@ def _unseen_words(results: Results, analysis: Analysis) -> list[str]:
 
 
 def _map_words(results: Results) -> list[str]:
-    """What the best anomaly map reaches, beside the best intensity."""
+    """What the best anomaly map reaches, beside the strongest floor."""
     lines = []
     for dataset in results.datasets:
         rows = map_rows(results, dataset)
         best = max((r for r in rows if r.learnt), key=lambda r: r.values["AP"], default=None)
-        intensity = best_intensity(rows)
+        floor = strongest_floor(rows)
         if best is None:
             continue
         text = (
@@ -186,8 +186,8 @@ def _map_words(results: Results) -> list[str]:
             f"({interval_words(best.intervals['AP'])}) on {dataset}, and a mean Dice of at most "
             f"{number(best.values['Dice'])}, with a threshold chosen on the test cases themselves"
         )
-        if intensity is not None:
-            text += f"; {intensity.name}, without any model, an AP of {number(intensity.values['AP'])}"
+        if floor is not None:
+            text += f"; the strongest floor, {floor.name}, without any model, an AP of {number(floor.values['AP'])}"
         lines.append(f"{text}.")
     return lines
 

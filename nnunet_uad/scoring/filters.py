@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from nnunet_uad.metrics.lesions import connected_components
+from nnunet_uad.metrics.smoothing import smoothed as smoothed
 
 
 def eroded(foreground: np.ndarray, spacing: Sequence[float], depth_mm: float) -> np.ndarray:
@@ -26,24 +27,6 @@ def eroded(foreground: np.ndarray, spacing: Sequence[float], depth_mm: float) ->
     distance = ndimage.distance_transform_edt(padded, sampling=spacing)
     inner = tuple(slice(a, n - b) for (a, b), n in zip(width, padded.shape, strict=True))
     return distance[inner] > depth_mm
-
-
-def smoothed(volume: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], sigma_mm: float) -> np.ndarray:
-    """Gaussian mean over the foreground only (normalised convolution), 0 outside.
-
-    Args:
-        volume: Image or map (z, y, x).
-        foreground: Mask of the same shape.
-        spacing: Voxel size per axis, mm.
-        sigma_mm: Standard deviation of the Gaussian, mm; 0 leaves the volume as it is.
-    """
-    if sigma_mm <= 0:
-        return np.where(foreground, volume, 0.0).astype(np.float32)
-    sigma = [sigma_mm / s for s in spacing]
-    inside = foreground.astype(np.float32)
-    total = ndimage.gaussian_filter(volume * inside, sigma, mode="constant")
-    weight = ndimage.gaussian_filter(inside, sigma, mode="constant")
-    return np.where(foreground, total / np.maximum(weight, 1e-6), 0.0).astype(np.float32)
 
 
 def median_filtered(volume: np.ndarray, spacing: Sequence[float], edge_mm: float) -> np.ndarray:

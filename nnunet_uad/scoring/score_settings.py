@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from nnunet_uad.common.bounds import Bounds, FilterSize, Share, Volume
-from nnunet_uad.common.channels import AUTO, bright_channels
+from nnunet_uad.common.channels import AUTO, bright_channels, residual_kind
 from nnunet_uad.common.schema import shown
 from nnunet_uad.common.settings import Settings, check_choices
 
@@ -114,3 +114,22 @@ def main_channel(text: str, channel_names: Sequence[str]) -> int:
         channel_names: Names of the channels.
     """
     return int(np.argmax(np.abs(channel_weights(text, channel_names))))
+
+
+def channel_signs(settings: ScoreSettings, channel_names: Sequence[str]) -> list[int]:
+    """What a score looks for on each channel: −1 for dark lesions, the negative weights of a signed residual, else 1.
+
+    Args:
+        settings: Settings of the score.
+        channel_names: Names of the C channels.
+
+    Raises:
+        ValueError: The weights do not fit the channels.
+
+    Example:
+        >>> channel_signs(ScoreSettings(channel_weights="FLAIR:3,T1:-1"), ["FLAIR", "T1"])
+        [1, -1]
+    """
+    weights = channel_weights(settings.channel_weights, channel_names)
+    signed = residual_kind(settings.residual, channel_names) == "signed"
+    return [-1 if signed and weight < 0 else 1 for weight in weights]

@@ -28,10 +28,16 @@ def test_maps_of_a_validation_beside_the_intensity(validation, tmp_path, capsys)
     assert evaluate(validation, tmp_path / "s.json", *flags, "--baseline", "intensity:flair", "--threshold", "1") == 0
     out = capsys.readouterr().out
     assert "map, 2 case(s), all voxels pooled: AP" in out and "intensity:flair, 2 case(s)" in out
+    assert out.count("robust_z:flair") == 2 and "the strongest floor: mean difference of the AP per case -" in out
     assert "masks, fixed threshold: Dice" in out and "WARNING: The threshold best was chosen on" in out
     summary = json.loads((tmp_path / "s.json").read_text())
     ours = json.loads((validation / "anomaly_metrics.json").read_text())
     assert summary["scores"]["map"]["pooled"] == ours["scores"]["map"]["pooled"]
+    best = ours["strongest_floor"]["score"]
+    assert summary["strongest_floor"]["score"] == best.replace("FLAIR", "flair")
+    # By default the same without a word: the channel that the maps weight most.
+    assert evaluate(validation, tmp_path / "t.json", *flags) == 0
+    assert json.loads((tmp_path / "t.json").read_text())["scores"] == ours["scores"]
     assert (tmp_path / "s.csv").read_text().startswith("score,case,mask,metric,value,low_95,high_95")
 
 
@@ -46,7 +52,7 @@ def test_cases_left_out_are_listed_and_the_exit_status_tells(validation, tmp_pat
     ("flags", "message"),
     [
         (("--baseline", "intensity:FLAIR"), "with -i"),
-        (("-i", str(RAW / "imagesTr"), "--baseline", "ct:0"), "expects intensity:CHANNEL"),
+        (("-i", str(RAW / "imagesTr"), "--baseline", "ct:0"), "expects intensity:CHANNEL or robust_z:CHANNEL"),
         (("-i", str(RAW / "imagesTr"), "--baseline", "intensity:T2"), "FLAIR, T1"),
         (("--cases", *tiny.LESION[2:]), "--labels 1 2"),
     ],

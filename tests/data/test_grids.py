@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
-from nnunet_uad.data.grids import NIBABEL, SIMPLEITK, grid_difference, grid_of, reader_named
+from nnunet_uad.data.grids import NIBABEL, SIMPLEITK, grid_difference, grid_of, reader_named, voxel_spacing
 
 
 def write(path, size=(4, 5, 6), spacing=(1.0, 1.0, 2.0), origin=(0.0, 0.0, 0.0), direction=None):
@@ -69,3 +69,15 @@ def test_what_cannot_be_read_is_said(tmp_path):
 def test_readers_of_plans():
     names = ["SimpleITKIO", "NibabelIO", "NibabelIOWithReorient", "NaturalImage2DIO"]
     assert [reader_named(n) for n in names] == [SIMPLEITK, NIBABEL, NIBABEL, SIMPLEITK]
+
+
+def test_spacing_is_in_the_order_of_the_values(tmp_path):
+    assert voxel_spacing(write(tmp_path / "a.nii.gz", spacing=(0.5, 1.0, 3.0))) == (3.0, 1.0, 0.5)
+    assert voxel_spacing(write(tmp_path / "a.mha", size=(4, 5), spacing=(0.5, 2.0))) == (2.0, 0.5)
+    # A picture has no spacing: a pixel is 1.
+    SimpleITK.WriteImage(SimpleITK.Image(4, 5, SimpleITK.sitkUInt8), str(tmp_path / "a.png"))
+    assert voxel_spacing(tmp_path / "a.png") == (1.0, 1.0)
+    # Axes that are not at right angles, which SimpleITK refuses.
+    sheared = np.array([[2.0, 1.0, 0, 0], [0, 3.0, 0, 0], [0, 0, 4.0, 0], [0, 0, 0, 1]])
+    nibabel.Nifti1Image(np.zeros((3, 4, 5), np.float32), sheared).to_filename(tmp_path / "b.nii.gz")
+    assert voxel_spacing(tmp_path / "b.nii.gz") == pytest.approx((4.0, 10**0.5, 2.0))

@@ -18,7 +18,7 @@ def test_the_story_on_ones_own_data(tiny_dataset, tmp_path, capsys):
     arguments += ["--lengths", "_2epochs_2iters", "_2epochs_2iters"]
     assert main(arguments) == 0
     out = capsys.readouterr().out
-    assert "average precision, anomaly map" in out and "intensity:" in out and "Dice, fine-tuned" in out
+    assert "average precision, anomaly map" in out and "FLAIR" in out and "Dice, fine-tuned" in out
     picture = np.asarray(Image.open(tmp_path / "demo" / "demo.png").convert("L"), dtype=float)
     assert picture.shape[1] > 1000 and picture.std() > 20
     assert "from scratch" in (tmp_path / "demo" / "demo.txt").read_text()

@@ -4,8 +4,10 @@ import json
 import numpy as np
 import pytest
 import SimpleITK
+from scipy.ndimage import gaussian_filter
 from sklearn.metrics import average_precision_score
 
+from nnunet_uad.evaluation.floors import Floor, shown_scores
 from nnunet_uad.evaluation.folders import EvaluationRequest, check_output, evaluate_folders, write_evaluation
 
 SHAPE = (6, 24, 24)
@@ -66,7 +68,7 @@ def test_values_files_and_baseline(folders):
     table = write_evaluation(summary, folders / "out.json")
     assert json.loads((folders / "out.json").read_text()) == json.loads(json.dumps(summary))
     rows = list(csv.DictReader(table.open()))
-    assert {"map", "intensity:0"} == {r["score"] for r in rows}
+    assert {"map", "intensity:0", "map - intensity:0"} == {r["score"] for r in rows}
     row = next(r for r in rows if (r["score"], r["case"], r["mask"], r["metric"]) == ("map", "pooled", "", "AP"))
     assert float(row["value"]) == pooled["AP"]["value"] and float(row["low_95"]) == pooled["AP"]["interval_95"][0]
 
@@ -82,6 +84,88 @@ def test_the_baseline_is_the_equalised_intensity(folders):
     labels = np.concatenate([scan(k)[1].ravel() for k in range(3)])
     expected = average_precision_score(labels, np.concatenate(ranks))
     assert summary["scores"]["i"]["pooled"]["AP"]["value"] == pytest.approx(expected, abs=1e-3)
+
+
+def floor_values(seed, mm):
+    """The floor of a case in plain SciPy, made positive by exp, which keeps the order; and the labels."""
+    scores, labels = scan(seed)
+    image = np.where(scores > 0.1, scores * 100, 0)
+    inside = image > 0
+    low, middle, high = np.percentile(image[inside], [25, 50, 75])
+    z = np.where(inside, (image - middle) / (high - low), 0)
+    if mm:
+        sigma = (mm / 2, mm, mm)
+        total, share = (gaussian_filter(v, sigma, mode="constant") for v in (z, inside.astype(float)))
+        z = np.where(inside, total / np.where(inside, share, 1), 0)
+    return np.where(inside, np.exp(z), 0).ravel(), labels.ravel()
+
+
+def test_the_strongest_floor_stands_beside_the_map(folders):
+    asked = request(folders, images=folders / "images", floors=[Floor(0, "FLAIR")], thresholds={"fixed": 1.5})
+    summary = evaluate_folders(asked)
+    names = {mm: f"robust_z:FLAIR@{mm}mm" if mm else "robust_z:FLAIR" for mm in range(4)}
+    assert list(summary["scores"]) == ["map", *names.values()]
+    expected = {}
+    for mm, name in names.items():
+        cases = [floor_values(seed, mm) for seed in range(3)]
+        values, labels = (np.concatenate(part) for part in zip(*cases, strict=True))
+        expected[name] = average_precision_score(labels, values)
+        assert summary["scores"][name]["pooled"]["AP"]["value"] == pytest.approx(expected[name], abs=1e-3)
+        for case, (own, truth) in zip(summary["metric_per_case"], cases, strict=True):
+            assert case["metrics"][name]["AP"] == pytest.approx(average_precision_score(truth, own), abs=1e-3)
+    best = max(expected, key=expected.get)
+    assert summary["strongest_floor"]["score"] == best
+    # Only the strongest is looked at closely: masks and intervals.
+    for name in names.values():
+        content = summary["scores"][name]
+        assert bool(content["masks"]) == bool(content["pooled"]["AP"]["interval_95"]) == (name == best)
+        assert content["mean_over_cases"]["AP"]["interval_95"]
+    assert list(summary["scores"][best]["masks"]) == ["oracle"]
+    difference = summary["strongest_floor"]["map_minus_floor"]["AP"]
+    paired = [c["metrics"]["map"]["AP"] - c["metrics"][best]["AP"] for c in summary["metric_per_case"]]
+    assert difference["value"] == pytest.approx(np.mean(paired)) and difference["cases"] == 3
+    assert difference["interval_95"][0] <= difference["value"] <= difference["interval_95"][1]
+    rows = list(csv.DictReader(write_evaluation(summary, folders / "out.json").open()))
+    (row,) = [r for r in rows if r["score"] == f"map - {best}"]
+    assert (row["case"], row["metric"]) == ("mean over cases", "AP") and float(row["value"]) == difference["value"]
+
+
+def test_an_equalised_intensity_that_is_stronger_is_the_floor(folders):
+    """Images in units of their own, so that only ranks can be compared between cases."""
+    for seed in range(3):
+        write(folders / "images" / f"c{seed}_0000.nii.gz", np.exp((1 + 2 * seed) * scan(seed)[0]))
+    asked = {"images": folders / "images", "floors": [Floor(0, "F")], "baselines": {"intensity:F": 0}}
+    summary = evaluate_folders(request(folders, **asked))
+    precisions = {name: summary["scores"][name]["pooled"]["AP"]["value"] for name in summary["scores"] if name != "map"}
+    assert summary["strongest_floor"]["score"] == max(precisions, key=precisions.get) == "intensity:F"
+    assert set(shown_scores(summary)) == {"map", "intensity:F"}
+
+
+def test_a_dark_lesion_has_a_dark_floor(folders):
+    for seed in range(3):
+        values = scan(seed)[0]
+        write(folders / "images" / f"c{seed}_0000.nii.gz", 1000 - 100 * values)
+    bright, dark = (
+        evaluate_folders(request(folders, images=folders / "images", floors=[Floor(0, "T1", sign)])) for sign in (1, -1)
+    )
+    assert dark["strongest_floor"]["score"].startswith("robust_z:-T1")
+    precision = [s["scores"][s["strongest_floor"]["score"]]["pooled"]["AP"]["value"] for s in (bright, dark)]
+    assert precision[1] > 0.7 > 0.2 > precision[0]
+
+
+def test_without_lesions_no_floor_is_the_strongest(folders):
+    for seed in range(3):
+        write(folders / "labels" / f"c{seed}.nii.gz", np.zeros(SHAPE, np.uint8))
+    asked = request(folders, images=folders / "images", floors=[Floor(0, "FLAIR")], healthy_cases=True)
+    summary = evaluate_folders(asked)
+    assert summary["strongest_floor"] is None and not summary["failed"]
+    write_evaluation(summary, folders / "out.json")
+
+
+def test_a_case_without_the_floors_image_is_left_out(folders):
+    (folders / "images" / "c1_0000.nii.gz").unlink()
+    summary = evaluate_folders(request(folders, images=folders / "images", floors=[Floor(0, "FLAIR")]))
+    assert summary["failed"] == {"c1": "there is no image of channel 0 of this case"}
 
 
 def test_outside_the_mask_counts_as_zero_and_is_not_removed(folders):

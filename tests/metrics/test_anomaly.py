@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases
+from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases, paired_difference
 
 
 @pytest.fixture
@@ -85,3 +85,15 @@ def test_a_healthy_case_counts_for_false_positives_only(cases):
     assert np.isnan(ranking.cases["healthy"]["AP"]) and np.isnan(masks.cases["healthy"]["Dice"])
     assert masks.cases["healthy"]["FPR"] > 0
     assert "AP" not in mean_over_cases(ranking.cases)
+
+
+def test_paired_differences_are_of_the_cases_that_both_have():
+    nan = float("nan")
+    own = {"a": 0.9, "b": 0.5, "c": nan, "d": 0.4, "only": 1.0}
+    found = paired_difference(own, {"a": 0.6, "b": 0.6, "c": 0.2, "d": 0.1})
+    assert found["value"] == pytest.approx(0.5 / 3) and found["cases"] == 3
+    assert found["share_better"] == pytest.approx(2 / 3)
+    low, high = found["interval_95"]
+    assert -0.11 < low < found["value"] < high < 0.31
+    assert paired_difference({"a": nan}, {"a": 0.1}) is None
+    assert paired_difference({"a": 0.5}, {"a": 0.25})["interval_95"] is None

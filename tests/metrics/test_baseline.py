@@ -1,9 +1,53 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
-from nnunet_uad.metrics.baseline import equalised_intensity, image_foreground
+from nnunet_uad.metrics.baseline import equalised_intensity, image_foreground, robust_z
+
+
+def brain(seed=0, shape=(8, 24, 20)):
+    """An image whose background is 0, as a brain cut out."""
+    rng = np.random.default_rng(seed)
+    image = rng.gamma(3.0, 100.0, shape)
+    image[:, :3] = image[:, :, 15:] = 0
+    return image
+
+
+@pytest.mark.parametrize("mm", [0, 1, 2, 3])
+def test_robust_z_is_the_recipe_in_plain_numpy(mm):
+    """(x − median) / interquartile range of the nonzero voxels, Gaussian of some mm divided by that of the mask."""
+    image, spacing = brain(), (3.0, 1.0, 0.8)
+    values = np.sort(image[image != 0])
+    low, middle, high = np.interp([0.25, 0.5, 0.75], np.linspace(0, 1, len(values)), values)
+    z = np.where(image != 0, (image - middle) / (high - low), 0.0)
+    if mm:
+        sigma = [mm / s for s in spacing]
+        share = gaussian_filter((image != 0).astype(float), sigma, mode="constant")
+        z = np.where(image != 0, gaussian_filter(z, sigma, mode="constant") / np.where(share > 0, share, 1), 0.0)
+    result = robust_z(image, image != 0, spacing, mm)
+    assert result.dtype == np.float32 and np.allclose(result, z, atol=1e-5)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(1e-3, 1e3), st.floats(-1e3, 1e3), st.sampled_from([0.0, 1.5]))
+def test_robust_z_knows_no_unit(slope, offset, mm):
+    image = brain(1)
+    expected = robust_z(image, image != 0, (1.0, 1.0, 1.0), mm)
+    changed = robust_z(slope * image + offset, image != 0, (1.0, 1.0, 1.0), mm)
+    assert np.allclose(changed, expected, atol=1e-4)
+
+
+def test_robust_z_of_what_hardly_varies():
+    inside = np.ones((4, 5), bool)
+    assert not robust_z(np.full((4, 5), 0.1, np.float32), inside, (1.0, 1.0), 1).any()
+    # Three quarters are one value: no interquartile range, so the standard deviation is the unit.
+    image = np.zeros((4, 5), np.float32)
+    image[0, :3] = 7
+    assert np.allclose(robust_z(image, inside, (1.0, 1.0)), image / image.std())
+    assert not robust_z(image, ~inside, (1.0, 1.0), 2).any(), "no foreground at all"
 
 
 @settings(deadline=None)

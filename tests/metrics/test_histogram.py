@@ -95,3 +95,19 @@ def test_many_chunks_make_one_histogram(monkeypatch):
     histogram = ScoreHistogram()
     histogram.add(scores, scores > 1)
     assert histogram.voxels.sum() == 100 and histogram.positives.sum() == (scores > 1).sum()
+
+
+@pytest.mark.parametrize("low", [0.0, 0.5, -2.0])
+def test_background_that_is_counted_at_once_counts_as_before(low):
+    """Zeros in two maps, of lesion voxels, too; the others above them or on both sides."""
+    rng = np.random.default_rng(0)
+    histogram, parts = ScoreHistogram(), []
+    for _ in range(2):
+        scores = np.where(rng.random(300) < 0.6, 0, low + rng.random(300)).astype(np.float32)
+        labels = rng.random(300) < 0.2
+        histogram.add(scores, labels)
+        parts.append((bins_of(scores), labels))
+    bins, labels = (np.concatenate(p) for p in zip(*parts, strict=True))
+    for counts, of in ((histogram.voxels, bins), (histogram.positives, bins[labels])):
+        expected = dict(zip(*np.unique(of, return_counts=True), strict=True))
+        assert {k + histogram.first_bin: counts[k] for k in np.flatnonzero(counts)} == expected

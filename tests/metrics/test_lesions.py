@@ -2,8 +2,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
-from nnunet_uad.metrics.lesions import LESION_METRICS, LesionCounts, count_lesions
+from nnunet_uad.metrics.lesions import LESION_METRICS, LesionCounts, connected_components, count_lesions
 
 
 def volume(*boxes):
@@ -49,3 +50,12 @@ def test_counts_of_scans_add_up():
 @pytest.mark.parametrize("name", ["recall", "precision", "f1"])
 def test_nothing_there_is_undefined(name):
     assert math.isnan(getattr(LesionCounts(scans=1), name))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.3])
+def test_components_within_their_box_are_those_of_the_whole_volume(share):
+    mask = np.zeros((8, 20, 20), bool)
+    mask[2:7, 3:15, 5:20] = np.random.default_rng(0).random((5, 12, 15)) < share
+    expected, number = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    labels, count = connected_components(mask)
+    assert count == number and np.array_equal(labels, expected)

@@ -32,14 +32,17 @@ def test_validation_writes_maps_in_the_original_geometry(dae_fold):
         assert (dae_fold / "validation" / f"{case}_montage.png").stat().st_size > 10_000
 
 
-def test_validation_measures_the_maps_beside_the_intensity_and_chooses_thresholds(dae_fold):
+def test_validation_measures_the_maps_beside_the_strongest_floor_and_chooses_thresholds(dae_fold):
     summary = json.loads((dae_fold / "validation" / "summary.json").read_text())
     metrics = json.loads((dae_fold / "validation" / "anomaly_metrics.json").read_text())
-    assert set(metrics["scores"]) == {"map", "intensity:FLAIR"} and not metrics["failed"]
+    scales = ["robust_z:FLAIR", *(f"robust_z:FLAIR@{mm}mm" for mm in (1, 2, 3))]
+    assert list(metrics["scores"]) == ["map", *scales] and not metrics["failed"]
     assert summary["anomaly"]["map AP"] == metrics["scores"]["map"]["pooled"]["AP"]["value"]
     assert 0 < summary["anomaly"]["map AP"] <= 1
     # The lesions of the tiny dataset are the brightest of the image.
-    assert summary["anomaly"]["intensity:FLAIR AP"] > 0.9
+    best = metrics["strongest_floor"]["score"]
+    assert summary["anomaly"][f"{best} AP"] > 0.9
+    assert {name.rsplit(" ", 1)[0] for name in summary["anomaly"]} == {"map", best}
     stored = json.loads((dae_fold / "anomaly_thresholds.json").read_text())
     assert set(stored["thresholds"]) == {"fpr:0.05", "fpr:0.01", "fpr:0.001", "best"}
     assert stored["thresholds"]["best"]["cases"] == tiny.LESION[2:]

@@ -6,7 +6,7 @@ import tiny
 from reports import report, table
 
 from nnunet_uad.report.collect import collect
-from nnunet_uad.report.label_free import best_intensity, map_rows
+from nnunet_uad.report.label_free import map_rows, shown_rows, strongest_floor
 from nnunet_uad.study.layout import Layout
 
 TRAINERS = {"map": "nnUNetPretrainerDAE", "scratch": "nnUNetTrainer", "DAE": "nnUNetTrainerDAEPretrained"}
@@ -18,16 +18,22 @@ def test_maps_are_a_line_a_table_and_a_sentence(workplace):
     studies.finish_maps(layout)
     folder, page = report(workplace, trainers=TRAINERS, budgets=[1, 3])
     rows = table(folder, f"label_free_{tiny.DATASET}")
-    assert [(r["map"], r["kind"], r["ap"]) for r in rows] == [
+    assert [(r["map"], r["kind"], f"{float(r['ap']):.3g}") for r in rows] == [
         ("map", "model", "0.6"),
-        ("intensity:FLAIR", "intensity", "0.5"),
-        ("intensity:T1", "intensity", "0.3"),
+        ("robust_z:FLAIR", "intensity", "0.4"),
+        ("robust_z:FLAIR@1mm", "intensity", "0.5"),
+        ("robust_z:FLAIR@2mm", "intensity", "0.45"),
+        ("robust_z:T1", "intensity", "0.3"),
     ]
+    # A floor that was not looked at closely has no Dice; on the page stands the best scale of each channel.
+    assert [bool(r["dice_oracle"]) for r in rows] == [True, False, True, False, True]
+    on_page = [row[0] for row in page.rows if row and row[0].startswith("robust_z:")]
+    assert on_page == ["robust_z:FLAIR@1mm", "robust_z:T1"]
     assert float(rows[0]["dice_oracle"]) == pytest.approx(0.55) and rows[0]["cases"] == "2"
     text = (folder / "index.html").read_text()
     assert "map (no labels, ⌈Dice⌉)" in text and "no labels" in {cell for row in page.rows for cell in row}
     assert "Without any label, the map of map reaches a mean AP of 0.600" in text
-    assert "with a threshold chosen on the test cases themselves; intensity:FLAIR, without any model, an AP of" in text
+    assert "; the strongest floor, robust_z:FLAIR@1mm, without any model, an AP of 0.500." in text
     classes = {r["trainer"]: (r["class"], r["does"]) for r in table(folder, "trainers")}
     assert classes["scratch"][0] == "nnUNetTrainer_1epochs_2iters"
     assert "nnU-Net's own optimiser" in classes["scratch"][1]
@@ -44,10 +50,28 @@ def test_a_study_without_labels_has_a_report_too(workplace):
         collect(layout)
     studies.finish_maps(layout)
     rows = map_rows(collect(Layout(layout.folder)), tiny.DATASET)
-    assert best_intensity(rows).name == "intensity:FLAIR"
+    assert strongest_floor(rows).name == "robust_z:FLAIR@1mm"
     folder, page = report(workplace, **changes)
     assert not (folder / f"scores_{tiny.DATASET}.csv").exists() and (folder / f"label_free_{tiny.DATASET}.csv").exists()
     assert "How well do map find the lesions" in (folder / "index.html").read_text() and page.headings
+
+
+def test_scores_of_earlier_versions_are_read(workplace):
+    """Equalised intensities under their names, alone or in some of the outer folds."""
+    layout = workplace.plan(trainers={"map": "nnUNetPretrainerDAE"}, budgets=None)
+    studies.finish_maps(layout, beside=studies.EARLIER)
+    results = collect(Layout(layout.folder))
+    rows = map_rows(results, tiny.DATASET)
+    assert [r.name for r in shown_rows(rows)] == ["map", "intensity:FLAIR", "intensity:T1"]
+    assert strongest_floor(rows).name == "intensity:FLAIR"
+    # A further outer fold, scored anew: each row has the cases of its own, and the map all.
+    (earlier,) = results.maps[tiny.DATASET, "map"]
+    now = json.loads(json.dumps(earlier).replace("intensity:", "robust_z:"))
+    now["metric_per_case"].append(now["metric_per_case"][0])
+    results.maps[tiny.DATASET, "map"].append(now)
+    rows = {row.name: row for row in map_rows(results, tiny.DATASET)}
+    assert [rows[n].cases for n in ("map", "intensity:FLAIR", "robust_z:FLAIR")] == [5, 2, 3]
+    assert strongest_floor(list(rows.values())).name == "robust_z:FLAIR"
 
 
 @pytest.mark.parametrize(

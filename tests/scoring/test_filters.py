@@ -1,9 +1,6 @@
 import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from nnunet_uad.scoring.filters import eroded, median_filtered, smoothed, without_small_components
+from nnunet_uad.scoring.filters import eroded, median_filtered, without_small_components
 
 
 def test_erosion_is_in_mm():
@@ -19,25 +16,6 @@ def test_erosion_is_in_mm():
 def test_erosion_of_a_single_slice_stays_in_the_slice():
     assert eroded(np.ones((1, 9, 9), bool), (1.0, 1.0, 1.0), 2.0)[0, 4, 4]
     assert eroded(np.ones((3, 3, 3), bool), (1, 1, 1), 0).all()
-
-
-@settings(deadline=None, max_examples=25)
-@given(st.floats(0.5, 6), st.integers(0, 99))
-def test_smoothing_keeps_constants_and_ignores_what_is_outside(sigma, seed):
-    rng = np.random.default_rng(seed)
-    inside = rng.random((4, 12, 12)) < 0.6
-    inside[2, 6, 6] = True
-    volume = np.where(inside, 3.0, rng.standard_normal(inside.shape) * 100).astype(np.float32)
-    result = smoothed(volume, inside, (3.0, 1.0, 1.0), sigma)
-    assert np.allclose(result[inside], 3.0, atol=1e-3) and (result[~inside] == 0).all()
-
-
-def test_smoothing_is_in_mm():
-    volume = np.zeros((41, 41, 41), np.float32)
-    volume[20, 20, 20] = 1
-    result = smoothed(volume, np.ones(volume.shape, bool), (1.0, 2.0, 4.0), 4.0)
-    assert result[24, 20, 20] == pytest.approx(result[20, 22, 20], rel=0.02)
-    assert result[24, 20, 20] == pytest.approx(result[20, 20, 21], rel=0.02)
 
 
 def test_median_box_is_odd_and_in_mm():

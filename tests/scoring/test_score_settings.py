@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from nnunet_uad.common.channels import residual_kind
-from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
+from nnunet_uad.scoring.score_settings import ScoreSettings, channel_signs, channel_weights, score_settings
 
 
 def test_auto_looks_where_lesions_are_bright():
@@ -35,3 +35,10 @@ def test_the_score_is_part_of_a_trainings_settings():
     from nnunet_uad.plugin.nnunet_uad_trainers import nnUNetPretrainerDAE
 
     assert score_settings(nnUNetPretrainerDAE.settings_class(smoothing_mm=7)) == ScoreSettings(smoothing_mm=7)
+
+
+def test_dark_lesions_are_those_of_negative_weights_of_a_signed_residual():
+    dark = ScoreSettings(channel_weights="T1:-2,FLAIR:1")
+    assert channel_signs(dark, ["FLAIR", "T1", "T2"]) == [1, -1, 1]
+    assert channel_signs(ScoreSettings(channel_weights="T1:-1", residual="absolute"), ["FLAIR", "T1"]) == [1, 1]
+    assert channel_signs(ScoreSettings(), ["CT"]) == [1]

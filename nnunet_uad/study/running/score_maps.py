@@ -8,19 +8,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.data.image_files import ending_of
+from nnunet_uad.inference.names import MAPS_RECORD
 from nnunet_uad.study.layout import Layout, MapCell
 from nnunet_uad.study.running.commands import nnunet_environment, pretrained_file
 from nnunet_uad.study.running.predict_cell import cases_to_test
 
-#: Intensity of a channel as it is, by the name that ``nnunet_uad evaluate --baseline`` has for it.
-BASELINE = "intensity:{}"
-
 
 def score_maps(layout: Layout, cell: MapCell, dataset: str) -> dict[str, Any]:
-    """Write the maps of a cell's test cases, as ``nnunet_uad predict`` does, and score them beside the intensities.
+    """Write the maps of a cell's test cases, as ``nnunet_uad predict`` does, and score them beside the floors.
 
     The maps are left in ``cells/ARM/OUTER_FOLD/DATASET``; those that are there are kept.
 
@@ -30,26 +29,29 @@ def score_maps(layout: Layout, cell: MapCell, dataset: str) -> dict[str, Any]:
         dataset: Name of the dataset to test on.
 
     Returns:
-        What ``nnunet_uad evaluate`` says of the maps and of the intensity of every channel. A voxel is positive if it
-        has any label of a class.
+        What ``nnunet_uad evaluate`` says of the maps and of the floors of every channel. A voxel is positive if it has
+        any label of a class.
 
     Raises:
         RuntimeError: A case has no map or could not be scored; says why.
     """
     (identifier,) = layout.needed(cell).values()
     predict_maps(layout, cell, dataset, identifier, layout.study.label_free[cell.arm].settings)
+    from nnunet_uad.evaluation.baseline_channels import score_of
+    from nnunet_uad.evaluation.floors import every_floor
     from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
 
+    maps = layout.cell_folder(cell.identifier) / dataset
     images, labels, values, ignore = _linked(layout, cell, dataset)
     names = channel_names(load_dataset_json(_preprocessed(layout) / "dataset.json"))
     summary = evaluate_folders(
         EvaluationRequest(
-            maps=[layout.cell_folder(cell.identifier) / dataset],
+            maps=[maps],
             labels=labels,
             lesion_labels=values,
             ignore_label=ignore,
             images=images,
-            baselines={BASELINE.format(name): index for index, name in enumerate(names)},
+            floors=every_floor(score_of(read_mapping(maps / MAPS_RECORD)), names),
             healthy_cases=True,
             only=layout.tested(cell, dataset),
         )

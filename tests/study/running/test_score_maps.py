@@ -22,7 +22,9 @@ def test_maps_of_the_test_cases_are_written_and_scored(workplace, dae_fold):
     content = json.loads(layout.map_scores("map/fold0", tiny.DATASET).read_text())
     assert content["arm"] == "map" and content["seconds"] > 0
     summary = content["summary"]
-    assert list(summary["scores"]) == ["map", "intensity:FLAIR", "intensity:T1"]
+    scales = ("", "@1mm", "@2mm", "@3mm")
+    assert list(summary["scores"]) == ["map", *(f"robust_z:{c}{mm}" for c in ("FLAIR", "T1") for mm in scales)]
+    assert summary["strongest_floor"]["score"].startswith("robust_z:FLAIR")
     assert [case["identifier"] for case in summary["metric_per_case"]] == tiny.LESION[2:]
     assert all(0 < case["metrics"]["map"]["AP"] < 1 for case in summary["metric_per_case"])
     maps = layout.cell_folder("map/fold0") / tiny.DATASET
