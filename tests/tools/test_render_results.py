@@ -55,7 +55,7 @@ def test_the_readme_says_what_to_expect_in_five_lines():
     assert len(read_rows("index.csv", "readme = yes")) == 5
 
 
-@pytest.mark.parametrize("study", ["genesis", "hippocampus", "lgg", "lgg_long", "lgg_schedules"])
+@pytest.mark.parametrize("study", ["genesis", "hippocampus", "lgg", "lgg_gpu", "lgg_long", "lgg_schedules"])
 def test_the_scores_of_a_study_are_the_means_of_its_rows(study):
     values = defaultdict(lambda: defaultdict(list))
     with (ROOT / "benchmarks" / "studies" / f"{study}.csv").open(newline="") as handle:
