@@ -37,8 +37,8 @@ class DAESettings(LesionSection, TargetSection, PretrainSettings):
     Attributes:
         corruption: Kind of damage that is to be removed: coarse ``noise``, synthetic ``anomalies``, or ``both``: every
             patch may have anomalies then, half of the patches have noise.
-        detection: Whether the network says in one more channel where the anomalies are; the score is then the product
-            of residual and detection.
+        detection: Whether the network says in one more channel where the anomalies are; the score is then the sum of
+            residual and detection.
         detection_weight: Weight of that channel's loss beside the reconstruction's.
         noise_std: Range of the noise's standard deviation, z-score units.
         noise_cell_mm: Range of the noise grid's cell, mm.

@@ -130,7 +130,7 @@ class PatchGANTask(AutoencoderTask):
 
 
 class nnUNetPretrainerPatchGAN(AdversarialPretrainer[PatchGANSettings]):
-    """Autoencoder against a patch-wise discriminator; scores: the discriminator's, the residual, their product.
+    """Autoencoder against a patch-wise discriminator; scores: the discriminator's, the residual, both.
 
     MSc thesis topic, 2021; Isola et al., CVPR 2017, https://arxiv.org/abs/1611.07004.
     """

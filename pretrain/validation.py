@@ -98,8 +98,8 @@ def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
     - ``<case>_montage.png``; with ``save_reconstruction`` ``<case>_reconstruction_<channel>`` too;
     - ``summary.json``: how well the images are reconstructed;
     - ``anomaly_metrics.json`` and ``.csv``: how well the maps find lesions, where labels are lesions;
-    - of a model that can score in several ways, ``residual/``, ``detection/``, ``product/`` or ``features/`` with the
-      maps and metrics of the others;
+    - of a model that can score in several ways, ``residual/``, ``detection/``, ``product/``, ``sum/`` or ``features/``
+      with the maps and metrics of the others;
     - ``anomaly_thresholds.json``, in the fold's folder: for the masks of ``nnunet_uad predict``.
 
     Cases are shared among DDP ranks.

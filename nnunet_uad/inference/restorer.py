@@ -86,7 +86,7 @@ class Restorer:
         return self._mean_over_networks(image, shown, self.restoration.compare, 1)[0]
 
     def source(self, settings: ScoreSettings) -> str:
-        """What the score is made of: ``residual``, ``detection``, ``product`` or ``features``.
+        """What the score is made of: ``residual``, ``detection``, ``product``, ``sum`` or ``features``.
 
         Args:
             settings: Settings of the score.

@@ -13,6 +13,11 @@ from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.scoring.score import anomaly_map, detection_map
 from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings
 
+#: z-score units of the residual that a detection of 1 counts as much as, in their sum.
+CERTAIN = np.float32(2.0)
+#: Sources that are made of residual and detection.
+_OF_BOTH = ("product", "sum")
+
 
 @dataclass(frozen=True)
 class Scorer:
@@ -39,12 +44,13 @@ class Scorer:
             "detection": self.detects,
             "residual": self.reconstructs,
             "product": self.detects and self.reconstructs,
+            "sum": self.detects and self.reconstructs,
             "features": self.compares,
         }
         return [source for source, given in possible.items() if given]
 
     def source(self, settings: ScoreSettings) -> str:
-        """What the score is made of: ``residual``, ``detection``, ``product`` or ``features``.
+        """What the score is made of: ``residual``, ``detection``, ``product``, ``sum`` or ``features``.
 
         Args:
             settings: Settings of the score.
@@ -76,13 +82,13 @@ class Scorer:
         Args:
             case: Case on the preprocessed grid.
             settings: Settings of the score; its source does not count.
-            sources: Names out of ``residual``, ``detection``, ``product``, ``features``.
+            sources: Names out of ``residual``, ``detection``, ``product``, ``sum``, ``features``.
         """
         spacing = self.model.spacing_of(case.properties)
         maps: dict[str, np.ndarray] = {}
-        if case.detection is not None and {"detection", "product"} & set(sources):
+        if case.detection is not None and {"detection", *_OF_BOTH} & set(sources):
             maps["detection"] = detection_map(case.detection, case.foreground, spacing, settings)
-        if case.reconstruction is not None and {"residual", "product"} & set(sources):
+        if case.reconstruction is not None and {"residual", *_OF_BOTH} & set(sources):
             names, axes = self.model.channel_names, self.model.axes
             maps["residual"] = anomaly_map(
                 case.image, case.reconstruction, case.foreground, spacing, names, settings, axes
@@ -91,6 +97,8 @@ class Scorer:
             maps["features"] = detection_map(case.features, case.foreground, spacing, settings)
         if "product" in sources:
             maps["product"] = np.multiply(maps["detection"], maps["residual"])
+        if "sum" in sources:
+            maps["sum"] = maps["residual"] + CERTAIN * maps["detection"]
         return {source: maps[source] for source in sources}
 
     def scored(self, case: ReconstructedCase, settings: ScoreSettings) -> ScoredCase:

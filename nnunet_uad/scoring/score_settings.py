@@ -14,7 +14,7 @@ from nnunet_uad.common.settings import Settings, check_choices
 
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
 _WEIGHTS = Bounds(-1000, 1000)
-SOURCES = (AUTO, "residual", "detection", "product", "features")
+SOURCES = (AUTO, "residual", "detection", "product", "sum", "features")
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class ScoreSettings(Settings):
 
     Attributes:
         score_from: Source of the score: ``residual`` of the reconstruction; ``detection``, of models that score the
-            image itself; their ``product``; ``features``, of models whose discriminator compares image and
-            reconstruction; ``auto``: the detection if there is one.
+            image itself; their ``product``, or their ``sum``; ``features``, of models whose discriminator
+            compares image and reconstruction; ``auto``: what serves the model best.
         residual: Kind of residual: ``signed`` x − f(x), bright lesions; ``absolute`` |x − f(x)|; ``ssim`` 1 − local
             structural similarity; ``auto`` signed where there is a FLAIR or T2 channel, else absolute.
         channel_weights: Weights of the channels, ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual

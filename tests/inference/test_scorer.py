@@ -25,8 +25,8 @@ def case():
     [
         ((True, False), "residual", set()),
         ((False, True), "detection", set()),
-        ((True, True), "detection", {"residual", "product"}),
-        ((True, True, True), "detection", {"residual", "product", "features"}),
+        ((True, True), "detection", {"residual", "product", "sum"}),
+        ((True, True, True), "detection", {"residual", "product", "sum", "features"}),
     ],
 )
 def test_a_model_is_scored_with_what_it_offers(model, abilities, source, further):
@@ -34,7 +34,7 @@ def test_a_model_is_scored_with_what_it_offers(model, abilities, source, further
     assert scorer.source(ScoreSettings()) == source and set(scorer.further(ScoreSettings())) == further
 
 
-@pytest.mark.parametrize("source", ["product", "features"])
+@pytest.mark.parametrize("source", ["product", "sum", "features"])
 def test_what_a_model_does_not_offer_is_refused(model, source):
     said = f"score_from={source} is not possible with this model, which offers residual"
     with pytest.raises(ValueError, match=said):
@@ -43,9 +43,10 @@ def test_what_a_model_does_not_offer_is_refused(model, source):
 
 def test_scores_of_all_sources_at_once_are_those_one_by_one(model, case):
     scorer, settings = Scorer(model, True, True, True), ScoreSettings()
-    sources = ("detection", "residual", "features", "product")
+    sources = ("detection", "residual", "features", "product", "sum")
     together = scorer.scores(case, settings, sources)
     assert tuple(together) == sources
     for source in sources:
         assert np.array_equal(together[source], scorer.scored(case, replace(settings, score_from=source)).score)
     assert np.array_equal(together["product"], together["detection"] * together["residual"])
+    assert np.allclose(together["sum"], together["residual"] + 2 * together["detection"])

@@ -111,10 +111,10 @@ def test_the_detections_loss_counts_the_foreground_and_rewards_finding_the_lesio
     assert losses["right"] == pytest.approx(losses["wrong outside"]) and losses["wrong"] > losses["right"] + 5
 
 
-def test_a_model_that_detects_scores_by_the_product_and_writes_all_three(tiny_dataset, results, monkeypatch):
+def test_a_model_that_detects_scores_by_the_sum_and_writes_what_it_is_made_of(tiny_dataset, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "corruption=both detection=true seed=1")
     fold = tiny.run_training("nnUNetPretrainerDAE_1epochs_2iters")
     record = read_record(fold / "pretrained.safetensors")
     assert record.restorer["restoration"] == {"kind": "with_detection"}
     maps = {folder: sorted((fold / "validation" / folder).glob("*_map*")) for folder in (".", "residual", "detection")}
-    assert all(maps.values()) and not (fold / "validation" / "product").exists()
+    assert all(maps.values()) and not (fold / "validation" / "sum").exists()

@@ -30,11 +30,11 @@ def test_a_continued_training_has_both_optimisers_state(tiny_dataset, results, m
     assert "real recognised" in log and "Receptive field of the discriminator: 16 voxels per axis, 32 x 32 mm." in log
     summary = json.loads((fold / "validation" / "summary.json").read_text())["anomaly"]
     # The map is the discriminator's; residual and product stand beside it.
-    maps = {"map AP", "residual: map AP", "product: map AP", "features: map AP"}
+    maps = {"map AP", "residual: map AP", "product: map AP", "sum: map AP", "features: map AP"}
     assert maps <= set(summary)
     assert any(name.startswith("robust_z:FLAIR") and name.endswith(" AP") for name in summary)
-    assert len({summary[name] for name in maps}) == 4
-    for source in ("residual", "product", "features"):
+    assert len({summary[name] for name in maps}) == 5
+    for source in ("residual", "product", "sum", "features"):
         assert (fold / "validation" / source / f"{tiny.LESION[2]}_map.nii.gz").exists()
 
 
