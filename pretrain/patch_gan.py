@@ -38,8 +38,12 @@ class PatchGANSettings(LesionSection, AdversarialSettings):
 
     before: ClassVar[dict[str, Any]] = {"discriminator_blur_mm": 0.0, "second_phase": 0.0}
 
-    discriminator_blur_mm: FilterSize = 0.0
-    second_phase: ShareBelowOne = 0.0
+    # The map is the discriminator's, which has one output for many voxels and no rim to cut off.
+    smoothing_mm: FilterSize = 3.0
+    median_mm: FilterSize = 0.0
+    erosion_mm: FilterSize = 0.0
+    discriminator_blur_mm: FilterSize = 2.0
+    second_phase: ShareBelowOne = 0.5
 
     def check_given(self, keys: Collection[str]) -> None:
         """Refuse settings of lesions that nobody sees.
@@ -175,11 +179,7 @@ class nnUNetPretrainerPatchGAN(AdversarialPretrainer[PatchGANSettings]):
         return describe_restorer(opponent, Restoration())
 
     def before_training(self) -> None:
-        """Say what the discriminator sees, and when it turns to lesions.
-
-        Raises:
-            ValueError: A second phase without a first.
-        """
+        """Say what the discriminator sees, and when it turns to lesions."""
         super().before_training()
         layers, blur = self.bare_network.discriminator.layers, self.settings.discriminator_blur_mm
         seen = field_in_words(layers, tuple(float(s) for s in self.configuration_manager.spacing))
@@ -188,11 +188,11 @@ class nnUNetPretrainerPatchGAN(AdversarialPretrainer[PatchGANSettings]):
         if not self.settings.second_phase:
             return
         if self.first_phase_epochs >= self.num_epochs:
-            raise ValueError(
-                f"{self.settings_source}: second_phase expects a training of at least 2 epochs, found "
-                f"{self.num_epochs}: the autoencoder must learn first. Use second_phase=0 or "
-                "more epochs."
+            self.print_to_log_file(
+                "WARNING: a single epoch has no second phase: the autoencoder must learn first. The discriminator's "
+                "map is of little use; train for more epochs."
             )
+            return
         self.print_to_log_file(
             f"From epoch {self.first_phase_epochs} on the discriminator alone learns, against synthetic lesions."
         )

@@ -16,7 +16,9 @@ from nnunet_uad.restoration.frozen import build_restorer
 
 @pytest.mark.slow
 def test_a_continued_training_has_both_optimisers_state(tiny_dataset, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_settings", "stabiliser=both adversarial_loss=hinge")
+    monkeypatch.setenv(
+        "nnUNet_uad_settings", "stabiliser=both adversarial_loss=hinge second_phase=0 discriminator_blur_mm=0"
+    )
     fold = tiny.run_training("nnUNetPretrainerPatchGAN_2epochs_2iters")
     stored = torch.load(fold / "checkpoint_final.pth", weights_only=True)["optimizer_state"]
     assert [g["name"] for g in stored["param_groups"]] == ["autoencoder", "discriminator"]
@@ -73,7 +75,7 @@ def test_stage_two_gets_the_discriminators_map(make_autoencoder, blur):
 def test_the_size_of_what_the_discriminator_sees_follows_the_setting_and_is_said(make_autoencoder):
     trainer = make_autoencoder("receptive_field_mm=100 view=patch", "PatchGAN")
     trainer.on_train_start()
-    seen = "Receptive field of the discriminator: 34 voxels per axis, 68 x 68 mm."
+    seen = "Receptive field of the discriminator: 34 voxels per axis, 68 x 68 mm, through a low-pass of 2 mm."
     assert seen in Path(trainer.log_file).read_text()
 
 
@@ -133,7 +135,7 @@ def test_the_first_phase_goes_by_the_images_without_lesions(make_autoencoder):
 
 
 def test_without_a_second_phase_patches_have_no_lesions(make_autoencoder):
-    trainer = make_autoencoder("discriminator_blur_mm=2", "PatchGAN")
+    trainer = make_autoencoder("discriminator_blur_mm=2 second_phase=0", "PatchGAN")
     trainer.on_train_start()
     assert next(trainer.dataloader_train)["data"].shape[1] == 2
     # A recipe of the low-pass alone is what stage two gets.
@@ -143,7 +145,7 @@ def test_without_a_second_phase_patches_have_no_lesions(make_autoencoder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("anomaly_opacity=[0.2,0.5]", "anomaly_opacity has no effect without a second phase"),
+        ("second_phase=0 anomaly_opacity=[0.2,0.5]", "anomaly_opacity has no effect without a second phase"),
         ("second_phase=1", r"second_phase expects a number in \[0, 1\), found 1"),
         ("discriminator_blur_mm=-1", r"discriminator_blur_mm expects a number in \[0, 200\], found -1"),
     ],
@@ -154,10 +156,13 @@ def test_what_cannot_be_is_refused(make_autoencoder, text, message):
 
 
 def test_a_second_phase_needs_a_first(tiny_dataset, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_settings", "second_phase=0.5")
+    monkeypatch.delenv("nnUNet_uad_settings", raising=False)
     trainer = tiny.make_trainer("nnUNetPretrainerPatchGAN_1epochs_1iters")
-    with pytest.raises(ValueError, match="second_phase expects a training of at least 2 epochs, found 1"):
-        trainer.on_train_start()
+    trainer.on_train_start()
+    trainer.on_train_epoch_start()
+    assert not trainer.task.second_phase
+    log = next(Path(trainer.output_folder).glob("training_log_*.txt")).read_text()
+    assert "WARNING: a single epoch has no second phase" in log
 
 
 def test_features_are_compared_with_the_reconstruction_inside_the_foreground(make_autoencoder):
@@ -183,7 +188,8 @@ def test_features_are_refused_before_a_training_without_a_discriminator(make_aut
         trainer.on_train_start()
 
 
-def test_a_training_from_before_there_were_low_pass_and_second_phase_goes_on_and_is_used(make_autoencoder):
+def test_a_training_from_before_there_were_low_pass_and_second_phase_goes_on_and_is_used(make_autoencoder, monkeypatch):
+    monkeypatch.setenv("nnUNet_uad_settings", "second_phase=0 discriminator_blur_mm=0")
     fold = tiny.save_untrained("nnUNetPretrainerPatchGAN_2epochs_2iters")
     path = fold / "checkpoint_final.pth"
     stored = torch.load(path, weights_only=True)
@@ -191,13 +197,13 @@ def test_a_training_from_before_there_were_low_pass_and_second_phase_goes_on_and
     for name in ("discriminator_blur_mm", "second_phase", *(f.name for f in fields(AnomalySettings))):
         del settings[name]
     torch.save(stored, path)
-    trainer = make_autoencoder("", "PatchGAN")
+    trainer = make_autoencoder("second_phase=0 discriminator_blur_mm=0", "PatchGAN")
     trainer.load_checkpoint(str(path))
     trainer.on_train_start()
     assert trainer.bare_network.discriminator.blur is None
     restorer = load_restorer(fold.parent, device="cpu")
     assert restorer.settings.discriminator_blur_mm == restorer.settings.second_phase == 0
-    later = make_autoencoder("second_phase=0.5", "PatchGAN")
+    later = make_autoencoder("", "PatchGAN")
     later.load_checkpoint(str(path))
-    with pytest.raises(RuntimeError, match=r"started with other settings \(second_phase=0\.0\)"):
+    with pytest.raises(RuntimeError, match=r"Continue with the same: .*discriminator_blur_mm=0\.0 second_phase=0\.0"):
         later.on_train_start()
