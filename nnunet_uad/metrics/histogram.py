@@ -43,27 +43,36 @@ class ScoreHistogram:
         if scores.shape != positive.shape:
             raise ValueError(f"Scores have shape {scores.shape}, labels {positive.shape}; expected the same.")
         flat, labels = scores.reshape(-1), positive.reshape(-1)
-        occupied = flat != 0
-        zeros = len(flat) - int(np.count_nonzero(occupied))
-        if zeros:
-            # Most of a map is background of score 0: it is counted at once.
-            self._cover(0, 1)
-            self.voxels[-self.first_bin] += zeros
-            self.positives[-self.first_bin] += np.count_nonzero(labels) - np.count_nonzero(labels[occupied])
-            flat, labels = flat[occupied], labels[occupied]
         buffer = np.empty(min(_CHUNK, len(flat)), dtype=np.int64)
         for start in range(0, len(flat), _CHUNK):
-            bins = buffer[: min(_CHUNK, len(flat) - start)]
-            for piece in range(0, len(bins), _PIECE):
-                part = flat[start + piece : start + min(piece + _PIECE, len(bins))]
-                bins[piece : piece + len(part)] = bins_of(np.ascontiguousarray(part, dtype=np.float32))
-            low, high = int(bins.min()), int(bins.max()) + 1
-            self._cover(low, high)
-            bins -= low
-            window = slice(low - self.first_bin, high - self.first_bin)
-            self.voxels[window] += np.bincount(bins, minlength=high - low)
-            # Lesions are few: adding them one by one is cheaper than counting over all bins.
-            np.add.at(self.positives[window], bins[labels[start : start + len(bins)]], 1)
+            part, marked = flat[start : start + _CHUNK], labels[start : start + _CHUNK]
+            if 2 * np.count_nonzero(part) < len(part):
+                # Most of a map is background of score 0: it is counted at once.
+                part, marked = self._without_zeros(part, marked)
+            if len(part):
+                self._count(part, marked, buffer[: len(part)])
+
+    def _without_zeros(self, scores: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What is left of scores and labels (N,) when those of score 0 are counted."""
+        occupied = scores != 0
+        left = positive[occupied]
+        self._cover(0, 1)
+        self.voxels[-self.first_bin] += len(scores) - len(left)
+        self.positives[-self.first_bin] += np.count_nonzero(positive) - np.count_nonzero(left)
+        return scores[occupied], left
+
+    def _count(self, scores: np.ndarray, positive: np.ndarray, bins: np.ndarray) -> None:
+        """Count scores and labels (N,); ``bins`` (N,) is memory for their bins."""
+        for start in range(0, len(bins), _PIECE):
+            piece = scores[start : start + _PIECE]
+            bins[start : start + len(piece)] = bins_of(np.ascontiguousarray(piece, dtype=np.float32))
+        low, high = int(bins.min()), int(bins.max()) + 1
+        self._cover(low, high)
+        bins -= low
+        window = slice(low - self.first_bin, high - self.first_bin)
+        self.voxels[window] += np.bincount(bins, minlength=high - low)
+        # Lesions are few: adding them one by one is cheaper than counting over all bins.
+        np.add.at(self.positives[window], bins[positive], 1)
 
     def merge(self, other: ScoreHistogram) -> None:
         """Add the counts of another histogram."""
