@@ -287,14 +287,14 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
         """What the task makes of a batch, and the images (B, C, *spatial) that it is to reconstruct."""
         data = batch["data"].to(self.device, non_blocking=True)
         # Where a method asks for it, the target of its loss is appended (_with_ours).
-        clean, *target = data.split(len(self.channel_names), dim=1)
+        image, *target = data.split(len(self.channel_names), dim=1)
         foreground = batch["target"].to(self.device, non_blocking=True) > 0
         # On CPUs the network alone computes in 16 bits, if at all (UADTrainer.initialize).
         with autocast(self.device.type, enabled=self.device.type == "cuda" and self.settings.amp != OFF):
             if target:
                 task = cast("ReconstructionTask", self.task)
-                return task.step_towards(target[0], self.network, clean, foreground), target[0]
-            return self.task.step(self.network, clean, foreground), clean
+                return task.step_towards(target[0], self.network, image, foreground), target[0]
+            return self.task.step(self.network, image, foreground), image
 
     def train_step(self, batch: dict) -> dict:
         """One optimiser step; losses stay on the device, so the host does not wait for them."""

@@ -27,7 +27,7 @@ from nnunet_uad.restoration.noisy_copies import NoisyCopies
 from nnunet_uad.restoration.with_detection import WithDetection
 
 NOISE, ANOMALIES, BOTH = "noise", "anomalies", "both"
-_OF_NOISE = frozenset({"noise_std"})
+_OF_NOISE = frozenset({"noise_std", "noise_cell_mm"})
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ class DAESettings(LesionSection, TargetSection, PretrainSettings):
             ValueError: One was given.
         """
         super().check_given(keys)
-        unused = {NOISE: LESION_SETTINGS, ANOMALIES: _OF_NOISE, BOTH: frozenset()}[self.corruption] & {*keys}
+        of_noise = frozenset() if self.test_noise_copies else _OF_NOISE
+        unused = {NOISE: LESION_SETTINGS, ANOMALIES: of_noise, BOTH: frozenset()}[self.corruption] & {*keys}
         if "detection_weight" in keys and not self.detection:
             raise ValueError("detection_weight has no effect without detection=true: leave it out, or switch it on.")
         if unused:
@@ -133,24 +134,24 @@ class DAETask(ReconstructionTask):
         return self.noise.draw(clean) * inside
 
     def step_towards(
-        self, target: torch.Tensor, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor
+        self, target: torch.Tensor, network: nn.Module, image: torch.Tensor, foreground: torch.Tensor
     ) -> StepResult:
         """As its base, and where the network detects, with the loss of that channel: cross-entropy and Dice.
 
         Args:
             target: Patches (B, C, *spatial) without anomalies.
             network: Network in training.
-            clean: The patches with anomalies.
+            image: The patches with anomalies.
             foreground: Mask (B, 1, *spatial) of the voxels inside the image.
         """
         if not self.settings.detection:
-            return super().step_towards(target, network, clean, foreground)
-        noise = self.draw_noise(clean, foreground)
-        output = network(clean + noise)
+            return super().step_towards(target, network, image, foreground)
+        noise = self.draw_noise(image, foreground)
+        output = network(image + noise)
         restored, logits = output[:, :-1], output[:, -1:]
         # What noise may hide, and what lies outside, the detection need not answer for.
-        ignored = ~foreground | (noise != 0).flatten(1).any(1).reshape(-1, *(1,) * (clean.ndim - 1))
-        lesion = visible_lesion(clean, target) & foreground
+        ignored = ~foreground | (noise != 0).flatten(1).any(1).reshape(-1, *(1,) * (image.ndim - 1))
+        lesion = visible_lesion(image, target) & foreground
         detection = self.detection_loss(logits.float(), torch.cat([lesion, ignored], dim=1))
         reconstruction = masked_mse(restored, target, foreground)
         parts = {RECONSTRUCTION: reconstruction.detach(), "detection": detection.detach()}

@@ -16,7 +16,7 @@ from nnunet_uad.data.transforms import KeepSegmentation
 
 @dataclass(frozen=True)
 class LesionSection(AnomalySettings):
-    """Settings of the lesions: of the image's own tissues, small ones as often as large ones."""
+    """Settings of the synthetic lesions of DAE and PatchGAN: of the image's own tissues, small as often as large."""
 
     anomalies: str = "tissue"
     anomaly_size_mm: SizeRange = (3.0, 80.0)

@@ -112,19 +112,19 @@ class PatchGANTask(AutoencoderTask):
         self.against_lesions = AgainstLesions(settings.adversarial_loss)
 
     def step_towards(
-        self, target: torch.Tensor, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor
+        self, target: torch.Tensor, network: nn.Module, image: torch.Tensor, foreground: torch.Tensor
     ) -> StepResult:
         """In the first phase the step of the images without lesions; in the second the discriminator's alone.
 
         Args:
             target: Patches (B, C, *spatial).
             network: Network in training.
-            clean: The same patches with synthetic lesions.
+            image: The same patches with synthetic lesions.
             foreground: Mask (B, 1, *spatial) of the voxels inside the image.
         """
         if not self.second_phase:
             return self.step(network, target, foreground)
-        judgement: LesionJudgement = network(target, foreground, clean, visible_lesion(clean, target))
+        judgement: LesionJudgement = network(target, foreground, image, visible_lesion(image, target))
         said = self.against_lesions(judgement)
         return StepResult(said.summands[0], judgement.output, foreground, said.parts)
 

@@ -142,17 +142,17 @@ class ReconstructionTask(PretrainTask):
         return self.step_towards(clean, network, clean, foreground)
 
     def step_towards(
-        self, target: torch.Tensor, network: nn.Module, clean: torch.Tensor, foreground: torch.Tensor
+        self, target: torch.Tensor, network: nn.Module, image: torch.Tensor, foreground: torch.Tensor
     ) -> StepResult:
         """As :meth:`step`, compared with something else.
 
         Args:
             target: Patches (B, C, *spatial) that are to be reconstructed.
             network: Network in training.
-            clean: Patches (B, C, *spatial) that are corrupted.
+            image: Patches (B, C, *spatial) that are corrupted.
             foreground: Mask (B, 1, *spatial) of the voxels inside the image.
         """
-        corrupted, weight = self.corrupt(clean, foreground)
+        corrupted, weight = self.corrupt(image, foreground)
         output = network(corrupted)
         return StepResult(masked_mse(output, target, weight), output, weight)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,13 @@ from nnunet_uad.common.settings import Settings
 ANOMALY_KINDS = ("perlin", "cutpaste", "foreign", "poisson", "shift", "tissue")
 #: Kinds whose shapes may be those of real lesions.
 SHAPED_KINDS = ("shift", "tissue")
+#: Settings that only some kinds have.
+_KINDS_OF = {
+    "anomaly_opacity": ("perlin", "foreign", "poisson", "tissue"),
+    "anomaly_shift": ("shift",),
+    "anomaly_sign": SHAPED_KINDS,
+    "lesion_masks": SHAPED_KINDS,
+}
 SIGNS = ("auto", "any", "brighter", "darker")
 
 
@@ -50,6 +57,23 @@ class AnomalySettings(Settings):
             )
         if self.anomaly_sign not in SIGNS:
             raise ValueError(f"anomaly_sign expects {', '.join(SIGNS)}, found {self.anomaly_sign!r}.")
+
+    def check_given(self, keys: Collection[str]) -> None:
+        """Refuse settings of kinds that are not among the anomalies.
+
+        Args:
+            keys: Names of the settings that somebody gave.
+
+        Raises:
+            ValueError: One was given.
+        """
+        super().check_given(keys)
+        for key, kinds in _KINDS_OF.items():
+            if key in keys and not {*kinds} & {*self.anomaly_kinds}:
+                raise ValueError(
+                    f"{key} has no effect with anomalies={self.anomalies}: leave it out, or name one of "
+                    f"{', '.join(kinds)} among the anomalies."
+                )
 
     @property
     def anomaly_kinds(self) -> list[str]:

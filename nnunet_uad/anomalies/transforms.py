@@ -260,8 +260,11 @@ class TissueTransform(ShapedTransform):
     MOST = 6
     #: Quantiles between which a channel's tissues lie, and those of its bright ones; dark ones are the mirrored.
     RANGE, BRIGHT = (0.02, 0.98), (0.75, 0.99)
-    #: How far beyond its brightest or darkest tissue a lesion may be, as a multiple of their distance to the median.
+    #: How much brighter or darker than the tissue that was drawn a lesion may be, as a multiple of the distance of the
+    #: brightest or darkest tissue to the median.
     BEYOND = 1.5
+    #: Voxels from which quantiles are taken, about.
+    SAMPLED = 20_000
     #: Standard deviation of the mottling, as a share of the distance between darkest and brightest tissue.
     MOTTLED = 0.1
 
@@ -287,17 +290,19 @@ class TissueTransform(ShapedTransform):
 
     def draw_levels(self, image: np.ndarray, foreground: np.ndarray, rng: Random) -> np.ndarray:
         """Darkest and brightest tissue of every channel, and the lesion's: (3, C)."""
-        inside = image[:, foreground]
-        dark, bright = np.quantile(inside, self.RANGE, axis=1)
-        levels = np.empty(len(image))
+        # Quantiles of so many voxels are as good as those of all, and sorting is what takes time.
+        voxels = np.flatnonzero(foreground)
+        inside = image.reshape(len(image), -1)[:, voxels[:: 1 + len(voxels) // self.SAMPLED]]
+        tissues = np.empty((3, len(image)))
         for channel, values in enumerate(inside):
             upper = bool(self.brighter[channel])
             if not upper and self.settings.anomaly_sign != "darker":
                 upper = rng.random_sample() < 0.5
             low, high = self.BRIGHT if upper else (1 - self.BRIGHT[1], 1 - self.BRIGHT[0])
-            level, median, end = np.quantile(values, [rng.uniform(low, high), 0.5, high if upper else low])
-            levels[channel] = level + rng.uniform(0, self.BEYOND) * (end - median)
-        return np.stack([dark, bright, levels])
+            wanted = [*self.RANGE, rng.uniform(low, high), 0.5, high if upper else low]
+            dark, bright, level, median, end = np.quantile(values, wanted)
+            tissues[:, channel] = dark, bright, level + rng.uniform(0, self.BEYOND) * (end - median)
+        return tissues
 
     def change(  # type: ignore[override]
         self, image: np.ndarray, foreground: np.ndarray, places: Sequence[tuple[Shape, np.ndarray, float, float]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,8 @@ def baselines_beside(
     score, scored = _score(maps)
     if not typed:
         return _main(score, scored, names, images)
-    signs = [floor.sign for floor in every_floor(score, scored or names)] if scored or names else []
+    # The score knows the channels in the model's order, the files have one of their own.
+    signs = {f.name.casefold(): f.sign for f in every_floor(score, scored or names)} if scored or names else {}
     floors: dict[tuple[int, int], Floor] = {}
     equalised: dict[str, int] = {}
     for baseline in typed:
@@ -72,7 +73,8 @@ def baselines_beside(
         if kind == INTENSITY:
             equalised[baseline] = index
         dark = name.startswith("-") if kind == ROBUST_Z else False
-        sign = -1 if dark else signs[index] if index < len(signs) else 1
+        own_name = names[index].casefold() if index < len(names) else ""
+        sign = -1 if dark else signs.get(own_name, 1)
         floors.setdefault((index, sign), Floor(index, name.removeprefix("-") if dark else name, sign))
     return Baselines(tuple(floors.values()), equalised)
 
@@ -167,7 +169,11 @@ def _score(maps: Sequence[Path]) -> tuple[ScoreSettings, tuple[str, ...]]:
 def _main(score: ScoreSettings, scored: tuple[str, ...], names: tuple[str, ...], images: Path) -> Baselines:
     """The floors of the channel that the score weights most; of the first where nobody knows which channel is which."""
     if scored or names:
-        return Baselines((main_floor(score, scored or names),))
+        floor = main_floor(score, scored or names)
+        if scored and names:
+            # The model's channels may come in another order than the files.
+            floor = replace(floor, channel=baseline_channel(f"{ROBUST_Z}:{floor.name}", images, channels=names))
+        return Baselines((floor,))
     count = max(len(files) for files in channels_in(images).values())
     warning = (
         f"Nobody knows which of the {count} channels the maps look at: the floors are those of channel 0. "

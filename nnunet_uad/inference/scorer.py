@@ -13,7 +13,7 @@ from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.scoring.score import anomaly_map, detection_map
 from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings
 
-#: z-score units of the residual that a detection of 1 counts as much as, in their sum.
+#: z-score units of the residual that a detection of 1 counts as much as, in their sum: about what a clear lesion has.
 CERTAIN = np.float32(2.0)
 #: Sources that are made of residual and detection.
 _OF_BOTH = ("product", "sum")
@@ -28,14 +28,14 @@ class Scorer:
         reconstructs: Whether the model reconstructs images.
         detects: Whether the networks score images themselves.
         compares: Whether the networks compare images with their reconstructions.
-        best: Source that serves best; the first that is offered if empty.
+        default: Source unless another is asked for; the first that is offered if empty.
     """
 
     model: ModelPlan
     reconstructs: bool
     detects: bool
     compares: bool = False
-    best: str = ""
+    default: str = ""
 
     @property
     def offered(self) -> list[str]:
@@ -59,7 +59,7 @@ class Scorer:
             ValueError: The model does not offer what the settings ask for.
         """
         offered = self.offered
-        wanted = (self.best or offered[0]) if settings.score_from == AUTO else settings.score_from
+        wanted = (self.default or offered[0]) if settings.score_from == AUTO else settings.score_from
         if wanted not in offered:
             raise ValueError(f"score_from={wanted} is not possible with this model, which offers {', '.join(offered)}.")
         return wanted

@@ -28,8 +28,8 @@ class Restoration:
     reconstructs: ClassVar[bool] = True
     #: Whether :meth:`detect` gives an anomaly score.
     detects: ClassVar[bool] = False
-    #: Source of the score that serves best; empty: the detection if there is one, else the residual.
-    best_source: ClassVar[str] = ""
+    #: Source of the score unless another is asked for; empty: the detection if there is one, else the residual.
+    default_source: ClassVar[str] = ""
     #: Whether :meth:`compare` gives a distance between an image and its reconstruction.
     compares: ClassVar[bool] = False
     #: Whether what is drawn counts inside the foreground only.

@@ -17,7 +17,7 @@ class WithDetection(Restoration):
 
     kind = "with_detection"
     detects = True
-    best_source = "sum"
+    default_source = "sum"
 
     def reconstruct(self, network: nn.Module, image: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:
         """The image without lesions, (B, C, *spatial)."""

@@ -24,7 +24,8 @@ class ScoreSettings(Settings):
     Attributes:
         score_from: Source of the score: ``residual`` of the reconstruction; ``detection``, of models that score the
             image itself; their ``product``, or their ``sum``; ``features``, of models whose discriminator
-            compares image and reconstruction; ``auto``: what serves the model best.
+            compares image and reconstruction; ``auto``: the sum for a DAE that detects, else the
+            detection if there is one, else the residual.
         residual: Kind of residual: ``signed`` x − f(x), bright lesions; ``absolute`` |x − f(x)|; ``ssim`` 1 − local
             structural similarity; ``auto`` signed where there is a FLAIR or T2 channel, else absolute.
         channel_weights: Weights of the channels, ``NAME:WEIGHT,NAME:WEIGHT``; negative weights of a signed residual

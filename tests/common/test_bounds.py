@@ -12,7 +12,11 @@ from nnunet_uad.methods import settings_classes
 
 #: Numbers that have a part beside other settings only → those settings, of trainers that have them.
 LESIONS = ("anomaly_probability", "anomaly_size_mm", "anomaly_opacity", "anomaly_shift")
-BESIDE = {"decoder_warmup": "schedule=sawtooth", **dict.fromkeys(LESIONS, "corruption=both second_phase=0.5")}
+BESIDE = {
+    "decoder_warmup": "schedule=sawtooth",
+    "detection_weight": "corruption=both detection=true",
+    **dict.fromkeys(LESIONS, "corruption=both second_phase=0.5 anomalies=shift,tissue"),
+}
 
 
 def numbers(cls):

@@ -77,6 +77,16 @@ def test_without_a_word_the_floor_is_that_of_the_channel_that_the_score_weights_
     assert found.floors == (Floor(0, "T1", -1),) and not found.equalised and not found.warnings
 
 
+def test_the_order_of_the_files_counts_whatever_the_models_order_is(folders):
+    maps = record(folders, channels=["FLAIR", "T1"], score={"channel_weights": "FLAIR:1,T1:-1"})
+    images, files = folders / "case/images", ["T1", "FLAIR"]
+    assert baselines_beside([], images, maps, channels=files).floors == (Floor(1, "FLAIR"),)
+    found = baselines_beside(["robust_z:T1", "robust_z:FLAIR"], images, maps, channels=files)
+    assert found.floors == (Floor(0, "T1", -1), Floor(1, "FLAIR"))
+    with pytest.raises(ValueError, match="No channel is named 'FLAIR'"):
+        baselines_beside([], images, maps, channels=["T1", "T2"])
+
+
 def test_floors_of_the_channels_that_are_named(folders):
     maps = record(folders, channels=["FLAIR", "T1"], score={"channel_weights": "FLAIR:1,T1:-1"})
     found = baselines_beside(["intensity:flair", "robust_z:FLAIR", "robust_z:T1"], folders / "case/images", maps)
