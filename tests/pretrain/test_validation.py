@@ -162,7 +162,10 @@ def test_processes_beside_the_gpu_write_the_same_to_the_last_bit(run, monkeypatc
     monkeypatch.setattr("nnunet_uad.pretrain.validation.default_num_processes", 2)
     expected = write_validation_report(alone)
     restorer = SimpleNamespace(
-        **{name: getattr(run.restorer, name) for name in ("reconstruct", "restoration", "scorer", "model", "settings")},
+        **{
+            name: getattr(run.restorer, name)
+            for name in ("reconstruct", "source", "restoration", "scorer", "model", "settings")
+        },
         device=torch.device("meta"),
     )
     assert write_validation_report(dataclasses.replace(pooled, restorer=restorer)) == expected
