@@ -19,7 +19,6 @@ import os
 import statistics
 import sys
 import tempfile
-import time
 import traceback
 import warnings
 from pathlib import Path
@@ -31,15 +30,6 @@ sys.path[:0] = [str(ROOT / part) for part in ("benchmarks", "tests", "tests/gpu"
 COLUMNS = ("configuration", "trainer", "compiled", "seconds", "ratio", "peak_gib", "peak_ratio", "waits", "tile_ratio")
 #: Steps before those that are measured; the first ones choose algorithms.
 WARM_UP = 5
-#: Patch, spacing in mm, features per stage, batch, as in ``tests/gpu/exercise.py``.
-SIZES = {
-    "2d": ((512, 512), (1.0, 1.0), (32, 64, 128, 256, 512, 512, 512, 512), 12),
-    "3d": ((128, 128, 128), (1.0, 1.0, 1.0), (32, 64, 128, 256, 320, 320), 2),
-}
-SMALL = {
-    "2d": ((32, 32), (2.0, 2.0), (8, 16, 16), 4),
-    "3d": ((16, 32, 32), (2.0, 2.0, 2.0), (8, 16, 16), 2),
-}
 
 
 def cost_of(trainer: Any, steps: int) -> dict[str, float]:
@@ -50,6 +40,7 @@ def cost_of(trainer: Any, steps: int) -> dict[str, float]:
         steps: Number of steps that are measured.
     """
     import torch
+    from speed import timed
     from steps import batch_of
 
     batch = batch_of(trainer)
@@ -61,27 +52,15 @@ def cost_of(trainer: Any, steps: int) -> dict[str, float]:
     trainer.on_train_epoch_start()
     for _ in range(WARM_UP):
         trainer.train_step(batch)
-    seconds = [_seconds(lambda: trainer.train_step(batch), on_gpu) for _ in range(steps)]
+    seconds = [timed(lambda: trainer.train_step(batch), trainer.device) for _ in range(steps)]
     peak = torch.cuda.max_memory_allocated() / 2**30 if on_gpu else float("nan")
     waits = _waits(lambda: trainer.train_step(batch)) if on_gpu else 0
     return {
         "seconds": statistics.median(seconds),
         "peak_gib": peak,
         "waits": waits,
-        "tile": _tile(trainer, on_gpu),
+        "tile": _tile(trainer) if on_gpu else float("nan"),
     }
-
-
-def _seconds(step: Any, on_gpu: bool) -> float:
-    import torch
-
-    if on_gpu:
-        torch.cuda.synchronize()
-    started = time.perf_counter()
-    step()
-    if on_gpu:
-        torch.cuda.synchronize()
-    return time.perf_counter() - started
 
 
 def _waits(step: Any) -> int:
@@ -98,17 +77,14 @@ def _waits(step: Any) -> int:
     return sum("synchronizing" in str(warning.message) for warning in said)
 
 
-def _tile(trainer: Any, on_gpu: bool) -> float:
+def _tile(trainer: Any) -> float:
     """Median seconds of the inference of one tile, from array to array where a trainer restores images."""
-    import torch
     from exercise import infer
+    from speed import timed
 
-    if not on_gpu:
-        return float("nan")
     for _ in range(2):
         infer(trainer)
-    torch.cuda.synchronize()
-    return statistics.median(_seconds(lambda: infer(trainer), on_gpu) for _ in range(5))
+    return statistics.median(timed(lambda: infer(trainer), trainer.device) for _ in range(5))
 
 
 def measured(
@@ -149,9 +125,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, arguments.output.open("w", newline="", encoding="utf-8") as file:
         os.environ.update({f"nnUNet_{place}": f"{folder}/{place}" for place in ("raw", "preprocessed", "results")})
         os.environ |= {"nnUNet_compile": "t" if arguments.compile else "f", "nnUNet_n_proc_DA": "0"}
+        from exercise import SIZES
         from speed import write_plans
 
-        sizes = SIZES if arguments.device == "cuda" else SMALL
+        small = "" if arguments.device == "cuda" else "_small"
+        sizes = {configuration: SIZES[configuration + small] for configuration in arguments.c}
         plans, dataset_json = write_plans(Path(folder) / "preprocessed", sizes)
         rows = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         rows.writeheader()

@@ -14,7 +14,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.common.bounds import Bounds, Intensity, IntensityRange, SizeRange, Weight
-from nnunet_uad.common.settings import check_choices
+from nnunet_uad.common.settings import check_choices, refuse_without_effect
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
 from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
@@ -90,13 +90,9 @@ class DAESettings(LesionSection, TargetSection, PretrainSettings):
         super().check_given(keys)
         of_noise = frozenset() if self.test_noise_copies else _OF_NOISE
         unused = {NOISE: LESION_SETTINGS, ANOMALIES: of_noise, BOTH: frozenset()}[self.corruption] & {*keys}
-        if "detection_weight" in keys and not self.detection:
-            raise ValueError("detection_weight has no effect without detection=true: leave it out, or switch it on.")
-        if unused:
-            raise ValueError(
-                f"{', '.join(sorted(unused))} has no effect with corruption={self.corruption}: leave it out, or choose "
-                f"corruption={BOTH}."
-            )
+        if not self.detection:
+            refuse_without_effect({"detection_weight"} & {*keys}, "without detection=true", "switch it on")
+        refuse_without_effect(unused, f"with corruption={self.corruption}", f"choose corruption={BOTH}")
 
 
 class DAETask(ReconstructionTask):

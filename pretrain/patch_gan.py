@@ -12,6 +12,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 from torch import nn
 
 from nnunet_uad.common.bounds import FilterSize, ShareBelowOne
+from nnunet_uad.common.settings import refuse_without_effect
 from nnunet_uad.networks.autoencoder_training import LesionJudgement
 from nnunet_uad.networks.discriminator import DiscriminatorRecipe
 from nnunet_uad.pretrain.adversary import Adversarial, AdversarialPretrainer, AdversarialSettings, field_in_words
@@ -55,12 +56,8 @@ class PatchGANSettings(LesionSection, AdversarialSettings):
             ValueError: One was given.
         """
         super().check_given(keys)
-        unused = LESION_SETTINGS & {*keys}
-        if unused and not self.second_phase:
-            raise ValueError(
-                f"{', '.join(sorted(unused))} has no effect without a second phase: leave it out, or choose "
-                "second_phase=0.5."
-            )
+        if not self.second_phase:
+            refuse_without_effect(LESION_SETTINGS & {*keys}, "without a second phase", "choose second_phase=0.5")
 
     def opponent(self, manager: ConfigurationManager, channels: int) -> DiscriminatorRecipe:
         """The discriminator, behind its low-pass."""

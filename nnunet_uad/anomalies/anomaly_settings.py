@@ -9,7 +9,7 @@ import numpy as np
 
 from nnunet_uad.common.bounds import IntensityRange, PositiveShare, ShareRange, SizeRange
 from nnunet_uad.common.channels import bright_channels
-from nnunet_uad.common.settings import Settings
+from nnunet_uad.common.settings import Settings, refuse_without_effect
 
 ANOMALY_KINDS = ("perlin", "cutpaste", "foreign", "poisson", "shift", "tissue")
 #: Kinds whose shapes may be those of real lesions.
@@ -69,11 +69,9 @@ class AnomalySettings(Settings):
         """
         super().check_given(keys)
         for key, kinds in _KINDS_OF.items():
-            if key in keys and not {*kinds} & {*self.anomaly_kinds}:
-                raise ValueError(
-                    f"{key} has no effect with anomalies={self.anomalies}: leave it out, or name one of "
-                    f"{', '.join(kinds)} among the anomalies."
-                )
+            if not {*kinds} & {*self.anomaly_kinds}:
+                instead = f"name one of {', '.join(kinds)} among the anomalies"
+                refuse_without_effect({key} & {*keys}, f"with anomalies={self.anomalies}", instead)
 
     @property
     def anomaly_kinds(self) -> list[str]:

@@ -196,6 +196,21 @@ def build_settings(cls: type[T], given: Mapping[str, Any], defaults: T) -> T:
     return made
 
 
+def refuse_without_effect(unused: Collection[str], beside: str, instead: str) -> None:
+    """Refuse settings that somebody gave and that nothing looks at.
+
+    Args:
+        unused: Names of the settings; with none there is nothing to refuse.
+        beside: Words for what they have no effect beside.
+        instead: Words for what to do if they are meant.
+
+    Raises:
+        ValueError: There are such settings; names all of them.
+    """
+    if unused:
+        raise ValueError(f"{', '.join(sorted(unused))} has no effect {beside}: leave it out, or {instead}.")
+
+
 def check_choices(settings: Any, choices: Mapping[str, Sequence[str]]) -> None:
     """Refuse settings that are none of their choices.
 
