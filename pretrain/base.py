@@ -30,6 +30,7 @@ from nnunet_uad.pretrain.task import Geometry, PretrainTask, ReconstructionTask,
 from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
 from nnunet_uad.restoration.frozen import can_rebuild, describe_restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
+from nnunet_uad.scoring.standardised import refuse_without_draws
 from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.training.checkpoints import own_fold
 from nnunet_uad.training.trainer import TrainSettings, UADTrainer
@@ -111,6 +112,9 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             self.task = self.make_task(self.settings, self.configuration_manager)
             channel_weights(self.settings.channel_weights, self.channel_names)
         check_task(self.task, type(self).__name__)
+        restoration = self.task.restoration
+        with settings_from(self.settings_source):
+            refuse_without_draws(self.settings, restoration is not None and restoration.drawing is not None)
 
     @classmethod
     def check_configuration(cls, plans: dict, configuration: str, fold: int | str) -> None:

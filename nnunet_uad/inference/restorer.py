@@ -101,7 +101,8 @@ class Restorer:
         """How the model's cases are scored; needs no network and no device."""
         restoration = self.restoration
         offers = (restoration.reconstructs, restoration.detects, restoration.compares)
-        return Scorer(self.model, *offers, default=restoration.default_source)
+        draws = restoration.drawing is not None
+        return Scorer(self.model, *offers, draws=draws, default=restoration.default_source)
 
     def _mean_over_networks(
         self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int

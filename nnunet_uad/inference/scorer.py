@@ -12,6 +12,7 @@ from nnunet_uad.inference.case import ReconstructedCase, ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.scoring.score import anomaly_map, detection_map
 from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings
+from nnunet_uad.scoring.standardised import refuse_without_draws
 
 #: z-score units of the residual that a detection of 1 counts as much as, in their sum: about what a clear lesion has.
 CERTAIN = np.float32(2.0)
@@ -28,6 +29,7 @@ class Scorer:
         reconstructs: Whether the model reconstructs images.
         detects: Whether the networks score images themselves.
         compares: Whether the networks compare images with their reconstructions.
+        draws: Whether several draws of the model differ.
         default: Source unless another is asked for; the first that is offered if empty.
     """
 
@@ -35,6 +37,7 @@ class Scorer:
     reconstructs: bool
     detects: bool
     compares: bool = False
+    draws: bool = False
     default: str = ""
 
     @property
@@ -58,6 +61,7 @@ class Scorer:
         Raises:
             ValueError: The model does not offer what the settings ask for.
         """
+        refuse_without_draws(settings, self.draws)
         offered = self.offered
         wanted = (self.default or offered[0]) if settings.score_from == AUTO else settings.score_from
         if wanted not in offered:

@@ -34,6 +34,8 @@ class Restoration:
     compares: ClassVar[bool] = False
     #: Whether what is drawn counts inside the foreground only.
     drawn_inside: ClassVar[bool] = False
+    #: How one of several draws is made, which differ by their seed; ``None`` where all would be alike.
+    drawing: Restoration | None = None
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         """Refuse a way of its own under a name that means another way: it would be rebuilt as that one.

@@ -67,6 +67,7 @@ class DiffusionProcess(Restoration):
         wide = sum(self.cell_mm >= 2 * s for s in self.spacing)
         self._coarse_scale = _LINEAR_VARIANCE ** (-wide / 2)
         self._simplex = SimplexNoise(self.spacing, self.cell_mm)
+        self.drawing = self
 
     def to_json(self) -> dict[str, Any]:
         """Kind and arguments."""

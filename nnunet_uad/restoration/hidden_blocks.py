@@ -28,6 +28,7 @@ class HiddenBlocks(Restoration):
         # The share hidden in training does not matter here: groups partition the blocks.
         self.blocks = RandomBlocks(block_size, (0.5, 0.5))
         self.groups = groups
+        self.drawing = self
 
     def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Group of every voxel's block: (B, 1, *spatial), whole numbers as float32."""

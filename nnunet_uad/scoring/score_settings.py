@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from typing import Annotated
 
 import numpy as np
 
 from nnunet_uad.common.bounds import Bounds, FilterSize, Share, Volume
 from nnunet_uad.common.channels import AUTO, bright_channels, residual_kind
 from nnunet_uad.common.schema import shown
-from nnunet_uad.common.settings import Settings, check_choices
+from nnunet_uad.common.settings import Settings, check_choices, refuse_without_effect
 
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
 _WEIGHTS = Bounds(-1000, 1000)
 SOURCES = (AUTO, "residual", "detection", "product", "sum", "features")
+DEFAULT, STANDARDISED = "default", "standardised"
+SCORES = (DEFAULT, STANDARDISED)
+#: A spread needs two draws.
+_LEAST_DRAWS = 2
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,10 @@ class ScoreSettings(Settings):
     """Settings of the anomaly score; sizes in mm (pixels for images without a spacing).
 
     Attributes:
+        score: Kind of score: ``default`` of one reconstruction; ``standardised``, of models that draw something to
+            reconstruct an image (noise, hidden blocks, a code): the residual of the mean over several draws, divided
+            by their spread.
+        draws: Number of draws of ``score=standardised``, at least 2; each takes as long as a reconstruction.
         score_from: Source of the score: ``residual`` of the reconstruction; ``detection``, of models that score the
             image itself; their ``product``, or their ``sum``; ``features``, of models whose discriminator
             compares image and reconstruction; ``auto``: the sum for a DAE that detects, else the
@@ -38,6 +47,8 @@ class ScoreSettings(Settings):
         min_component_mm3: Size below which components are removed from masks, mm³ (mm², for 2D images).
     """
 
+    score: str = DEFAULT
+    draws: Annotated[int, Bounds(1, 100)] = 6
     score_from: str = AUTO
     residual: str = AUTO
     channel_weights: str = AUTO
@@ -49,7 +60,25 @@ class ScoreSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_choices(self, {"residual": RESIDUALS, "score_from": SOURCES})
+        check_choices(self, {"score": SCORES, "residual": RESIDUALS, "score_from": SOURCES})
+        if self.score == STANDARDISED and self.draws < _LEAST_DRAWS:
+            raise ValueError(
+                f"draws={self.draws} has no spread, which score={STANDARDISED} divides by: give at least "
+                f"{_LEAST_DRAWS}, or score={DEFAULT}."
+            )
+
+    def check_given(self, keys: Collection[str]) -> None:
+        """Refuse a number of draws for a score that is made of one.
+
+        Args:
+            keys: Names of the settings that somebody gave.
+
+        Raises:
+            ValueError: One was given.
+        """
+        super().check_given(keys)
+        if self.score != STANDARDISED:
+            refuse_without_effect({"draws"} & {*keys}, f"with score={self.score}", f"choose score={STANDARDISED}")
 
 
 def score_settings(settings: ScoreSettings) -> ScoreSettings:
