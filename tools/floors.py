@@ -25,6 +25,7 @@ FLOORS = (
     "training",
     "inference",
     "evaluation",
+    "screening",
     "pretrain",
     "trainers",
     "plugin",

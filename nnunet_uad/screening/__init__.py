@@ -1,0 +1,1 @@
+"""Known and unknown in one answer: what a supervised model marks, and what is anomalous beside it."""
