@@ -36,7 +36,7 @@ SUMMARY_FILE = "summary.json"
 #: Ranks wait for each other after so many cases, as in nnU-Net's validation: NCCL gives up on ranks that drift apart.
 CASES_PER_BARRIER = 20
 #: Metrics of the maps that the summary and the log show.
-SHOWN = ("AP", "AUROC", "best_dice_oracle")
+SHOWN = ("AP", "AUROC", "best_dice_oracle", "lesion_recall@fpr:0.01", "lesion_recall_small@fpr:0.01")
 
 
 @dataclass(frozen=True)

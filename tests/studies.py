@@ -112,6 +112,9 @@ def finish_maps(layout: Layout, ap: float = 0.6, beside: dict[str, float] = FLOO
         for dataset in layout.datasets:
             scores = {"map": ap, **{name: ap - worse for name, worse in beside.items()}}
             values = {name: {"AP": v, "AUPRO": v, "best_dice_oracle": v} for name, v in scores.items()}
+            # Earlier files know nothing of lesions found.
+            for name in set(values) if beside is FLOORS else ():
+                values[name] |= {"lesion_recall@fpr:0.01": 0.75, "lesion_recall_small@fpr:0.01": None}
             pooled = {n: {"pooled": {k: {"value": v} for k, v in of.items()}} for n, of in values.items()}
             # Weaker floors have no masks; in earlier files every score has.
             masks = {n: {"masks/oracle": {"Dice": v - 0.05}} for n, v in scores.items() if v >= ap - 0.1 or ":T1" in n}

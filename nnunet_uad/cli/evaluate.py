@@ -113,11 +113,25 @@ def _lines(summary: dict[str, Any]) -> list[str]:
     for score in shown_scores(summary):
         content, cases = summary["scores"][score], len(summary["metric_per_case"])
         lines.append(f"{score}, {cases} case(s), all voxels pooled: " + _values(content["pooled"], shown))
+        lines += _found_lesions(content["pooled"])
         for kind, mask in content["masks"].items():
             lines.append(f"  masks, {kind} threshold: " + _values(mask["pooled"], shown_of_masks))
     if summary["strongest_floor"]:
         lines.append(_against_floor(summary["strongest_floor"]))
     return lines + [f"WARNING: {warning}" for warning in summary["warnings"]]
+
+
+def _found_lesions(pooled: dict[str, dict[str, Any]]) -> list[str]:
+    """The share of lesions found at each false-positive rate, by size, in words; nothing without lesions."""
+    from nnunet_uad.metrics.lesion_recall import RATES, SIZES, recall_key
+
+    numbers = {size: pooled[f"lesions{size.suffix}"]["value"] for size in SIZES}
+    lines = []
+    for rate in RATES:
+        found = {size: _value(pooled[recall_key(size, rate)]) for size, number in numbers.items() if number}
+        parts = [f"{share} of {numbers[size]:.0f} {size.name or 'lesions'}" for size, share in found.items()]
+        lines += [f"  found at {100 * rate:g} % false positives: {', '.join(parts)}"] if parts else []
+    return lines
 
 
 def _against_floor(floor: dict[str, Any]) -> str:
@@ -132,9 +146,12 @@ def _against_floor(floor: dict[str, Any]) -> str:
 
 
 def _values(group: dict[str, dict[str, Any]], names: Sequence[str]) -> str:
-    parts = []
-    for name in names:
-        value, interval = group[name]["value"], group[name]["interval_95"]
-        spread = f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-        parts.append(f"{name} undefined" if value is None else f"{name} {value:.3f}{spread}")
-    return ", ".join(parts)
+    return ", ".join(f"{name} {_value(group[name])}" for name in names)
+
+
+def _value(entry: dict[str, Any]) -> str:
+    """A value with its interval."""
+    if entry["value"] is None:
+        return "undefined"
+    spread = " [{:.3f}, {:.3f}]".format(*entry["interval_95"]) if entry["interval_95"] else ""
+    return f"{entry['value']:.3f}{spread}"

@@ -23,6 +23,7 @@ from nnunet_uad.evaluation.floors import Floor, strongest
 from nnunet_uad.inference.names import MAPS_RECORD
 from nnunet_uad.metrics.anomaly import MaskScores, RankingScores, mean_over_cases, paired_difference
 from nnunet_uad.metrics.baseline import equalised_intensity, image_foreground
+from nnunet_uad.metrics.lesion_recall import Lesions
 from nnunet_uad.scoring.thresholds import MapsForm
 
 #: Name of the maps' own score in a summary.
@@ -79,6 +80,15 @@ class EvaluationRequest:
         """Names of the floors' scores."""
         return [name for floor in self.floors for name in floor.scales]
 
+    @property
+    def foreground(self) -> str:
+        """What tells the foreground, of whose healthy voxels false-positive rates are shares.
+
+        ``masks``; ``images``, of which those that floors and baselines read are not background; or ``scores`` that are
+        not background.
+        """
+        return "masks" if self.masks else "images" if self.channels else "scores"
+
 
 @dataclass(frozen=True)
 class _Case:
@@ -86,6 +96,19 @@ class _Case:
     scores: dict[str, np.ndarray]
     positive: np.ndarray
     valid: np.ndarray | None
+    foreground: np.ndarray
+    spacing: tuple[float, ...]
+
+    @property
+    def lesions(self) -> Lesions:
+        """Lesions with their volumes."""
+        return Lesions.of(self.positive, math.prod(self.spacing))
+
+    @property
+    def healthy(self) -> int:
+        """Number of foreground voxels without lesion."""
+        healthy = self.foreground & ~self.positive
+        return int(np.count_nonzero(healthy if self.valid is None else healthy & self.valid))
 
 
 def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
@@ -95,7 +118,9 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
         A summary for JSON: per score (``map``, floors, baselines) pooled values, means over cases and masks, each
         with intervals; per case the same; ``strongest_floor`` names the floor to compare with, the one of the highest
         pooled AP among floors and baselines, and says by how much the map differs from it (``None`` without any);
-        weaker floors have no pooled intervals and no masks. ``failed`` lists the cases left out and why.
+        weaker floors have no pooled intervals and no masks. ``foreground`` says what told it, of whose healthy voxels
+        the false-positive rates of the recall of lesions are shares: masks, images or scores. ``failed`` lists the
+        cases left out and why.
 
     Raises:
         ValueError: Nothing at all could be evaluated, or a threshold is no finite number.
@@ -114,12 +139,15 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
     files, failed = _pair(request)
     ranking: dict[str, RankingScores] = {}
     for case in _read_all(request, files, failed, "ranking"):
+        lesions, healthy = case.lesions, case.healthy
         for name, scores in case.scores.items():
-            ranking.setdefault(name, RankingScores()).add(case.identifier, scores, case.positive, case.valid)
+            collected = ranking.setdefault(name, RankingScores())
+            collected.add(case.identifier, scores, case.positive, case.valid, lesions, healthy)
     if not ranking:
         reasons = "\n  ".join(f"{k}: {v}" for k, v in failed.items())
         raise ValueError(f"No case could be evaluated:\n  {reasons}")
     pooled = {name: r.pooled_scores() for name, r in ranking.items()}
+    per_case = {name: r.values_per_case(pooled[name]) for name, r in ranking.items()}
     thresholds = _Thresholds(request, {name: p["best_dice_oracle_threshold"] for name, p in pooled.items()})
     # Chosen on these very cases, in favour of the floor: a map has to beat the best that there is without a model.
     floor = strongest({name: values["AP"] for name, values in pooled.items() if name != MAP})
@@ -129,13 +157,13 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
     for case in _read_all(request, left, failed, "masks", closely):
         for name, scores in case.scores.items():
             for kind, threshold in thresholds.of(name, case.identifier, files[case.identifier]["map"]).items():
-                collected = masks[name].setdefault(kind, MaskScores())
-                collected.add(case.identifier, scores >= threshold, case.positive, case.valid)
+                of_mask = masks[name].setdefault(kind, MaskScores())
+                of_mask.add(case.identifier, scores >= threshold, case.positive, case.valid)
     return {
         "scores": {
             name: {
                 "pooled": _with_intervals(pooled[name], ranking[name].pooled_intervals() if name in closely else {}),
-                "mean_over_cases": mean_over_cases(ranking[name].cases),
+                "mean_over_cases": mean_over_cases(per_case[name]),
                 "masks": {
                     kind: {
                         "threshold": thresholds.described(name, kind),
@@ -154,7 +182,7 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
                 "label": str(files[identifier]["label"]),
                 "metrics": {
                     name: {
-                        **_json_numbers(ranking[name].cases[identifier]),
+                        **_json_numbers(per_case[name][identifier]),
                         **{f"masks/{k}": _json_numbers(m.cases[identifier]) for k, m in masks[name].items()},
                     }
                     for name in ranking
@@ -162,6 +190,7 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
             }
             for identifier in sorted(next(iter(ranking.values())).cases)
         ],
+        "foreground": request.foreground,
         "strongest_floor": _against(floor, ranking),
         "warnings": thresholds.warnings,
         "failed": failed,
@@ -287,14 +316,18 @@ def _read(request: EvaluationRequest, identifier: str, paths: dict[str, Path], w
     if values.min() == values.max():
         raise ValueError(f"{paths['map'].name} is {values.max():g} everywhere: an empty map ranks nothing.")
     scores = {MAP: _inside(values, foreground)}
+    known, spacing = foreground, voxel_spacing(reference)
     for channel in request.channels:
         image = read_on_grid(paths[_channel(channel)], reference, request.resample)
         inside = image_foreground(image) if foreground is None else foreground
+        known = inside if known is None else known | inside
         for floor in (f for f in request.floors if f.channel == channel):
-            scores |= floor.maps(image, inside, voxel_spacing(reference), wanted)
+            scores |= floor.maps(image, inside, spacing, wanted)
         for name in (n for n, k in request.baselines.items() if k == channel):
             scores[name] = equalised_intensity(image, inside)
-    return _Case(identifier, scores, positive, valid)
+    if known is None:
+        known = image_foreground(values)
+    return _Case(identifier, scores, positive, valid, known, spacing)
 
 
 def _lesions(labels: np.ndarray, valid: np.ndarray | None, request: EvaluationRequest) -> np.ndarray:

@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from nnunet_uad.metrics.bootstrap import intervals, mean_interval
-from nnunet_uad.metrics.curves import Curve, auroc, average_precision, best_dice
+from nnunet_uad.metrics.curves import Curve, auroc, average_precision, best_dice, threshold_at_fpr
 from nnunet_uad.metrics.histogram import ScoreHistogram
+from nnunet_uad.metrics.lesion_recall import RATES, SIZES, LesionReach, Lesions, SizeClass, recall_key, threshold_key
 from nnunet_uad.metrics.lesions import LESION_METRICS, LesionCounts, count_lesions
 from nnunet_uad.metrics.metric import Metric, values_of
 from nnunet_uad.metrics.regions import RegionOverlap
@@ -27,15 +28,26 @@ class Ranking:
     Attributes:
         curve: Curve over all thresholds.
         regions: Overlap with the regions of all cases; empty for a single case.
+        lesions: Thresholds at which the lesions are found.
+        healthy: Number of foreground voxels without lesion, of which false-positive rates are shares.
     """
 
     curve: Curve
     regions: RegionOverlap = field(default_factory=RegionOverlap)
+    lesions: LesionReach = field(default_factory=LesionReach)
+    healthy: float = 0
 
     @cached_property
     def best(self) -> tuple[float, float]:
         """Highest Dice of any threshold, and that threshold."""
         return best_dice(self.curve)
+
+    @cached_property
+    def thresholds(self) -> dict[float, float]:
+        """Threshold by false-positive rate; NaN without a healthy voxel, infinite where none may be selected."""
+        if not self.healthy:
+            return dict.fromkeys(RATES, float("nan"))
+        return {rate: threshold_at_fpr(self.curve, rate, self.healthy) for rate in RATES}
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,20 @@ class RankingMetric(Metric[Ranking]):
     shown: bool = False
 
 
+def _number_of(size: SizeClass) -> RankingMetric:
+    return RankingMetric(f"lesions{size.suffix}", lambda r: r.lesions.count(size))
+
+
+def _threshold_at(rate: float) -> RankingMetric:
+    return RankingMetric(threshold_key(rate), lambda r: r.thresholds[rate], per_case=False)
+
+
+def _recall_at(rate: float, size: SizeClass) -> RankingMetric:
+    # Of single cases too, but at the threshold of all: see RankingScores.values_per_case.
+    key = recall_key(size, rate)
+    return RankingMetric(key, lambda r: r.lesions.recall(r.thresholds[rate], size), per_case=False, interval=True)
+
+
 #: Metrics of the maps themselves. A further one is a further row: files, CSV and intervals iterate over them.
 RANKING_METRICS: tuple[RankingMetric, ...] = (
     RankingMetric("AP", lambda r: average_precision(r.curve), interval=True, shown=True),
@@ -64,6 +90,9 @@ RANKING_METRICS: tuple[RankingMetric, ...] = (
     RankingMetric("best_dice_oracle_threshold", lambda r: r.best[1]),
     RankingMetric("lesion_voxels", lambda r: r.curve.positives, pooled=False),
     RankingMetric("prevalence", lambda r: r.curve.positives / max(1, r.curve.positives + r.curve.negatives)),
+    *(_number_of(size) for size in SIZES),
+    *(_threshold_at(rate) for rate in RATES),
+    *(_recall_at(rate, size) for rate in RATES for size in SIZES),
 )
 
 
@@ -75,8 +104,18 @@ class RankingScores:
         self.regions = RegionOverlap()
         self.cases: dict[str, dict[str, float]] = {}
         self._compact: list[np.ndarray] = []
+        self._lesions: list[LesionReach] = []
+        self._healthy: list[int] = []
 
-    def add(self, identifier: str, scores: np.ndarray, positive: np.ndarray, valid: np.ndarray | None = None) -> None:
+    def add(
+        self,
+        identifier: str,
+        scores: np.ndarray,
+        positive: np.ndarray,
+        valid: np.ndarray | None = None,
+        lesions: Lesions | None = None,
+        healthy: int | None = None,
+    ) -> None:
         """Count a case.
 
         Args:
@@ -84,6 +123,9 @@ class RankingScores:
             scores: Anomaly map (z, y, x) or (y, x), higher is more anomalous.
             positive: Mask of the lesions, boolean, of the same shape.
             valid: Mask of the voxels that count, boolean; all if omitted.
+            lesions: Lesions of the case, where they are known; their volumes are counted in voxels otherwise.
+            healthy: Number of foreground voxels without lesion, of which false-positive rates are shares; all that
+                count if omitted.
 
         Raises:
             ValueError: Different shapes, or NaN among the scores.
@@ -93,16 +135,41 @@ class RankingScores:
             histogram.add(scores, positive)
         else:
             histogram.add(scores[valid], positive[valid])
-        ranking = Ranking(Curve.of(histogram))
+        lesions = lesions or Lesions.of(positive if valid is None else positive & valid)
+        values = scores.reshape(-1)[lesions.voxels].astype(np.float32)
+        curve, reach = Curve.of(histogram), LesionReach.of(lesions.reached(values), lesions.volumes)
+        ranking = Ranking(curve, lesions=reach)
         self.cases[identifier] = values_of((m for m in RANKING_METRICS if m.per_case), ranking)
-        self.regions.add(scores, positive if valid is None else positive & valid)
+        self.regions.add_lesions(values, lesions.sizes)
         self.pooled.merge(histogram)
         self._compact.append(histogram.compact())
+        self._lesions.append(reach)
+        self._healthy.append(curve.negatives if healthy is None else healthy)
 
     def pooled_scores(self) -> dict[str, float]:
         """All voxels of all cases in one curve: key → value."""
-        ranking = Ranking(Curve.of(self.pooled), self.regions)
+        lesions = LesionReach.joined(self._lesions)
+        ranking = Ranking(Curve.of(self.pooled), self.regions, lesions, sum(self._healthy))
         return values_of((m for m in RANKING_METRICS if m.pooled), ranking)
+
+    def values_per_case(self, pooled: Mapping[str, float]) -> dict[str, dict[str, float]]:
+        """Values of each case, with the share of its lesions found at the thresholds of all cases together.
+
+        Args:
+            pooled: Pooled values, of :meth:`pooled_scores`.
+
+        Returns:
+            Case → key → value; a recall is NaN in cases without such a lesion.
+        """
+        return {
+            case: values
+            | {
+                recall_key(size, rate): reach.recall(pooled[threshold_key(rate)], size)
+                for rate in RATES
+                for size in SIZES
+            }
+            for (case, values), reach in zip(self.cases.items(), self._lesions, strict=True)
+        }
 
     def pooled_intervals(self) -> dict[str, tuple[float, float] | None]:
         """Bootstrap intervals over cases of the pooled values, from compact histograms."""
@@ -111,6 +178,8 @@ class RankingScores:
         rows = np.concatenate(self._compact)
         owner = np.repeat(np.arange(cases), [len(c) for c in self._compact])
         bins, index = np.unique(-rows[:, 0], return_inverse=True)
+        lesions, healthy = LesionReach.joined(self._lesions), np.array(self._healthy)
+        lesion_owner = np.repeat(np.arange(cases), [len(part.scores) for part in self._lesions])
 
         def resampled(weights: np.ndarray) -> Curve:
             """The curve of a resample, of how often each case counts (cases,)."""
@@ -123,7 +192,8 @@ class RankingScores:
 
         def values(weights: np.ndarray) -> np.ndarray:
             """Metrics (K,) of a resample (cases,)."""
-            ranking = Ranking(resampled(weights))
+            drawn = lesions.weighted(weights[lesion_owner])
+            ranking = Ranking(resampled(weights), lesions=drawn, healthy=float(weights @ healthy))
             return np.array(list(values_of(metrics, ranking).values()))
 
         ends = intervals(cases, values) or [None] * len(metrics)

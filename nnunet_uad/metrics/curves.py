@@ -81,16 +81,22 @@ def best_dice(curve: Curve) -> tuple[float, float]:
     return float(dice[best]), curve.threshold(best)
 
 
-def threshold_at_fpr(curve: Curve, rate: float) -> float:
+def threshold_at_fpr(curve: Curve, rate: float, negatives: float | None = None) -> float:
     """The lowest threshold that selects at most ``rate`` of the voxels without lesion.
+
+    Args:
+        curve: Curve of scores.
+        rate: False-positive rate, between 0 and 1.
+        negatives: Number of voxels that the rate is a share of, if not of all without lesion.
 
     Raises:
         ValueError: A rate outside (0, 1), or no voxel without lesion to measure it on.
     """
     if not 0 < rate < 1:
         raise ValueError(f"A false-positive rate is a number between 0 and 1, found {rate}.")
-    if not curve.negatives:
+    negatives = curve.negatives if negatives is None else negatives
+    if not negatives:
         raise ValueError("There is no voxel without lesion to measure a false-positive rate on.")
-    allowed = np.flatnonzero(curve.false_positives <= rate * curve.negatives)
+    allowed = int(np.searchsorted(curve.false_positives, rate * negatives, side="right"))
     # Where even the highest score is too frequent, nothing may be selected.
-    return curve.threshold(int(allowed[-1])) if len(allowed) else float("inf")
+    return curve.threshold(allowed - 1) if allowed else float("inf")

@@ -10,7 +10,7 @@ from scipy.integrate import trapezoid
 
 from nnunet_uad.metrics.curves import Curve
 from nnunet_uad.metrics.histogram import bins_of
-from nnunet_uad.metrics.lesions import connected_components
+from nnunet_uad.metrics.lesion_recall import Lesions
 
 #: The curve is integrated up to this false-positive rate, as in the paper.
 MAX_FALSE_POSITIVE_RATE = 0.3
@@ -34,15 +34,21 @@ class RegionOverlap:
             scores: Anomaly map, any shape, higher is more anomalous.
             positive: Mask of the lesions, boolean, of the same shape.
         """
-        labels, count = connected_components(positive)
-        if not count:
+        lesions = Lesions.of(positive)
+        self.add_lesions(scores.reshape(-1)[lesions.voxels].astype(np.float32), lesions.sizes)
+
+    def add_lesions(self, values: np.ndarray, sizes: np.ndarray) -> None:
+        """Add the lesions of a case, where they are known.
+
+        Args:
+            values: Scores (N,) of their voxels, float32, lesion after lesion.
+            sizes: Number of voxels of each lesion (L,).
+        """
+        if not len(sizes):
             return
-        self.regions += count
-        inside = labels > 0
-        sizes = np.bincount(labels[inside], minlength=count + 1)
-        bins = bins_of(scores[inside].astype(np.float32))
-        unique, inverse = np.unique(bins, return_inverse=True)
-        weights = np.bincount(inverse, weights=1.0 / sizes[labels[inside]])
+        self.regions += len(sizes)
+        unique, inverse = np.unique(bins_of(values), return_inverse=True)
+        weights = np.bincount(inverse, weights=np.repeat(1.0 / sizes, sizes))
         for key, weight in zip(unique.tolist(), weights.tolist(), strict=True):
             self._weights[key] = self._weights.get(key, 0.0) + weight
 

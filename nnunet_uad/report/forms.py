@@ -12,6 +12,7 @@ from nnunet_uad.common.bounds import Bounds, Count, Finite, Seconds, Share
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.schema import build, refuse_unknown, shown
 from nnunet_uad.metrics import segmentation
+from nnunet_uad.metrics.lesion_recall import RATES, SIZES, recall_key
 from nnunet_uad.metrics.lesions import LesionCounts
 from nnunet_uad.metrics.reliability import RELIABILITY_EDGES
 from nnunet_uad.metrics.segmentation import PRIMARY
@@ -20,6 +21,9 @@ _FIX = "Delete it, and the study makes it anew: nnunet_uad study run STUDY.yaml"
 _RELIABILITY = ("voxels", "probability", "positives")
 _ERRORS = Bounds(0, 1e12)
 _Voxels = Annotated[float, Bounds(0, 1e15)]
+
+#: Recalls of lesions, which scores of earlier versions lack.
+_RECALLS = {recall_key(size, rate) for size in SIZES for rate in RATES}
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,7 @@ class MapScoreForm:
     pooled: dict[str, dict[str, Any]]
 
     def __post_init__(self) -> None:
-        for key in ("AP", "AUPRO", "best_dice_oracle"):
+        for key in {"AP", "AUPRO", "best_dice_oracle", *(_RECALLS & set(self.pooled))}:
             value = self.pooled.get(key, {}).get("value", "none")
             if value is not None and not _fits(value, Bounds(0, 1)):
                 raise ValueError(f"pooled: {key} expects {Bounds(0, 1)}, found {shown(value)}.")

@@ -16,13 +16,16 @@ import numpy as np
 from nnunet_uad.evaluation.floors import without_scale
 from nnunet_uad.evaluation.folders import MAP, ORACLE
 from nnunet_uad.metrics.bootstrap import mean_interval
+from nnunet_uad.metrics.lesion_recall import SIZES, recall_key
 from nnunet_uad.report.collect import Results
 from nnunet_uad.statistics.intervals import Interval
 
 #: Case values: key of the row → place in a case's metrics.
 _OF_CASES = {"AP": ("AP",), "Dice": (f"masks/{ORACLE}", "Dice")}
+#: Share of all and of small lesions found, in the pooled values; studies that earlier versions scored lack them.
+RECALL, RECALL_SMALL = (recall_key(size, 0.01) for size in SIZES[:2])
 #: Values of all voxels together.
-_POOLED = ("AP", "AUPRO", "best_dice_oracle")
+_POOLED = ("AP", "AUPRO", "best_dice_oracle", RECALL, RECALL_SMALL)
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ class MapRow:
             outer fold's test cases together: no other threshold could be better chosen. NaN of floors that have masks
             on no outer fold or on some only.
         intervals: Bootstrap intervals of these over cases.
-        pooled: Values of all voxels together, mean over outer folds: ``AP``, ``AUPRO``, ``best_dice_oracle``.
+        pooled: Values of all voxels together, mean over outer folds: ``AP``, ``AUPRO``, ``best_dice_oracle``, and the
+            share of all and of small lesions found at 1 % false positives.
     """
 
     dataset: str
@@ -97,7 +101,7 @@ def _row(dataset: str, name: str, learnt: bool, score: str, summaries: Sequence[
     values = {key: list(_case_values(summaries, score, place)) for key, place in _OF_CASES.items()}
     if len(values["Dice"]) < len(values["AP"]):
         values["Dice"] = []
-    pooled = {key: [s["scores"][score]["pooled"][key]["value"] for s in summaries] for key in _POOLED}
+    pooled = {key: [s["scores"][score]["pooled"].get(key, {}).get("value") for s in summaries] for key in _POOLED}
     return MapRow(
         dataset=dataset,
         name=name,

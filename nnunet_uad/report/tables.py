@@ -14,7 +14,7 @@ from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import FALSE_POSITIVES, LESION_RECALL, PRIMARY
 from nnunet_uad.report.analysis import Analysis, CellRow
 from nnunet_uad.report.collect import Results
-from nnunet_uad.report.label_free import MapRow, shown_rows
+from nnunet_uad.report.label_free import RECALL, RECALL_SMALL, MapRow, shown_rows
 from nnunet_uad.report.words import GAP, factor, factor_span, number, p_value, span
 from nnunet_uad.statistics.intervals import Interval
 
@@ -145,22 +145,26 @@ def map_table(rows: Sequence[MapRow], dataset: str) -> Table:
         ap, dice, pooled = row.intervals["AP"], row.intervals["Dice"], row.pooled
         values = (number(row.values["AP"]), span(ap), number(pooled["AP"]), number(pooled["AUPRO"]))
         best = (number(row.values["Dice"]), span(dice), number(pooled["best_dice_oracle"]))
+        found = (number(pooled[RECALL]), number(pooled[RECALL_SMALL]))
         if row in on_page:
-            shown.append((row.name, "no labels" if row.learnt else "no model", str(row.cases), *values, *best))
+            shown.append((row.name, "no labels" if row.learnt else "no model", str(row.cases), *values, *best, *found))
         raw.append(
             (dataset, row.name, "model" if row.learnt else "intensity", row.cases, row.values["AP"], *_ends(ap),
-             pooled["AP"], pooled["AUPRO"], row.values["Dice"], *_ends(dice), pooled["best_dice_oracle"])
+             pooled["AP"], pooled["AUPRO"], row.values["Dice"], *_ends(dice), pooled["best_dice_oracle"],
+             pooled[RECALL], pooled[RECALL_SMALL])
         )  # fmt: skip
     return Table(
         f"label_free_{dataset}",
         f"Anomaly maps on {dataset}, learnt without any label. ⌈Dice⌉: of the masks at the threshold that is best on "
         "these very cases, which nobody knows beforehand. “No model”: the floor, a channel as robust z, at the "
-        "scale that is best on these very cases. Intervals over cases; all foreground is one class.",
+        "scale that is best on these very cases. Lesions found: share of all, and of those below 100 mm³, where 1 % of "
+        "the healthy voxels are above the threshold. Intervals over cases; all foreground is one class.",
         ("map", "learnt from", "cases", "mean AP", "95 % interval", "AP, all voxels", "AUPRO", "mean ⌈Dice⌉",
-         "95 % interval", "⌈Dice⌉, all voxels"),
+         "95 % interval", "⌈Dice⌉, all voxels", "lesions found", "small lesions found"),
         shown,
         ("dataset", "map", "kind", "cases", "ap", "ap_low_95", "ap_high_95", "ap_all_voxels", "aupro",
-         "dice_oracle", "dice_oracle_low_95", "dice_oracle_high_95", "dice_oracle_all_voxels"),
+         "dice_oracle", "dice_oracle_low_95", "dice_oracle_high_95", "dice_oracle_all_voxels",
+         "lesion_recall_fpr_0.01", "lesion_recall_small_fpr_0.01"),
         raw,
     )  # fmt: skip
 

@@ -28,6 +28,7 @@ def test_maps_of_a_validation_beside_the_intensity(validation, tmp_path, capsys)
     assert evaluate(validation, tmp_path / "s.json", *flags, "--baseline", "intensity:flair", "--threshold", "1") == 0
     out = capsys.readouterr().out
     assert "map, 2 case(s), all voxels pooled: AP" in out and "intensity:flair, 2 case(s)" in out
+    assert "found at 1 % false positives: " in out and "of 2 lesions" in out
     assert out.count("robust_z:flair") == 2 and "the strongest floor: mean difference of the AP per case -" in out
     assert "masks, fixed threshold: Dice" in out and "WARNING: The threshold best was chosen on" in out
     summary = json.loads((tmp_path / "s.json").read_text())

@@ -1,4 +1,5 @@
 import json
+import math
 
 import pytest
 import studies
@@ -25,6 +26,9 @@ def test_maps_are_a_line_a_table_and_a_sentence(workplace):
         ("robust_z:FLAIR@2mm", "intensity", "0.45"),
         ("robust_z:T1", "intensity", "0.3"),
     ]
+    # No small lesion in these cases.
+    assert {(r["lesion_recall_fpr_0.01"], r["lesion_recall_small_fpr_0.01"]) for r in rows} == {("0.75", "")}
+    assert "0.750" in next(row for row in page.rows if row and row[0] == "map" and "no labels" in row)
     # A floor that was not looked at closely has no Dice; on the page stands the best scale of each channel.
     assert [bool(r["dice_oracle"]) for r in rows] == [True, False, True, False, True]
     on_page = [row[0] for row in page.rows if row and row[0].startswith("robust_z:")]
@@ -64,6 +68,7 @@ def test_scores_of_earlier_versions_are_read(workplace):
     rows = map_rows(results, tiny.DATASET)
     assert [r.name for r in shown_rows(rows)] == ["map", "intensity:FLAIR", "intensity:T1"]
     assert strongest_floor(rows).name == "intensity:FLAIR"
+    assert all(math.isnan(row.pooled["lesion_recall@fpr:0.01"]) for row in rows)
     # A further outer fold, scored anew: each row has the cases of its own, and the map all.
     (earlier,) = results.maps[tiny.DATASET, "map"]
     now = json.loads(json.dumps(earlier).replace("intensity:", "robust_z:"))
@@ -84,6 +89,10 @@ def test_scores_of_earlier_versions_are_read(workplace):
             "AP of map expects .*found 1.5",
         ),
         (lambda c: c["summary"]["scores"]["map"]["pooled"]["AUPRO"].update(value=-1), "AUPRO expects .*found -1"),
+        (
+            lambda c: c["summary"]["scores"]["map"]["pooled"]["lesion_recall@fpr:0.01"].update(value=2),
+            "lesion_recall@fpr:0.01 expects .*found 2",
+        ),
     ],
 )
 def test_damaged_scores_are_refused_by_name(workplace, change, message):
