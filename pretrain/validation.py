@@ -28,6 +28,7 @@ from nnunet_uad.inference.pipeline import reconstruct_prepared, worker_pool
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.metrics.reconstruction import reconstruction_report
+from nnunet_uad.scoring.scales import kinds_beside
 from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
 
@@ -100,7 +101,9 @@ def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
     - ``anomaly_metrics.json`` and ``.csv``: how well the maps find lesions, where labels are lesions;
     - of a model that can score in several ways, ``residual/``, ``detection/``, ``product/``, ``sum/`` or ``features/``
       with the maps and metrics of the others;
-    - ``anomaly_thresholds.json``, in the fold's folder: for the masks of ``nnunet_uad predict``.
+    - ``small-lesions/`` with the maps and metrics of ``score=small-lesions``, or ``default/`` where that is the main
+      score; none beside a score of several draws;
+    - ``anomaly_thresholds.json``, in the fold's folder: for the masks of ``nnunet_uad predict``, of either kind.
 
     Cases are shared among DDP ranks.
 
@@ -112,24 +115,25 @@ def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
     """
     run.output.mkdir(parents=True, exist_ok=True)
     report = _Report(run)
-    cases = report.validate_all()
-    choice = report.choice
+    cases, choices = report.validate_all(), report.choices
     if run.ranks > 1:
         gathered: list[Any] = [None] * run.ranks
-        dist.all_gather_object(gathered, (cases, choice))
+        dist.all_gather_object(gathered, (cases, choices))
         cases = [case for part, _ in gathered for case in part]
-        choice = ThresholdChoice.of([c for _, c in gathered])
+        choices = {kind: ThresholdChoice.of([c[kind] for _, c in gathered]) for kind in choices}
     if run.rank != 0:
         return None
-    score = settings_to_json(report.settings)
-    thresholds = choice.thresholds()
-    write_thresholds(run.folder, thresholds, score)
-    write_json(run.output / MAPS_RECORD, {"thresholds": thresholds, "score": score})
+    kept = {kind: _kept(choice, report.kinds[kind]) for kind, choice in choices.items()}
+    main, *beside = kept.values()
+    write_thresholds(run.folder, **main, further=beside)
+    for kind, entry in kept.items():
+        write_json(report.folder(kind) / MAPS_RECORD, entry)
     identifiers = [case["identifier"] for case in cases]
     anomaly = _evaluate(run, run.output, identifiers)
-    for source in report.further:
-        further = _evaluate(run, run.output / source, identifiers)
-        anomaly |= {f"{source}: {name}": value for name, value in further.items() if name.startswith("map")}
+    # What could not be evaluated here cannot be there.
+    for other in report.further if anomaly else ():
+        further = _evaluate(run, run.output / other, identifiers)
+        anomaly |= {f"{other}: {name}": value for name, value in further.items() if name.startswith("map")}
     summary = {
         "metric_per_case": sorted(cases, key=lambda case: case["identifier"]),
         "mean": _mean([case["metrics"] for case in cases]),
@@ -140,6 +144,11 @@ def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
     return summary
 
 
+def _kept(choice: ThresholdChoice, settings: ScoreSettings) -> dict[str, Any]:
+    """Thresholds with the score that they belong to."""
+    return {"thresholds": choice.thresholds(), "score": settings_to_json(settings)}
+
+
 @dataclass(frozen=True)
 class _Finishing:
     """What is left of a case once the networks are done: score, write, measure; travels to worker processes.
@@ -147,15 +156,17 @@ class _Finishing:
     Attributes:
         scorer: Way of scoring.
         exporter: Writer of everything that shows the main score.
-        further: Writers of the maps of other sources, by source.
+        sources: Writers of the maps of other sources, by source.
+        kinds: Writers of the maps of other kinds of score, by kind.
     """
 
     scorer: Scorer
     exporter: Exporter
-    further: dict[str, Exporter]
+    sources: dict[str, Exporter]
+    kinds: dict[str, Exporter]
 
-    def __call__(self, case: ReconstructedCase, known: np.ndarray) -> tuple[dict[str, Any], np.ndarray]:
-        """Entry of the summary, and the main score (z, y, x).
+    def __call__(self, case: ReconstructedCase, known: np.ndarray) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Entry of the summary, and the scores (z, y, x) by kind, the main one first.
 
         Args:
             case: Case on the preprocessed grid.
@@ -163,14 +174,19 @@ class _Finishing:
         """
         settings = self.exporter.settings
         source = self.scorer.source(settings)
-        scores = self.scorer.scores(case, settings, [source, *self.further])
+        scores = self.scorer.scores(case, settings, [source, *self.sources])
         self.exporter.write(self.scorer.with_score(case, scores[source]))
-        for other, exporter in self.further.items():
+        for other, exporter in self.sources.items():
             exporter.write(self.scorer.with_score(case, scores[other]))
+        by_kind = {settings.score: scores[source]}
+        for kind, exporter in self.kinds.items():
+            scored = self.scorer.scored(case, exporter.settings)
+            exporter.write(scored)
+            by_kind[kind] = scored.score
         reconstruction = case.reconstruction
         metrics = {} if reconstruction is None else reconstruction_report(case.image, reconstruction, known)
         path = self.exporter.paths(case.identifier)[0]
-        return {"identifier": case.identifier, "map": path.name, "metrics": metrics}, scores[source]
+        return {"identifier": case.identifier, "map": path.name, "metrics": metrics}, by_kind
 
 
 class _Report:
@@ -179,19 +195,31 @@ class _Report:
     def __init__(self, run: ValidationRun) -> None:
         self.run = run
         self.settings = score_settings(run.score)
-        self.choice = ThresholdChoice()
         self.unlabelled = unlabelled_cases(run.preprocessed)
         scorer = run.restorer.scorer
-        self.further = scorer.further(self.settings)
+        beside = kinds_beside(self.settings)
+        self.kinds = {self.settings.score: self.settings, **beside}
+        self.choices = {kind: ThresholdChoice() for kind in self.kinds}
+        self.sources = scorer.further(self.settings)
         kinds = ["map", "png", *(["reconstruction"] if run.save_reconstruction else [])]
-        model = run.restorer.model
-        further = {
-            source: Exporter(run.output / source, ["map"], model, settings) for source, settings in self.further.items()
-        }
-        for source in self.further:
-            (run.output / source).mkdir(exist_ok=True)
-        self.finishing = _Finishing(scorer, Exporter(run.output, kinds, model, self.settings), further)
+        main = Exporter(run.output, kinds, run.restorer.model, self.settings)
+        for name in self.further:
+            (run.output / name).mkdir(parents=True, exist_ok=True)
+        self.finishing = _Finishing(scorer, main, self._exporters(self.sources), self._exporters(beside))
         self.entries: list[dict[str, Any]] = []
+
+    @property
+    def further(self) -> list[str]:
+        """Folders of what is scored beside the main score: other sources, and the other kind."""
+        return [*self.sources, *list(self.kinds)[1:]]
+
+    def folder(self, kind: str) -> Path:
+        """Folder of the maps of a kind of score."""
+        return self.run.output / ("" if kind == self.settings.score else kind)
+
+    def _exporters(self, scores: dict[str, ScoreSettings]) -> dict[str, Exporter]:
+        model, output = self.run.restorer.model, self.run.output
+        return {name: Exporter(output / name, ["map"], model, settings) for name, settings in scores.items()}
 
     def validate_all(self) -> list[dict[str, Any]]:
         """Entries of the summary, in the order of the cases."""
@@ -216,7 +244,7 @@ class _Report:
         """A case after the networks, and what is known of its voxels: labels (z, y, x), −1 for nothing."""
         data, seg, _, properties = self.run.dataset.load_case(key)
         image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
-        wanted = [self.run.restorer.source(self.settings), *self.further]
+        wanted = [self.run.restorer.source(self.settings), *self.sources]
         case = reconstruct_prepared(self.run.restorer, key, (image, labels >= 0, properties), wanted)
         known = labels.astype(np.int16)
         ignore = self.run.label_manager.ignore_label
@@ -226,10 +254,11 @@ class _Report:
         return case, known
 
     def _collect(self, key: str, known: np.ndarray, job: Future) -> None:
-        entry, score = job.result()
+        entry, scores = job.result()
         self.entries.append(entry)
         healthy = not self.run.labels_are_lesions or key in self.unlabelled
-        self.choice.add(key, score, known >= 0, None if healthy else known > 0)
+        for kind, score in scores.items():
+            self.choices[kind].add(key, score, known >= 0, None if healthy else known > 0)
 
 
 def _evaluate(run: ValidationRun, folder: Path, cases: list[str]) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import numpy as np
 from nnunet_uad.common.channels import AUTO
 from nnunet_uad.inference.case import ReconstructedCase, ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
-from nnunet_uad.scoring.score import anomaly_map, detection_map
-from nnunet_uad.scoring.score_settings import SOURCES, ScoreSettings
+from nnunet_uad.scoring.score import anomaly_map, detection_map, positive, residual_score, small_lesion_map
+from nnunet_uad.scoring.score_settings import SMALL_LESIONS, SOURCES, ScoreSettings
 from nnunet_uad.scoring.standardised import refuse_without_draws
 
 #: z-score units of the residual that a detection of 1 counts as much as, in their sum: about what a clear lesion has.
@@ -89,6 +89,9 @@ class Scorer:
             sources: Names out of ``residual``, ``detection``, ``product``, ``sum``, ``features``.
         """
         spacing = self.model.spacing_of(case.properties)
+        if settings.score == SMALL_LESIONS:
+            plain = self._unfiltered(case, settings, sources)
+            return {s: small_lesion_map(plain[s], case.foreground, spacing, settings) for s in sources}
         maps: dict[str, np.ndarray] = {}
         if case.detection is not None and {"detection", *_OF_BOTH} & set(sources):
             maps["detection"] = detection_map(case.detection, case.foreground, spacing, settings)
@@ -104,6 +107,24 @@ class Scorer:
         if "sum" in sources:
             maps["sum"] = maps["residual"] + CERTAIN * maps["detection"]
         return {source: maps[source] for source in sources}
+
+    def _unfiltered(
+        self, case: ReconstructedCase, settings: ScoreSettings, sources: Sequence[str]
+    ) -> dict[str, np.ndarray]:
+        """What scores (z, y, x) are made of, by source: residuals may be below 0."""
+        plain: dict[str, np.ndarray] = {}
+        if case.detection is not None:
+            plain["detection"] = case.detection
+        if case.reconstruction is not None and {"residual", *_OF_BOTH} & set(sources):
+            names, axes = self.model.channel_names, self.model.axes
+            plain["residual"] = residual_score(case.image, case.reconstruction, names, settings, axes)
+        if case.features is not None:
+            plain["features"] = case.features
+        if "product" in sources:
+            plain["product"] = np.multiply(plain["detection"], positive(plain["residual"]))
+        if "sum" in sources:
+            plain["sum"] = plain["residual"] + CERTAIN * plain["detection"]
+        return plain
 
     def scored(self, case: ReconstructedCase, settings: ScoreSettings) -> ScoredCase:
         """The case with its score.

@@ -9,6 +9,7 @@ import numpy as np
 from nnunet_uad.common.channels import residual_kind
 from nnunet_uad.scoring.filters import eroded, median_filtered, smoothed, without_small_components
 from nnunet_uad.scoring.residual import absolute_residual, signed_residual, ssim_residual
+from nnunet_uad.scoring.scales import small_lesions
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
 
 #: z-score units into which scores below 0 are squeezed.
@@ -75,6 +76,44 @@ def _filtered(
 def _within(score: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], settings: ScoreSettings) -> np.ndarray:
     inner = eroded(foreground, spacing, settings.erosion_mm)
     return np.where(inner, score, 0.0).astype(np.float32)
+
+
+def residual_score(
+    image: np.ndarray, reconstruction: np.ndarray, channel_names: Sequence[str], settings: ScoreSettings, axes: int = 3
+) -> np.ndarray:
+    """The residual that a score is made of, neither filtered nor cut to the foreground: (z, y, x), z-score units.
+
+    Args:
+        image: Preprocessed image (C, z, y, x), z-score units.
+        reconstruction: Reconstruction of the same shape.
+        channel_names: Names of the C channels.
+        settings: Settings of the score.
+        axes: Spatial axes of the model: 2 for models that see slices, else 3.
+    """
+    weights = channel_weights(settings.channel_weights, channel_names)
+    kind = residual_kind(settings.residual, channel_names)
+    if kind == "ssim":
+        return ssim_residual(image, reconstruction, weights, axes)
+    if kind == "signed":
+        return signed_residual(image, reconstruction * np.float32(1 - settings.intensity_weight), weights)
+    return absolute_residual(image, reconstruction, weights)
+
+
+def small_lesion_map(
+    score: np.ndarray, foreground: np.ndarray, spacing: Sequence[float], settings: ScoreSettings
+) -> np.ndarray:
+    """The anomaly score that looks for lesions of few voxels: above 0 inside, 0 outside the eroded foreground.
+
+    Args:
+        score: Score (z, y, x) that was not filtered.
+        foreground: Mask (z, y, x) of the voxels inside the image.
+        spacing: Voxel size per axis of the volume, mm.
+        settings: Settings of the score; its smoothing does not apply.
+    """
+    highest = small_lesions(score, foreground, spacing)
+    if settings.median_mm > 0:
+        highest = median_filtered(highest, spacing, settings.median_mm)
+    return _within(positive(highest), foreground, spacing, settings)
 
 
 def positive(score: np.ndarray) -> np.ndarray:

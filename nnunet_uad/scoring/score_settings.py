@@ -16,8 +16,8 @@ from nnunet_uad.common.settings import Settings, check_choices, refuse_without_e
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
 _WEIGHTS = Bounds(-1000, 1000)
 SOURCES = (AUTO, "residual", "detection", "product", "sum", "features")
-DEFAULT, STANDARDISED = "default", "standardised"
-SCORES = (DEFAULT, STANDARDISED)
+DEFAULT, STANDARDISED, SMALL_LESIONS = "default", "standardised", "small-lesions"
+SCORES = (DEFAULT, STANDARDISED, SMALL_LESIONS)
 #: A spread needs two draws.
 _LEAST_DRAWS = 2
 
@@ -29,7 +29,8 @@ class ScoreSettings(Settings):
     Attributes:
         score: Kind of score: ``default`` of one reconstruction; ``standardised``, of models that draw something to
             reconstruct an image (noise, hidden blocks, a code): the residual of the mean over several draws, divided
-            by their spread.
+            by their spread; ``small-lesions``, of lesions of few voxels: the highest of several small scales, each in
+            robust z-scores of the case.
         draws: Number of draws of ``score=standardised``, at least 2; each takes as long as a reconstruction.
         score_from: Source of the score: ``residual`` of the reconstruction; ``detection``, of models that score the
             image itself; their ``product``, or their ``sum``; ``features``, of models whose discriminator
@@ -68,7 +69,7 @@ class ScoreSettings(Settings):
             )
 
     def check_given(self, keys: Collection[str]) -> None:
-        """Refuse a number of draws for a score that is made of one.
+        """Refuse a number of draws for a score that is made of one, and a scale for one that has its own.
 
         Args:
             keys: Names of the settings that somebody gave.
@@ -79,6 +80,9 @@ class ScoreSettings(Settings):
         super().check_given(keys)
         if self.score != STANDARDISED:
             refuse_without_effect({"draws"} & {*keys}, f"with score={self.score}", f"choose score={STANDARDISED}")
+        if self.score == SMALL_LESIONS:
+            beside = f"with score={self.score}, which has scales of its own"
+            refuse_without_effect({"smoothing_mm"} & {*keys}, beside, f"choose score={DEFAULT}")
 
 
 def score_settings(settings: ScoreSettings) -> ScoreSettings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +58,24 @@ class MapsForm:
 
 @dataclass(frozen=True)
 class ThresholdsForm(MapsForm):
-    """What files of thresholds must hold.
+    """Thresholds of one score.
 
     Attributes:
         score: Settings of the score that they belong to.
     """
 
     score: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ThresholdsFileForm(ThresholdsForm):
+    """What files of thresholds must hold: those of the model's own score, and of others.
+
+    Attributes:
+        further: Thresholds of further scores; files of earlier versions have none.
+    """
+
+    further: list[ThresholdsForm] = field(default_factory=list)
 
 
 class ThresholdChoice:
@@ -122,15 +133,18 @@ class ThresholdChoice:
         return result
 
 
-def write_thresholds(folder: Path, thresholds: dict[str, Any], score: dict[str, Any]) -> None:
+def write_thresholds(
+    folder: Path, thresholds: dict[str, Any], score: dict[str, Any], further: Sequence[dict[str, Any]] = ()
+) -> None:
     """Keep thresholds with the score that they belong to.
 
     Args:
         folder: Folder of a fold.
         thresholds: Thresholds by name (:meth:`ThresholdChoice.thresholds`).
         score: Settings of the score as JSON.
+        further: Thresholds of further scores, as ``{"thresholds": …, "score": …}``; earlier versions look past them.
     """
-    write_json(folder / THRESHOLDS_FILE, {"thresholds": thresholds, "score": score})
+    write_json(folder / THRESHOLDS_FILE, {"thresholds": thresholds, "score": score, "further": list(further)})
 
 
 def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -143,25 +157,29 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
     Raises:
         ValueError: A file is damaged; names it and the key.
     """
-    contents = []
+    found = []
     for folder in folders:
         path = folder / THRESHOLDS_FILE
-        if not path.is_file():
+        thresholds = _of_score(read_mapping(path, _FIX, ThresholdsFileForm), score) if path.is_file() else None
+        if thresholds is None:
             return {}
-        contents.append(read_mapping(path, _FIX, ThresholdsForm))
-    # Models of earlier versions know fewer settings; what they lack was then as the default is.
-    defaults = {k: v for k, v in settings_to_json(ScoreSettings()).items() if k in score}
-    if any({**defaults, **content["score"]} != score for content in contents):
-        return {}
-    names = set.intersection(*(set(content["thresholds"]) for content in contents))
+        found.append(thresholds)
     return {
         name: {
-            "value": float(np.mean([content["thresholds"][name]["value"] for content in contents])),
-            "cases": sorted({c for content in contents for c in content["thresholds"][name]["cases"]}),
-            "how": contents[0]["thresholds"][name].get("how", ""),
+            "value": float(np.mean([thresholds[name]["value"] for thresholds in found])),
+            "cases": sorted({c for thresholds in found for c in thresholds[name]["cases"]}),
+            "how": found[0][name].get("how", ""),
         }
-        for name in sorted(names)
+        for name in sorted(set.intersection(*map(set, found)))
     }
+
+
+def _of_score(content: dict[str, Any], score: dict[str, Any]) -> dict[str, Any] | None:
+    """Thresholds of a score out of a file's content; ``None`` if it has none."""
+    # Models of earlier versions know fewer settings; what they lack was then as the default is.
+    defaults = {k: v for k, v in settings_to_json(ScoreSettings()).items() if k in score}
+    entries = (content, *content.get("further", ()))
+    return next((dict(e["thresholds"]) for e in entries if {**defaults, **e["score"]} == score), None)
 
 
 def refuse_infinite(wanted: str) -> None:

@@ -1,5 +1,6 @@
 """The requests in Python; what files hold and what is refused: tests/cli/test_predict.py."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -47,6 +48,20 @@ def test_a_threshold_may_be_a_number_or_a_name(request_of, tmp_path):
     assert '"mask_threshold": 0.25' in (tmp_path / "maps" / "anomaly_maps.json").read_text()
     with pytest.raises(ValueError, match=r"made differently \(mask_threshold\)"):
         predict_folder(request_of(save=["mask"], threshold="best"))
+
+
+def test_another_score_that_is_stored_with_the_model_has_masks_without_a_number(request_of, dae_fold, tmp_path):
+    result = predict_folder(request_of(save=["map", "mask"], score="score=small-lesions"))
+    assert result.written == ("healthy_0", "test")
+    score, mask = (
+        SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(tmp_path / "maps" / f"test_{kind}.nii.gz")))
+        for kind in ("map", "mask")
+    )
+    (stored,) = json.loads((dae_fold / "anomaly_thresholds.json").read_text())["further"]
+    threshold = stored["thresholds"]["fpr:0.01"]["value"]
+    assert ((score >= threshold) == mask).all() and mask.any() and threshold > 1
+    with pytest.raises(ValueError, match="smoothing_mm has no effect with score=small-lesions"):
+        predict_folder(request_of(score="score=small-lesions smoothing_mm=1"))
 
 
 def test_maps_may_be_continued_with_masks(request_of, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.scorer import Scorer
+from nnunet_uad.scoring.score import positive, small_lesion_map
 from nnunet_uad.scoring.score_settings import ScoreSettings
 
 
@@ -50,3 +51,21 @@ def test_scores_of_all_sources_at_once_are_those_one_by_one(model, case):
         assert np.array_equal(together[source], scorer.scored(case, replace(settings, score_from=source)).score)
     assert np.array_equal(together["product"], together["detection"] * together["residual"])
     assert np.allclose(together["sum"], together["residual"] + 2 * together["detection"])
+
+
+def test_small_lesions_are_looked_for_in_what_the_source_is_made_of(model, case):
+    scorer, settings = Scorer(model, True, True, True), ScoreSettings(score="small-lesions", residual="signed")
+    residual = (case.image[:1] - 0.75 * case.reconstruction[:1])[0]
+    raw = {
+        "detection": case.detection,
+        "residual": residual,
+        "features": case.features,
+        "product": case.detection * positive(residual),
+        "sum": residual + 2 * case.detection,
+    }
+    together = scorer.scores(case, settings, tuple(raw))
+    spacing = model.spacing_of(case.properties)
+    for source, plain in raw.items():
+        expected = small_lesion_map(plain, case.foreground, spacing, settings)
+        assert np.allclose(together[source], expected, atol=1e-4), source
+        assert np.array_equal(together[source], scorer.scored(case, replace(settings, score_from=source)).score)

@@ -42,11 +42,17 @@ def test_validation_measures_the_maps_beside_the_strongest_floor_and_chooses_thr
     # The lesions of the tiny dataset are the brightest of the image.
     best = metrics["strongest_floor"]["score"]
     assert summary["anomaly"][f"{best} AP"] > 0.9
-    assert {name.rsplit(" ", 1)[0] for name in summary["anomaly"]} == {"map", best}
+    assert {name.rsplit(" ", 1)[0] for name in summary["anomaly"]} == {"map", best, "small-lesions: map"}
     stored = json.loads((dae_fold / "anomaly_thresholds.json").read_text())
     assert set(stored["thresholds"]) == {"fpr:0.05", "fpr:0.01", "fpr:0.001", "best"}
     assert stored["thresholds"]["best"]["cases"] == tiny.LESION[2:]
     assert stored["score"]["residual"] == "auto"
+    (small,) = stored["further"]
+    assert set(small["thresholds"]) == set(stored["thresholds"])
+    assert small["score"] == {**stored["score"], "score": "small-lesions"}
+    beside = json.loads((dae_fold / "validation" / "small-lesions" / "anomaly_metrics.json").read_text())
+    assert summary["anomaly"]["small-lesions: map AP"] == beside["scores"]["map"]["pooled"]["AP"]["value"]
+    assert set(beside["scores"]["map"]["masks"]) == {"oracle", *small["thresholds"]}
     assert len(metrics["warnings"]) == 4  # one for each threshold: they were chosen on these very cases
 
 
@@ -197,7 +203,7 @@ def test_a_rank_that_does_not_lead_writes_its_maps_and_no_summary(run, monkeypat
     monkeypatch.setattr("nnunet_uad.pretrain.validation.dist.all_gather_object", gather)
     assert write_validation_report(dataclasses.replace(run, rank=1, ranks=2)) is None
     written = {p.name for p in run.output.iterdir()}
-    assert written == {f"{tiny.LESION[2]}_map.nii.gz", f"{tiny.LESION[2]}_montage.png"}
+    assert written == {f"{tiny.LESION[2]}_map.nii.gz", f"{tiny.LESION[2]}_montage.png", "small-lesions"}
     assert not (run.folder / "anomaly_thresholds.json").exists()
 
 

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,27 @@ def test_folds_are_averaged_and_another_score_has_no_threshold(tmp_path):
     assert resolve_threshold("fpr:0.01", stored) == 1.5 and resolve_threshold("0.3", stored) == 0.3
     with pytest.raises(ValueError, match=r"Stored: fpr:0.01.*--val"):
         resolve_threshold("best", stored)
+
+
+def test_each_score_has_thresholds_of_its_own(tmp_path):
+    """Folds validated by an earlier version have those of one score alone."""
+    own, small = settings_to_json(ScoreSettings()), settings_to_json(ScoreSettings(score="small-lesions"))
+
+    def entry(value):
+        return {"best": {"value": value, "cases": ["a"], "how": ""}}
+
+    write_thresholds(tmp_path, entry(0.5), own, [{"thresholds": entry(7.0), "score": small}])
+    assert stored_thresholds([tmp_path], own)["best"]["value"] == 0.5
+    assert stored_thresholds([tmp_path], small)["best"]["value"] == 7.0
+    assert not stored_thresholds([tmp_path], {**small, "residual": "absolute"})
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    (earlier / "anomaly_thresholds.json").write_text(json.dumps({"thresholds": entry(1.5), "score": own}))
+    assert stored_thresholds([tmp_path, earlier], own)["best"]["value"] == 1.0
+    assert not stored_thresholds([tmp_path, earlier], small)
+    write_thresholds(tmp_path, entry(0.5), own, [{"thresholds": entry(7.0)}])
+    with pytest.raises(ValueError, match=r"anomaly_thresholds.json: further.*score"):
+        stored_thresholds([tmp_path], small)
 
 
 def test_a_setting_that_earlier_versions_lack_counts_as_its_default(tmp_path):
