@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from nnunet_uad.inference.model import load_restorer
     from nnunet_uad.inference.pipeline import score_files
     from nnunet_uad.inference.predict import PredictRequest, predict_folder
+    from nnunet_uad.screening.request import ScreenRequest
+    from nnunet_uad.screening.run import screen_folder
     from nnunet_uad.weights.readers import read_weights
     from nnunet_uad.weights.safe_file import read_record
     from nnunet_uad.weights.transfer import transfer
@@ -32,6 +34,7 @@ __all__ = [
     "CohortRequest",
     "EvaluationRequest",
     "PredictRequest",
+    "ScreenRequest",
     "append_residuals",
     "evaluate_folders",
     "load_restorer",
@@ -40,6 +43,7 @@ __all__ = [
     "read_record",
     "read_weights",
     "score_files",
+    "screen_folder",
     "transfer",
     "write_channels",
 ]
@@ -52,6 +56,8 @@ _HOMES = {
     "inference.model": ("load_restorer",),
     "inference.pipeline": ("score_files",),
     "inference.predict": ("PredictRequest", "predict_folder"),
+    "screening.request": ("ScreenRequest",),
+    "screening.run": ("screen_folder",),
     "weights.readers": ("read_weights",),
     "weights.safe_file": ("read_record",),
     "weights.transfer": ("transfer",),

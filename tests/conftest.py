@@ -89,6 +89,14 @@ def dae_fold(tiny_dataset: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def segmenter_fold(tiny_dataset: Path) -> Path:
+    """A model that segments, with random weights, on 2d_tiny, fold 0."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("nnUNet_uad_settings", "seed=1")
+        return tiny.save_segmenter()
+
+
+@pytest.fixture(scope="session")
 def ddpm_fold(tiny_dataset: Path) -> Path:
     """A finished diffusion model of two epochs on 2d_tiny, fold 0."""
     return _seeded_training("nnUNetPretrainerDDPM_2epochs_3iters")
@@ -102,9 +110,9 @@ def _seeded_training(name: str) -> Path:
 
 
 @pytest.fixture
-def example_folder(dae_fold: Path, tmp_path: Path) -> Path:
-    """A folder with what the examples of docstrings and docs/python.md name: a model, images, a raw dataset."""
-    return tiny.write_example_folder(tmp_path / "examples", dae_fold)
+def example_folder(dae_fold: Path, segmenter_fold: Path, tmp_path: Path) -> Path:
+    """A folder with what the examples of docstrings and docs/python.md name: models, images, a raw dataset."""
+    return tiny.write_example_folder(tmp_path / "examples", dae_fold, segmenter_fold)
 
 
 @pytest.fixture

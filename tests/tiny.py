@@ -14,6 +14,8 @@ import torch
 DATASET, NUMBER = "Dataset991_Tiny", "991"
 HEALTHY = [f"healthy_{i}" for i in range(4)]
 LESION = [f"lesion_{i}" for i in range(4)]
+#: Trainer of :func:`save_segmenter`.
+SEGMENTER = "nnUNetTrainerFromScratch_1epochs_1iters"
 SPACING_XYZ = (2.0, 2.0, 3.0)
 SHAPE = (12, 40, 40)
 
@@ -133,6 +135,18 @@ def save_untrained(trainer: str, configuration: str = "2d_tiny", fold: int | str
     return Path(started.output_folder)
 
 
+def save_segmenter(trainer: str = SEGMENTER) -> Path:
+    """An untrained model that segments, with a "validation" that finds the lesions, somewhat to one side."""
+    fold = save_untrained(trainer)
+    (fold / "validation").mkdir(exist_ok=True)
+    for case in LESION[2:]:
+        label = SimpleITK.ReadImage(str(Path(os.environ["nnUNet_raw"]) / DATASET / "labelsTr" / f"{case}.nii.gz"))
+        moved = SimpleITK.GetImageFromArray(np.roll(SimpleITK.GetArrayFromImage(label), 2, axis=2))
+        moved.CopyInformation(label)
+        SimpleITK.WriteImage(moved, str(fold / "validation" / f"{case}.nii.gz"))
+    return fold
+
+
 def fold_folder(
     trainer: str, configuration: str = "2d_tiny", fold: int | str = 0, plans: str = "nnUNetPlans", name: str = DATASET
 ) -> Path:
@@ -140,8 +154,8 @@ def fold_folder(
     return Path(os.environ["nnUNet_results"]) / name / f"{trainer}__{plans}__{configuration}" / f"fold_{fold}"
 
 
-def write_example_folder(folder: Path, fold: Path) -> Path:
-    """What the examples of docstrings name, made of the tiny dataset and a pretrainer's fold 0.
+def write_example_folder(folder: Path, fold: Path, segmenter: Path) -> Path:
+    """What the examples of docstrings name, made of the tiny dataset, a pretrainer's fold 0 and a segmenting one's.
 
     A model and its preprocessed dataset, raw cases that the fold has not seen, raw healthy cases without labels, and
     the images of one case. The configuration 2d is the tiny one.
@@ -160,17 +174,19 @@ def write_example_folder(folder: Path, fold: Path) -> Path:
         shutil.copy(raw / "dataset.json", dataset)
     preprocessed = folder / "nnUNet_preprocessed" / tumour.name
     model = folder / "nnUNet_results" / tumour.name / "nnUNetPretrainerDAE__nnUNetPlans__2d"
-    preprocessed.mkdir(parents=True)
-    model.mkdir(parents=True)
+    supervised = model.with_name("nnUNetTrainer__nnUNetPlans__2d")
+    for path in (preprocessed, model, supervised):
+        path.mkdir(parents=True)
     source = Path(os.environ["nnUNet_preprocessed"]) / DATASET
     for name in ("dataset.json", "dataset_fingerprint.json", "splits_final.json"):
         shutil.copy(source / name, preprocessed)
-    shutil.copy(source / "dataset.json", model)
-    (model / fold.name).symlink_to(fold)
+    for path, trained in {model: fold, supervised: segmenter}.items():
+        shutil.copy(source / "dataset.json", path)
+        (path / trained.name).symlink_to(trained)
     plans = json.loads((source / "nnUNetPlans.json").read_text())
     configurations = plans["configurations"]
     tiny = {k: v for k, v in configurations["2d_tiny"].items() if k != "inherits_from"}
     configurations["2d"] |= tiny
-    for path in (preprocessed / "nnUNetPlans.json", model / "plans.json"):
+    for path in (preprocessed / "nnUNetPlans.json", model / "plans.json", supervised / "plans.json"):
         path.write_text(json.dumps(plans))
     return folder

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from tqdm import tqdm
@@ -27,6 +28,9 @@ from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
 
 #: Among the properties of a prepared case: hash of its raw images.
 IMAGES_HASH = "nnunet_uad_images"
+#: A prepared case, and a case after the networks.
+P = TypeVar("P")
+C = TypeVar("C")
 #: Image (C, z, y, x), foreground (z, y, x), properties.
 Prepared = tuple[np.ndarray, np.ndarray, dict[str, Any]]
 
@@ -242,25 +246,55 @@ def predict_cases(
     Returns:
         Case → why it failed.
     """
-    failed: dict[str, str] = {}
     scorer, wanted = restorer.scorer, [restorer.source(exporter.settings)]
+
+    def reconstructed(identifier: str, prepared: Prepared) -> tuple[str, ReconstructedCase]:
+        """Hash of the images of a case, and what the networks made of them."""
+        case = reconstruct_prepared(restorer, identifier, prepared, wanted)
+        watch(identifier, case.image)
+        return case.properties[IMAGES_HASH], case
+
+    processes = (preprocessing_processes, export_processes)
+    finish = partial(score_and_write, scorer, exporter)
+    return run_cases(cases, partial(prepare, model=restorer.model), reconstructed, finish, processes, inputs)
+
+
+def run_cases(
+    cases: Mapping[str, list[str]],
+    prepare_files: Callable[[list[str]], P],
+    compute: Callable[[str, P], tuple[str, C]],
+    finish: Callable[[C], object],
+    processes: tuple[int, int],
+    inputs: InputImages,
+) -> dict[str, str]:
+    """Prepare cases in the background, compute here, finish in the background; a case that fails stops no other.
+
+    Args:
+        cases: Files of every case, in the order of the channels.
+        prepare_files: Function that travels to worker processes: files of a case → the case, prepared.
+        compute: Function that needs the device: identifier and prepared case → hash of its images, and the case.
+        finish: Function that travels to worker processes and writes a case.
+        processes: Numbers of processes that prepare and that finish; with 0 this one does it.
+        inputs: Record of the images of the cases that are written.
+
+    Returns:
+        Case → why it failed.
+    """
+    failed: dict[str, str] = {}
     with ExitStack() as stack:
-        preparing = stack.enter_context(worker_pool(preprocessing_processes))
-        writing = stack.enter_context(worker_pool(export_processes))
-        outstanding: deque[tuple[str, str, Future[None]]] = deque()
-        jobs = _ahead(preparing, cases, restorer.model, preprocessing_processes + 1)
+        preparing, writing = (stack.enter_context(worker_pool(number)) for number in processes)
+        outstanding: deque[tuple[str, str, Future[Any]]] = deque()
+        jobs = _ahead(preparing, cases, prepare_files, processes[0] + 1)
         for identifier, job in tqdm(jobs, total=len(cases), desc="predicting"):
             try:
-                case = reconstruct_prepared(restorer, identifier, job.result(), wanted)
-                watch(identifier, case.image)
+                images, case = compute(identifier, job.result())
             except Exception as error:
                 # Whatever is wrong with one case, the others are finished; the caller lists it.
                 failed[identifier] = _in_words(error)
                 continue
-            written = writing.submit(score_and_write, scorer, exporter, case)
-            outstanding.append((identifier, case.properties[IMAGES_HASH], written))
+            outstanding.append((identifier, images, writing.submit(finish, case)))
             # Volumes wait in memory until they are written; not too many of them.
-            while len(outstanding) > export_processes + 1:
+            while len(outstanding) > processes[1] + 1:
                 _collect(*outstanding.popleft(), failed, inputs)
         while outstanding:
             _collect(*outstanding.popleft(), failed, inputs)
@@ -268,18 +302,18 @@ def predict_cases(
 
 
 def _ahead(
-    pool: Executor, cases: Mapping[str, list[str]], model: ModelPlan, count: int
+    pool: Executor, cases: Mapping[str, list[str]], prepare_files: Callable[[list[str]], Any], count: int
 ) -> Iterator[tuple[str, Future]]:
     """Futures of prepared cases in order, at most ``count`` ahead of what is consumed."""
     waiting: deque[tuple[str, Future]] = deque()
     for identifier, files in cases.items():
-        waiting.append((identifier, pool.submit(prepare, files, model)))
+        waiting.append((identifier, pool.submit(prepare_files, files)))
         if len(waiting) >= count:
             yield waiting.popleft()
     yield from waiting
 
 
-def _collect(identifier: str, images: str, job: Future[None], failed: dict[str, str], inputs: InputImages) -> None:
+def _collect(identifier: str, images: str, job: Future[Any], failed: dict[str, str], inputs: InputImages) -> None:
     error = job.exception()
     if error is not None:
         failed[identifier] = _in_words(error)

@@ -20,12 +20,12 @@ from nnunet_uad.data.image_files import ENDINGS
 from nnunet_uad.weights.checkpoint import MODEL, no_code, read_checkpoint
 
 
-def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, device: str) -> Any:
-    """nnU-Net's predictor of one fold of a model, as ``nnUNetv2_predict`` makes it, in the training's precision.
+def load_segmenter(model: Path, fold: str | Sequence[str], checkpoint: str, mirroring: bool, device: str) -> Any:
+    """nnU-Net's predictor of a model, as ``nnUNetv2_predict`` makes it, in the training's precision.
 
     Args:
         model: Folder of the model in nnUNet_results.
-        fold: Fold, a number or ``all``.
+        fold: Fold, a number or ``all``; of several the mean is predicted.
         checkpoint: Name of the checkpoint.
         mirroring: Whether to use the test-time mirroring that the training allows.
         device: Device to compute on.
@@ -41,19 +41,22 @@ def load_segmenter(model: Path, fold: str, checkpoint: str, mirroring: bool, dev
     require_device(device)
     plans = load_plans(model / "plans.json", RESTORE)
     load_dataset_json(model / "dataset.json", RESTORE)
-    # nnU-Net would unpickle whatever the file holds: it is checked before, and read without code again.
-    stored = read_checkpoint(model / f"fold_{fold}" / checkpoint, MODEL)
-    stored.refuse_other_plans(plans)
+    folds = (fold,) if isinstance(fold, str) else tuple(fold)
+    # nnU-Net would unpickle whatever the files hold: they are checked before, and read without code again.
+    loaded = [read_checkpoint(model / f"fold_{f}" / checkpoint, MODEL) for f in folds]
+    for stored in loaded:
+        stored.refuse_other_plans(plans)
     predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
-    with redirect_stdout(io.StringIO()), no_code(), _told(stored.path):
-        predictor.initialize_from_trained_model_folder(str(model), (fold,), checkpoint)
-    # Whole numbers would be loaded as weights without a word.
-    stored.refuse_other_network(getattr(predictor.network, "_orig_mod", predictor.network))
+    with redirect_stdout(io.StringIO()), no_code(), _told(loaded[0].path):
+        predictor.initialize_from_trained_model_folder(str(model), folds, checkpoint)
+    for stored in loaded:
+        # Whole numbers would be loaded as weights without a word.
+        stored.refuse_other_network(getattr(predictor.network, "_orig_mod", predictor.network))
     # Trainers of others record nothing, and are run as nnU-Net runs them.
-    recorded = stored.run.get("settings", {}).get("amp")
+    recorded = loaded[0].run.get("settings", {}).get("amp")
     if recorded is not None:
         if recorded not in PRECISIONS:
-            raise ValueError(f"{stored.path}: amp expects one of {', '.join(PRECISIONS)}, found {shown(recorded)}.")
+            raise ValueError(f"{loaded[0].path}: amp expects one of {', '.join(PRECISIONS)}, found {shown(recorded)}.")
         keep_precision(predictor.network, recorded, predictor.device)
     return predictor
 

@@ -1,0 +1,213 @@
+"""A folder of raw images → what is known, what is unknown, and one table of findings."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nnunet_uad.common.claim import claim
+from nnunet_uad.common.files import file_hash, write_json
+from nnunet_uad.common.lock import folder_lock
+from nnunet_uad.common.settings import read_settings, settings_from, settings_to_json
+from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages
+from nnunet_uad.inference.pipeline import list_cases, outdated_removed, run_cases
+from nnunet_uad.inference.predict import Say, copies_of_training, overlap_with_training
+from nnunet_uad.inference.restorer import Restorer
+from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
+from nnunet_uad.screening.calibration import Calibration, RateCheck
+from nnunet_uad.screening.export import ScreenExporter
+from nnunet_uad.screening.models import Models
+from nnunet_uad.screening.names import CALIBRATION, KINDS, RECORD
+from nnunet_uad.screening.request import ScreenRequest
+from nnunet_uad.screening.tables import write_tables
+from nnunet_uad.screening.unseen import UnseenCases
+from nnunet_uad.screening.validation import Validations
+
+#: A check this many times the promise is told as a warning.
+_BROKEN = 1.5
+
+
+@dataclass(frozen=True)
+class ScreenResult:
+    """What became of the cases.
+
+    Attributes:
+        written: Identifiers of the cases that were written now.
+        kept: Identifiers of the cases that were finished before.
+        failed: Reasons why cases could not be done, by identifier.
+        threshold: Least score of an anomalous voxel.
+        check: Rates of validation cases at thresholds that were chosen without them.
+        findings: File of all findings.
+    """
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    failed: dict[str, str]
+    threshold: float
+    check: RateCheck
+    findings: Path
+
+
+def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
+    """Screen all cases of a folder; finished cases are kept, so an interrupted run continues.
+
+    Args:
+        request: Images, both models, and what is wanted.
+        say: Function that is told what the user should know before the work begins.
+
+    Returns:
+        What became of every case; one that fails does not stop the others.
+
+    Raises:
+        ValueError: The models do not read the same images, there is nothing to calibrate on, the settings are wrong,
+            there is no image, or the output holds what was screened differently.
+        FileNotFoundError: There is no such model, fold or folder of images.
+        LockedError: Another process writes into the output.
+
+    Example:
+        >>> results = Path("nnUNet_results/Dataset901_Tumour")
+        >>> supervised, dae = (results / f"{t}__nnUNetPlans__2d" for t in ("nnUNetTrainer", "nnUNetPretrainerDAE"))
+        >>> labels = "nnUNet_raw/Dataset901_Tumour/labelsTr"
+        >>> common = {"images": "IMAGES", "output": "SCREENED", "labels": labels, "device": "cpu"}
+        >>> result = screen_folder(ScreenRequest(model=supervised, map_model=dae, **common), say=lambda told: None)
+        >>> result.written, result.failed
+        (('case',), {})
+    """
+    known, folds = request.known.fold_folders(), request.map.fold_folders()
+    restorer = request.map.load()
+    settings = _checked_score(request, restorer)
+    models = Models.load(request.known, restorer, request.mirroring, request.device)
+    models = dataclasses.replace(models, sources=[restorer.source(settings)])
+    cases, failed = list_cases(Path(request.images), models.plans.known.dataset)
+    calibration, check = _calibrate(request, models, settings, say)
+    threshold = calibration.threshold(request.fpr)
+    folder = Path(request.output)
+    exporter = ScreenExporter(
+        folder, tuple(request.save), models.plans, restorer.scorer, settings, calibration, threshold, request.min_mm3
+    )
+    _refuse_same_files(exporter, cases)
+    trainer = request.map.names.trainer
+    overlap_with_training(folds, cases, trainer, say)
+    if warning := UnseenCases(known, folds).warning(cases):
+        say(warning)
+    record = {
+        **_record(request, restorer, known, folds, settings),
+        "calibrated_on": calibration.cases,
+        "threshold": threshold,
+        "check": check.summary(),
+    }
+    with folder_lock(folder, say=say):
+        claim(folder / RECORD, record, "findings", "Choose another -o, or --overwrite.", request.overwrite)
+        write_json(folder / CALIBRATION, dataclasses.asdict(calibration))
+        inputs = InputImages(folder / INPUTS_FILE)
+        if not request.overwrite:
+            outdated_removed(exporter, inputs, cases, say)
+        todo = {k: v for k, v in cases.items() if request.overwrite or not exporter.is_done(k)}
+        if len(todo) < len(cases):
+            say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite screens them again).")
+        watch = copies_of_training(folds, trainer, say)
+        processes = (request.preprocessing_processes, request.export_processes)
+        compute = _watched(models, watch)
+        failed |= run_cases(todo, models.plans.prepare, compute, exporter.write, processes, inputs)
+        rows = {case: exporter.row(case) for case in cases if exporter.is_done(case) and case not in failed}
+        findings, _ = write_tables(folder, rows, failed)
+    written = tuple(case for case in todo if case not in failed)
+    kept = tuple(case for case in cases if case not in todo)
+    return ScreenResult(written, kept, failed, threshold, check, findings)
+
+
+def _watched(models: Models, watch: Callable[[str, Any], object]) -> Callable[[str, Any], Any]:
+    def compute(identifier: str, prepared: Any) -> Any:
+        """Hash of the images of a case, and what the networks made of them."""
+        watch(identifier, prepared[1][0])
+        return models.compute(identifier, prepared)
+
+    return compute
+
+
+def _checked_score(request: ScreenRequest, restorer: Restorer) -> ScoreSettings:
+    """The settings of the score, which the pretrainer must be able to compute.
+
+    Raises:
+        ValueError: Unknown settings, or something that the model does not offer.
+    """
+    own = score_settings(restorer.settings)
+    settings = read_settings(ScoreSettings, request.score, source="--score", defaults=own)
+    with settings_from("--score"):
+        channel_weights(settings.channel_weights, restorer.model.channel_names)
+    restorer.source(settings)
+    return settings
+
+
+def _calibrate(
+    request: ScreenRequest, models: Models, settings: ScoreSettings, say: Say
+) -> tuple[Calibration, RateCheck]:
+    """The calibration, and the check of what it promises, which the user is told."""
+    validations = Validations(
+        known=request.known.fold_folders(),
+        map=request.map.fold_folders(),
+        dataset=models.plans.known.dataset,
+        settings=settings,
+        source=models.restorer.source(settings),
+        labels=None if request.labels is None else Path(request.labels),
+    )
+    voxels = validations.count(validations.cases(say), request.margin_mm, say)
+    calibration = Calibration.of(voxels, request.margin_mm)
+    check = RateCheck.leaving_one_out(voxels, request.margin_mm, request.fpr)
+    say(check.in_words())
+    if check.mean > _BROKEN * request.fpr:
+        say(
+            f"WARNING: on cases left out, {check.mean / request.fpr:.1f} times as much was called unknown as is "
+            "promised. The validation cases are few or differ much: validate on more, or ask for a lower --fpr."
+        )
+    if not request.mirroring:
+        say("WARNING: the validation maps were mirrored, these are not: the promised rate holds less exactly.")
+    return calibration, check
+
+
+def _refuse_same_files(exporter: ScreenExporter, cases: Sequence[str] | dict[str, list[str]]) -> None:
+    """Refuse cases whose files would overwrite each other's.
+
+    Raises:
+        ValueError: Two cases have a file in common, as ``a`` with ``a_map``; names it.
+    """
+    owners = Counter(path.name for case in cases for path in exporter.paths(case, KINDS).values())
+    if twice := [name for name, count in owners.items() if count > 1]:
+        raise ValueError(
+            f"Files of two cases would have the same name: {', '.join(twice[:5])}. Rename the images of one, or screen "
+            "them into different folders."
+        )
+
+
+def _record(
+    request: ScreenRequest, restorer: Restorer, known: Sequence[Path], folds: Sequence[Path], settings: ScoreSettings
+) -> dict[str, Any]:
+    """How the findings are made: models, weights, score and what is wanted."""
+    models = {
+        "known": (request.known.names, known, request.checkpoint),
+        "map": (request.map.names, folds, request.map_checkpoint),
+    }
+    return {
+        **{
+            kind: {
+                "trainer": names.trainer,
+                "dataset": names.dataset,
+                "folder": names.name,
+                "folds": [f.name for f in chosen],
+                "checkpoint": checkpoint,
+                "weights": {f.name: file_hash(f / checkpoint) for f in chosen},
+            }
+            for kind, (names, chosen, checkpoint) in models.items()
+        },
+        "channels": list(restorer.model.channel_names),
+        "mirroring": request.mirroring,
+        "seed": restorer.seed,
+        "score": settings_to_json(settings),
+        "promised_rate": request.fpr,
+        "margin_mm": request.margin_mm,
+        "min_mm3": request.min_mm3,
+    }

@@ -1,0 +1,88 @@
+"""Which validation cases may calibrate: those that neither model was trained on, the same scans for both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from nnunet_uad.data.splits import splits_of
+from nnunet_uad.inference.model import training_records
+from nnunet_uad.training.cases import CASES_FILE, TrainedCases
+from nnunet_uad.weights.leakage import Overlap, unknown_cases
+from nnunet_uad.weights.names import FILE_NAME
+
+_CONSEQUENCE = "more is called unknown than is promised"
+
+
+class UnseenCases:
+    """What the folds of both models were trained on, read once.
+
+    Args:
+        known: Folders of the folds of the supervised model.
+        map: Folders of the folds of the pretrainer.
+
+    Raises:
+        ValueError: A record or the splits are damaged.
+    """
+
+    def __init__(self, known: Sequence[Path], map: Sequence[Path]) -> None:
+        self.trained = {fold: TrainedCases.read(fold) for fold in (*known, *map)}
+        self.records = {fold: training_records([fold]) for fold in map}
+        self.splits = {fold: _split(fold) for fold in known}
+
+    def why_not(self, case: str, of_map: Path, of_known: Path) -> str:
+        """Why a case may not calibrate; empty if it may.
+
+        Args:
+            case: Identifier of the case.
+            of_map: Folder of the pretrainer's fold that was validated on it.
+            of_known: Folder of the supervised fold that was validated on it.
+        """
+        theirs, ours = ({case: self._fingerprints(fold, case)} for fold in (of_map, of_known))
+        same_dataset = of_map.parents[1].name == of_known.parents[1].name
+        if not same_dataset and not Overlap.between(theirs, ours, same_dataset=False):
+            return "another image under the same name"
+        measured = theirs if theirs[case] else ours
+        if Overlap.of(self.records[of_map], measured):
+            return f"{of_map.parent.name}/{of_map.name} was trained on it"
+        if of_known.name == "fold_all" or Overlap.between(self._trained_on(of_known), measured):
+            return f"{of_known.parent.name}/{of_known.name} was trained on it"
+        return ""
+
+    def unchecked(self) -> list[str]:
+        """Warnings about folds of which nobody knows what they were trained on."""
+        reasons = {fold: f"{FILE_NAME} is missing there" for fold, found in self.records.items() if not found}
+        for fold, split in self.splits.items():
+            if self.trained[fold] is None and not split and fold.name != "fold_all":
+                reasons[fold] = f"{CASES_FILE} is missing there, and splits_final.json of its dataset, too"
+        return [f"WARNING: {unknown_cases(str(fold), _CONSEQUENCE, reason)}" for fold, reason in reasons.items()]
+
+    def warning(self, cases: Iterable[str]) -> str:
+        """What to say of screened images that the supervised model was trained on, by their names; empty if none.
+
+        Args:
+            cases: Identifiers of the screened cases.
+        """
+        trained = [case for fold in self.splits for case in self._trained_on(fold)]
+        words = ", ".join(str(fold) for fold in self.splits)
+        return Overlap.between(trained, list(cases)).in_words(words, "their segmentations are too good")
+
+    def _fingerprints(self, fold: Path, case: str) -> tuple[str, ...]:
+        trained = self.trained[fold]
+        return trained.val.get(case, ()) if trained else ()
+
+    def _trained_on(self, fold: Path) -> Mapping[str, tuple[str, ...]]:
+        """Training cases of a supervised fold, as far as they are known: stock trainers write no record."""
+        trained = self.trained[fold]
+        return trained.train if trained else dict.fromkeys(self.splits[fold], ())
+
+
+def _split(fold: Path) -> list[str]:
+    """Training cases of a fold by the splits of its dataset; none where there are no such splits."""
+    preprocessed = os.environ.get("nnUNet_preprocessed")
+    number = fold.name.removeprefix("fold_")
+    if not preprocessed or not number.isdigit():
+        return []
+    splits = splits_of(Path(preprocessed) / fold.parent.parent.name)
+    return list(splits[int(number)]["train"]) if int(number) < len(splits) else []

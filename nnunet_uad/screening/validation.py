@@ -1,0 +1,236 @@
+"""Where a calibration comes from: the validation files of both models, of cases that neither was trained on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from nnunet_uad.common.json_files import read_mapping
+from nnunet_uad.common.nnunet import ModelFolder
+from nnunet_uad.common.settings import settings_to_json
+from nnunet_uad.data.grids import voxel_spacing
+from nnunet_uad.data.image_files import MAP_SUFFIX, ending_of, read_on_grid, read_values
+from nnunet_uad.data.raw_files import whole_numbers
+from nnunet_uad.inference.names import MAPS_RECORD
+from nnunet_uad.scoring.score_settings import ScoreSettings
+from nnunet_uad.scoring.thresholds import ThresholdsForm
+from nnunet_uad.screening.calibration import HealthyVoxels
+from nnunet_uad.screening.unseen import UnseenCases
+
+#: Cases that a promise needs: one to choose a threshold on, and one to check it on.
+LEAST_CASES = 2
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class ValidatedCase:
+    """The validation files of a case that both models were validated on.
+
+    Attributes:
+        scores: File of the pretrainer's map.
+        segmentation: File of the supervised model's segmentation.
+        label: File of the labels.
+    """
+
+    scores: Path
+    segmentation: Path
+    label: Path
+
+    def count(self, margin_mm: float) -> HealthyVoxels:
+        """Count the healthy voxels: where the map is above 0 and the label is 0, neither lesion nor ignored.
+
+        Args:
+            margin_mm: Margin around the segmentation that it explains, mm.
+
+        Raises:
+            ValueError: A file is damaged or lies on another grid, or no voxel is healthy.
+        """
+        scores = read_on_grid(self.scores, self.label)
+        segmentation = read_on_grid(self.segmentation, self.label)
+        labels = whole_numbers(read_values(self.label), self.label.name)
+        known = whole_numbers(segmentation, self.segmentation.name) > 0
+        healthy = (scores > 0) & (labels == 0)
+        return HealthyVoxels.of(scores, known, healthy, voxel_spacing(self.label), margin_mm)
+
+
+@dataclass(frozen=True)
+class Validations:
+    """The trained folds of both models.
+
+    Attributes:
+        known: Folders of the folds of the supervised model.
+        map: Folders of the folds of the pretrainer.
+        dataset: Content of the supervised model's ``dataset.json``.
+        settings: Settings of the map's score.
+        source: Source of the map's score, as the model understands ``auto``.
+        labels: Folder of the labels; if ``None`` those of the dataset in nnU-Net's folders.
+    """
+
+    known: Sequence[Path]
+    map: Sequence[Path]
+    dataset: Mapping[str, Any]
+    settings: ScoreSettings
+    source: str
+    labels: Path | None = None
+
+    def cases(self, say: Say) -> dict[str, ValidatedCase]:
+        """The cases that may calibrate: validated by both models, seen by neither, with labels.
+
+        Args:
+            say: Function that is told which cases are left out, and what could not be checked.
+
+        Raises:
+            ValueError: There are too few, or the maps were scored otherwise; names the command that makes them.
+        """
+        maps = self._maps(say)
+        segmentations = self._segmentations(say)
+        common = sorted(set(maps) & set(segmentations))
+        unseen = UnseenCases(self.known, self.map)
+        for warning in unseen.unchecked():
+            say(warning)
+        seen = {c: why for c in common if (why := unseen.why_not(c, _fold(maps[c]), _fold(segmentations[c])))}
+        if seen:
+            say(f"{len(seen)} validation case(s) do not calibrate: {_listed(seen)}")
+        chosen = [case for case in common if case not in seen]
+        if len(chosen) < LEAST_CASES:
+            raise ValueError(
+                f"A calibration needs {LEAST_CASES} cases or more that both models were validated on and neither was "
+                f"trained on; found {len(chosen)} ({len(maps)} with a map in {self._places(self.map)}, "
+                f"{len(segmentations)} with a segmentation in {self._places(self.known)}). Validate both on the same "
+                f"cases, with the same splits: {_command(self.known[0])}; {_command(self.map[0])}"
+            )
+        labels = self._labels(chosen)
+        return {c: ValidatedCase(maps[c], segmentations[c], labels[c]) for c in chosen}
+
+    def count(self, cases: Mapping[str, ValidatedCase], margin_mm: float, say: Say) -> dict[str, HealthyVoxels]:
+        """Count the healthy voxels of cases; one that cannot be read is left out, and the user is told.
+
+        Args:
+            cases: Files by case.
+            margin_mm: Margin around the segmentation that it explains, mm.
+            say: Function that is told which cases are left out.
+
+        Raises:
+            ValueError: Too few cases are left.
+        """
+        found, failed = {}, {}
+        for case, files in tqdm(cases.items(), desc="calibrating"):
+            try:
+                found[case] = files.count(margin_mm)
+            except (ValueError, OSError) as error:
+                failed[case] = str(error)
+        if failed:
+            say(f"WARNING: {len(failed)} validation case(s) do not calibrate: {_listed(failed)}")
+        if len(found) < LEAST_CASES:
+            raise ValueError(
+                f"A calibration needs {LEAST_CASES} cases or more, found {len(found)} of {len(cases)} that can be "
+                f"used: {_listed(failed)} Validate again: {_command(self.known[0])}; {_command(self.map[0])}"
+            )
+        return found
+
+    def _maps(self, say: Say) -> dict[str, Path]:
+        """Case → map of the first fold that was validated on it."""
+        found: dict[str, Path] = {}
+        for fold in self.map:
+            folder = self._map_folder(fold)
+            files = {p.name[: -len(ending_of(p))]: p for p in sorted(folder.glob("[!.]*")) if ending_of(p)}
+            maps = {k.removesuffix(MAP_SUFFIX): p for k, p in files.items() if k.endswith(MAP_SUFFIX)}
+            if not maps:
+                say(f"WARNING: {folder} holds no maps; to make them: {_command(fold)}")
+            found = {**maps, **found}
+        return found
+
+    def _map_folder(self, fold: Path) -> Path:
+        """Folder of a fold's maps of the wanted score.
+
+        Raises:
+            ValueError: The validation scored otherwise; names what differs and the command.
+        """
+        folder = fold / "validation"
+        path = folder / MAPS_RECORD
+        if not path.is_file():
+            return folder
+        wanted = settings_to_json(self.settings)
+        stored = read_mapping(path, f"Make it anew: {_command(fold)}", ThresholdsForm)["score"]
+        # Earlier versions knew fewer settings; what they lack was then as the default is.
+        stored = {**{k: v for k, v in settings_to_json(ScoreSettings()).items() if k in wanted}, **stored}
+        differ = sorted(key for key in {*wanted, *stored} if wanted.get(key) != stored.get(key))
+        other = folder / self.source
+        if differ == ["score_from"] and any(other.glob(f"*{MAP_SUFFIX}.*")):
+            return other
+        if differ and not (differ == ["score_from"] and stored["score_from"] == self.source):
+            changes = ", ".join(f"{key}: {stored.get(key)} there, {wanted.get(key)} wanted" for key in differ)
+            raise ValueError(
+                f"The validation of {fold} scored otherwise than is wanted now ({changes}), so its maps say nothing of "
+                f"the rate. Leave --score out, or validate with these settings: nnUNet_uad_settings="
+                f'"{" ".join(f"{key}={wanted.get(key)}" for key in differ)}" {_command(fold)}'
+            )
+        return folder
+
+    def _segmentations(self, say: Say) -> dict[str, Path]:
+        """Case → segmentation of the first fold that was validated on it."""
+        ending = self.dataset["file_ending"]
+        found: dict[str, Path] = {}
+        for fold in self.known:
+            files = [p for p in sorted((fold / "validation").glob("[!.]*")) if p.name.endswith(ending)]
+            if not files:
+                say(f"WARNING: {fold / 'validation'} holds no segmentations; to make them: {_command(fold)}")
+            found = {**{p.name.removesuffix(ending): p for p in files}, **found}
+        return found
+
+    def _labels(self, cases: Sequence[str]) -> dict[str, Path]:
+        """Case → labels, of the preprocessed dataset or of the raw one.
+
+        Raises:
+            ValueError: Some are missing; names where they were looked for.
+        """
+        dataset = ModelFolder.from_path(self.known[0].parent).dataset
+        folders = (
+            [self.labels]
+            if self.labels
+            else [
+                Path(os.environ[variable]) / dataset / sub
+                for variable, sub in {"nnUNet_preprocessed": "gt_segmentations", "nnUNet_raw": "labelsTr"}.items()
+                if os.environ.get(variable)
+            ]
+        )
+        found: dict[str, Path] = {}
+        for case in cases:
+            files = [f / f"{case}{self.dataset['file_ending']}" for f in folders]
+            if there := [path for path in files if path.is_file()]:
+                found[case] = there[0]
+        if missing := [case for case in cases if case not in found]:
+            places = " or ".join(map(str, folders)) or "no folder: neither nnUNet_preprocessed nor nnUNet_raw is set"
+            raise ValueError(
+                f"The labels of {len(missing)} validation case(s) are missing: {', '.join(missing[:5])}. Expected in "
+                f"{places}. Name their folder: --labels FOLDER; or set nnUNet_preprocessed or nnUNet_raw to where "
+                f"{dataset} is."
+            )
+        return found
+
+    @staticmethod
+    def _places(folds: Sequence[Path]) -> str:
+        return f"{folds[0].parent} ({', '.join(f.name for f in folds)})"
+
+
+def _fold(path: Path) -> Path:
+    """Folder of the fold that a validation file lies in."""
+    return next(folder for folder in path.parents if folder.name.startswith("fold_"))
+
+
+def _command(fold: Path) -> str:
+    """The command that validates a fold."""
+    names = ModelFolder.from_path(fold.parent)
+    plans = "" if names.plans == "nnUNetPlans" else f" -p {names.plans}"
+    number = fold.name.removeprefix("fold_")
+    return f"nnUNetv2_train {names.dataset} {names.configuration} {number} -tr {names.trainer}{plans} --val"
+
+
+def _listed(reasons: Mapping[str, str]) -> str:
+    few = [f"{case} ({reason})" for case, reason in list(reasons.items())[:5]]
+    return ", ".join(few) + (f" and {len(reasons) - 5} more." if len(reasons) > 5 else ".")
