@@ -46,8 +46,8 @@ def load_segmenter(model: Path, fold: str | Sequence[str], checkpoint: str, mirr
     loaded = [read_checkpoint(model / f"fold_{f}" / checkpoint, MODEL) for f in folds]
     for stored in loaded:
         stored.refuse_other_plans(plans)
-    predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
     with redirect_stdout(io.StringIO()), no_code(), _told(loaded[0].path):
+        predictor = nnUNetPredictor(use_mirroring=mirroring, device=torch.device(device), allow_tqdm=False)
         predictor.initialize_from_trained_model_folder(str(model), folds, checkpoint)
     for stored in loaded:
         # Whole numbers would be loaded as weights without a word.

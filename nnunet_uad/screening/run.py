@@ -20,6 +20,7 @@ from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
 from nnunet_uad.screening.calibration import Calibration, RateCheck
 from nnunet_uad.screening.export import ScreenExporter
+from nnunet_uad.screening.map_folders import MapScore
 from nnunet_uad.screening.models import Models
 from nnunet_uad.screening.names import CALIBRATION, KINDS, RECORD
 from nnunet_uad.screening.request import ScreenRequest
@@ -151,8 +152,7 @@ def _calibrate(
         known=request.known.fold_folders(),
         map=request.map.fold_folders(),
         dataset=models.plans.known.dataset,
-        settings=settings,
-        source=models.restorer.source(settings),
+        score=MapScore.of(settings, models.restorer.scorer),
         labels=None if request.labels is None else Path(request.labels),
     )
     voxels = validations.count(validations.cases(say), request.margin_mm, say)

@@ -10,16 +10,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.nnunet import ModelFolder
-from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.data.grids import voxel_spacing
-from nnunet_uad.data.image_files import MAP_SUFFIX, ending_of, read_on_grid, read_values
+from nnunet_uad.data.image_files import read_on_grid, read_values
 from nnunet_uad.data.raw_files import whole_numbers
-from nnunet_uad.inference.names import MAPS_RECORD
-from nnunet_uad.scoring.score_settings import ScoreSettings
-from nnunet_uad.scoring.thresholds import ThresholdsForm
 from nnunet_uad.screening.calibration import HealthyVoxels
+from nnunet_uad.screening.map_folders import MapScore, validation_command
 from nnunet_uad.screening.unseen import UnseenCases
 
 #: Cases that a promise needs: one to choose a threshold on, and one to check it on.
@@ -66,16 +62,14 @@ class Validations:
         known: Folders of the folds of the supervised model.
         map: Folders of the folds of the pretrainer.
         dataset: Content of the supervised model's ``dataset.json``.
-        settings: Settings of the map's score.
-        source: Source of the map's score, as the model understands ``auto``.
+        score: Score of the maps.
         labels: Folder of the labels; if ``None`` those of the dataset in nnU-Net's folders.
     """
 
     known: Sequence[Path]
     map: Sequence[Path]
     dataset: Mapping[str, Any]
-    settings: ScoreSettings
-    source: str
+    score: MapScore
     labels: Path | None = None
 
     def cases(self, say: Say) -> dict[str, ValidatedCase]:
@@ -102,7 +96,7 @@ class Validations:
                 f"A calibration needs {LEAST_CASES} cases or more that both models were validated on and neither was "
                 f"trained on; found {len(chosen)} ({len(maps)} with a map in {self._places(self.map)}, "
                 f"{len(segmentations)} with a segmentation in {self._places(self.known)}). Validate both on the same "
-                f"cases, with the same splits: {_command(self.known[0])}; {_command(self.map[0])}"
+                f"cases, with the same splits: {self._commands}"
             )
         labels = self._labels(chosen)
         return {c: ValidatedCase(maps[c], segmentations[c], labels[c]) for c in chosen}
@@ -129,7 +123,7 @@ class Validations:
         if len(found) < LEAST_CASES:
             raise ValueError(
                 f"A calibration needs {LEAST_CASES} cases or more, found {len(found)} of {len(cases)} that can be "
-                f"used: {_listed(failed)} Validate again: {_command(self.known[0])}; {_command(self.map[0])}"
+                f"used: {_listed(failed)} Validate again: {self._commands}"
             )
         return found
 
@@ -137,40 +131,11 @@ class Validations:
         """Case → map of the first fold that was validated on it."""
         found: dict[str, Path] = {}
         for fold in self.map:
-            folder = self._map_folder(fold)
-            files = {p.name[: -len(ending_of(p))]: p for p in sorted(folder.glob("[!.]*")) if ending_of(p)}
-            maps = {k.removesuffix(MAP_SUFFIX): p for k, p in files.items() if k.endswith(MAP_SUFFIX)}
+            maps = self.score.maps_of(fold)
             if not maps:
-                say(f"WARNING: {folder} holds no maps; to make them: {_command(fold)}")
+                say(f"WARNING: {fold / 'validation'} holds no maps; to make them: {validation_command(fold)}")
             found = {**maps, **found}
         return found
-
-    def _map_folder(self, fold: Path) -> Path:
-        """Folder of a fold's maps of the wanted score.
-
-        Raises:
-            ValueError: The validation scored otherwise; names what differs and the command.
-        """
-        folder = fold / "validation"
-        path = folder / MAPS_RECORD
-        if not path.is_file():
-            return folder
-        wanted = settings_to_json(self.settings)
-        stored = read_mapping(path, f"Make it anew: {_command(fold)}", ThresholdsForm)["score"]
-        # Earlier versions knew fewer settings; what they lack was then as the default is.
-        stored = {**{k: v for k, v in settings_to_json(ScoreSettings()).items() if k in wanted}, **stored}
-        differ = sorted(key for key in {*wanted, *stored} if wanted.get(key) != stored.get(key))
-        other = folder / self.source
-        if differ == ["score_from"] and any(other.glob(f"*{MAP_SUFFIX}.*")):
-            return other
-        if differ and not (differ == ["score_from"] and stored["score_from"] == self.source):
-            changes = ", ".join(f"{key}: {stored.get(key)} there, {wanted.get(key)} wanted" for key in differ)
-            raise ValueError(
-                f"The validation of {fold} scored otherwise than is wanted now ({changes}), so its maps say nothing of "
-                f"the rate. Leave --score out, or validate with these settings: nnUNet_uad_settings="
-                f'"{" ".join(f"{key}={wanted.get(key)}" for key in differ)}" {_command(fold)}'
-            )
-        return folder
 
     def _segmentations(self, say: Say) -> dict[str, Path]:
         """Case → segmentation of the first fold that was validated on it."""
@@ -179,7 +144,7 @@ class Validations:
         for fold in self.known:
             files = [p for p in sorted((fold / "validation").glob("[!.]*")) if p.name.endswith(ending)]
             if not files:
-                say(f"WARNING: {fold / 'validation'} holds no segmentations; to make them: {_command(fold)}")
+                say(f"WARNING: {fold / 'validation'} holds no segmentations; to make them: {validation_command(fold)}")
             found = {**{p.name.removesuffix(ending): p for p in files}, **found}
         return found
 
@@ -190,15 +155,9 @@ class Validations:
             ValueError: Some are missing; names where they were looked for.
         """
         dataset = ModelFolder.from_path(self.known[0].parent).dataset
-        folders = (
-            [self.labels]
-            if self.labels
-            else [
-                Path(os.environ[variable]) / dataset / sub
-                for variable, sub in {"nnUNet_preprocessed": "gt_segmentations", "nnUNet_raw": "labelsTr"}.items()
-                if os.environ.get(variable)
-            ]
-        )
+        variables = {"nnUNet_preprocessed": "gt_segmentations", "nnUNet_raw": "labelsTr"}
+        own = [Path(os.environ[name]) / dataset / sub for name, sub in variables.items() if os.environ.get(name)]
+        folders = own if self.labels is None else [self.labels]
         found: dict[str, Path] = {}
         for case in cases:
             files = [f / f"{case}{self.dataset['file_ending']}" for f in folders]
@@ -213,6 +172,10 @@ class Validations:
             )
         return found
 
+    @property
+    def _commands(self) -> str:
+        return "; ".join(validation_command(folds[0]) for folds in (self.known, self.map))
+
     @staticmethod
     def _places(folds: Sequence[Path]) -> str:
         return f"{folds[0].parent} ({', '.join(f.name for f in folds)})"
@@ -221,14 +184,6 @@ class Validations:
 def _fold(path: Path) -> Path:
     """Folder of the fold that a validation file lies in."""
     return next(folder for folder in path.parents if folder.name.startswith("fold_"))
-
-
-def _command(fold: Path) -> str:
-    """The command that validates a fold."""
-    names = ModelFolder.from_path(fold.parent)
-    plans = "" if names.plans == "nnUNetPlans" else f" -p {names.plans}"
-    number = fold.name.removeprefix("fold_")
-    return f"nnUNetv2_train {names.dataset} {names.configuration} {number} -tr {names.trainer}{plans} --val"
 
 
 def _listed(reasons: Mapping[str, str]) -> str:
