@@ -29,7 +29,7 @@ from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.metrics.reconstruction import reconstruction_report
 from nnunet_uad.scoring.scales import kinds_beside
-from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
+from nnunet_uad.scoring.score_settings import SCORES, ScoreSettings, score_settings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
 
 EVALUATION_FILE = "anomaly_metrics.json"
@@ -128,6 +128,9 @@ def write_validation_report(run: ValidationRun) -> dict[str, Any] | None:
     write_thresholds(run.folder, **main, further=beside)
     for kind, entry in kept.items():
         write_json(report.folder(kind) / MAPS_RECORD, entry)
+    for name in set(SCORES) - set(report.further):
+        # Maps that an earlier validation with another score left there are not this model's.
+        (run.output / name / MAPS_RECORD).unlink(missing_ok=True)
     identifiers = [case["identifier"] for case in cases]
     anomaly = _evaluate(run, run.output, identifiers)
     # What could not be evaluated here cannot be there.

@@ -117,6 +117,21 @@ def test_the_error_of_a_reconstruction_by_hand(run):
     assert json.loads((run.folder / "validation" / "summary.json").read_text())["mean"] == metrics
 
 
+def test_whichever_score_is_the_main_one_the_other_stands_beside_it_and_none_is_left_of_before(run):
+    """Both are the same whichever of them is the main one."""
+    write_validation_report(run)
+    stored = json.loads((run.folder / "anomaly_thresholds.json").read_text())
+    small = run.output / "small-lesions"
+    records = [json.loads((folder / "anomaly_maps.json").read_text()) for folder in (run.output, small)]
+    assert stored == {**records[0], "further": records[1:]}
+    name = f"{tiny.LESION[2]}_map.nii.gz"
+    first, second = (folder.joinpath(name).read_bytes() for folder in (run.output, small))
+    write_validation_report(dataclasses.replace(run, score=dataclasses.replace(run.score, score="small-lesions")))
+    assert (run.output / name).read_bytes() == second and (run.output / "default" / name).read_bytes() == first
+    assert json.loads((run.folder / "anomaly_thresholds.json").read_text()) == {**records[1], "further": records[:1]}
+    assert not (small / "anomaly_maps.json").exists()
+
+
 def test_voxels_that_nobody_annotated_are_neither_healthy_nor_lesion(run):
     ignoring = dataclasses.replace(run, label_manager=SimpleNamespace(ignore_label=2, all_labels=[0, 1]))
     metrics = write_validation_report(ignoring)["mean"]
