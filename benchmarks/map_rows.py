@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.metrics.anomaly import paired_difference
+from nnunet_uad.metrics.lesion_recall import SIZES, recall_key
 
 #: Heading → part of the summary and metric, with an interval.
 VALUES = {
@@ -26,6 +27,8 @@ VALUES = {
     "oracle Dice": ("pooled", "best_dice_oracle"),
     "AUROC": ("pooled", "AUROC"),
     "AUPRO": ("pooled", "AUPRO"),
+    "found at 1 %": ("pooled", recall_key(SIZES[0], 0.01)),
+    "small found at 1 %": ("pooled", recall_key(SIZES[1], 0.01)),
 }
 LESIONS = {"lesion recall": ("lesion_recall", 3), "false positives per scan": ("false_positives_per_scan", 1)}
 Precisions = dict[tuple[str, str], float]
@@ -77,7 +80,9 @@ def row(name: str, summary: dict[str, Any], score: str) -> dict[str, str]:
     made = {"score": name, "cases": str(len(summary["metric_per_case"]))}
     for heading, (part, metric) in VALUES.items():
         value = found[part][metric]
-        made |= with_interval(heading, value["value"], value["interval_95"])
+        # Cases without a small lesion say nothing of small lesions.
+        if value["value"] is not None:
+            made |= with_interval(heading, value["value"], value["interval_95"])
     for heading, (metric, digits) in LESIONS.items():
         if "oracle" in found["masks"]:
             made[heading] = f"{found['masks']['oracle']['pooled'][metric]['value']:.{digits}f}"
