@@ -15,7 +15,7 @@ import tiny
 import yaml
 
 from nnunet_uad.common.files import write_json
-from nnunet_uad.study.layout import Layout
+from nnunet_uad.study.layout import Cell, Layout
 from nnunet_uad.study.planning.plan import plan_study, write_request
 from nnunet_uad.study.running.predict_cell import cases_to_test
 from nnunet_uad.study.study_file import output_folder, read_study
@@ -87,6 +87,9 @@ def finish(layout: Layout, gain: float = 0.1, leave: tuple[str, ...] = ()) -> No
             continue
         layout.cell_folder(identifier).mkdir(parents=True)
         reports = {"transfer": {"share": {"encoder": 1.0, "decoder": 0.5, "all_but_heads": 0.8}, "warnings": []}}
+        if parts := layout.parts(cell):
+            _finish_screen(layout, cell, parts[0], gain)
+            continue
         content = {"arm": cell.arm, "fold": cell.fold["id"], "reports": {} if cell.arm == names[0] else reports}
         write_json(layout.trained(identifier), {**content, **WHERE})
         for dataset in layout.datasets:
@@ -98,6 +101,16 @@ def finish(layout: Layout, gain: float = 0.1, leave: tuple[str, ...] = ()) -> No
                 target.parent.mkdir(exist_ok=True)
                 shutil.copy(label, target)
             write_json(layout.scores(identifier, dataset), {"rows": rows, **WHERE})
+
+
+def _finish_screen(layout: Layout, cell: Cell, trained: Cell, gain: float) -> None:
+    """The rows of the trained cell, better ranked by ``gain``."""
+    for dataset in layout.datasets:
+        content = json.loads(layout.scores(trained.identifier, dataset).read_text())
+        for entry in content["rows"]:
+            del entry["reliability"]
+            entry["AP"] = min(1.0, entry["AP"] + gain)
+        write_json(layout.scores(cell.identifier, dataset), content)
 
 
 #: How much worse than the map floors are; and the equalised intensities that earlier versions scored.

@@ -65,7 +65,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     layout, study = _open(arguments.study)
     layout, plan = _make_plan_that_fits(layout, study)
     print(f"{layout.folder / 'study.json'}: {len(layout.cells)} cells, {len(plan['pretrainings'])} pretrainings.")
-    for line in _outer_lines(study, plan):
+    for line in _outer_lines(layout.study, plan):
         print(f"  {line}")
     for fold in plan["folds"]:
         cases = ", ".join(fold["train"][:3]) + (f" and {len(fold['train']) - 3} more" if len(fold["train"]) > 3 else "")
@@ -77,6 +77,7 @@ def _plan(arguments: argparse.Namespace) -> int:
 
 def _outer_lines(study: Study, plan: dict[str, Any]) -> Iterator[str]:
     """Which cases are tested, and which are learnt from: of what the study's file describes in few words."""
+    from nnunet_uad.study.arms import screen_words
     from nnunet_uad.study.planning.cases import in_words
 
     if study.test_cases:
@@ -87,6 +88,9 @@ def _outer_lines(study: Study, plan: dict[str, Any]) -> Iterator[str]:
     for identifier, entry in plan["pretrainings"].items():
         split = plan["pins"][entry["dataset"]]["splits"][str(entry["fold"])]
         yield f"pretraining {identifier}: fold {entry['fold']} of {entry['dataset']}, {len(split['train'])} cases"
+    for name, arm in study.arms.items():
+        if arm.screen:
+            yield f"{name}: {screen_words(*arm.screen)}"
 
 
 def _open(path: Path) -> tuple[Layout, Study]:

@@ -91,13 +91,29 @@ def segment(predictor: Any, images: Sequence[Path], output: Path) -> np.ndarray:
         ValueError: The output has no ending of an image.
     """
     files = [str(p) for p in images]
-    # One by one and in memory: probabilities of raw size take longer to write than to make.
-    with redirect_stdout(io.StringIO()):
-        segmentation, probabilities = predictor.predict_from_files_sequential([files], None, save_probabilities=True)[0]
+    segmentation, probabilities = segmented(predictor, images)
     reader = predictor.plans_manager.image_reader_writer_class()
     properties = reader.read_images(files)[1]
     if not output.name.lower().endswith(ENDINGS):
         raise ValueError(f"{output.name} has none of the endings {', '.join(ENDINGS)}.")
     with atomic_image(output) as temporary:
-        reader.write_seg(np.asarray(segmentation), str(temporary), properties)
-    return np.asarray(probabilities)
+        reader.write_seg(segmentation, str(temporary), properties)
+    return probabilities
+
+
+def segmented(predictor: Any, images: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Segment one case in memory; nothing is written.
+
+    Args:
+        predictor: Predictor of :func:`load_segmenter`.
+        images: Files, one per channel.
+
+    Returns:
+        Segmentation (z, y, x) and probabilities (classes or regions, z, y, x) on the grid of the image, as nnU-Net's
+        reader orders the axes.
+    """
+    files = [str(p) for p in images]
+    # One by one and in memory: probabilities of raw size take longer to write than to make.
+    with redirect_stdout(io.StringIO()):
+        segmentation, probabilities = predictor.predict_from_files_sequential([files], None, save_probabilities=True)[0]
+    return np.asarray(segmentation), np.asarray(probabilities)

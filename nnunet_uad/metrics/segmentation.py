@@ -86,11 +86,12 @@ def _lesions(counts: Counts) -> LesionCounts:
 
 #: What the study is decided by: intervals, tests and label-saving factors are those of this metric.
 PRIMARY: ReportedMetric[SegmentedCase] = ReportedMetric("Dice", _dice, "Dice", "dice", bounds=Bounds(0, 1))
-#: Metrics of a single case; reports show their means.
-CASE_METRICS: tuple[ReportedMetric[SegmentedCase], ...] = (
-    PRIMARY,
-    ReportedMetric("AP", _average_precision, "AP", "average_precision", bounds=Bounds(0, 1)),
+#: How well voxels are ranked, whatever the threshold.
+RANKING: ReportedMetric[SegmentedCase] = ReportedMetric(
+    "AP", _average_precision, "AP", "average_precision", bounds=Bounds(0, 1)
 )
+#: Metrics of a single case; reports show their means.
+CASE_METRICS: tuple[ReportedMetric[SegmentedCase], ...] = (PRIMARY, RANKING)
 LESION_RECALL: ReportedMetric[Counts] = ReportedMetric(
     "lesion_recall", lambda counts: _lesions(counts).recall, "lesion recall", "lesion_recall", digits=2
 )
@@ -138,7 +139,7 @@ def count(case: SegmentedCase) -> dict[str, dict[str, Any]]:
 
 def add_counts(total: Counts, row: Mapping[str, Any]) -> None:
     """Add the counts of a case, as they are in a file of scores, to ``total`` in place."""
-    for kind in COUNTED:
+    for kind in (k for k in COUNTED if row.get(k)):
         sums = total.setdefault(kind, {})
-        for name, value in row.get(kind, {}).items():
+        for name, value in row[kind].items():
             sums[name] = sums.get(name, np.float64(0)) + np.asarray(value, float)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from nnunet_uad.metrics.segmentation import PRIMARY
+from nnunet_uad.metrics.metric import ReportedMetric
+from nnunet_uad.metrics.segmentation import PRIMARY, RANKING
 from nnunet_uad.report.collect import Group, Results
 from nnunet_uad.statistics.comparison import Comparison, compare, holm, is_clear
 from nnunet_uad.statistics.intervals import Interval, case_interval, interval
@@ -16,6 +17,8 @@ from nnunet_uad.study.study_file import Budget
 
 #: "How many labels are enough" asks for this share of the baseline's score with all its labels.
 ENOUGH = 0.95
+#: Metrics by which arms are compared in pairs: shares, from 0 to 1.
+COMPARED = (PRIMARY, RANKING)
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ class CellRow:
 
 @dataclass(frozen=True)
 class DifferenceRow:
-    """An arm against the baseline at a budget on a dataset; ``comparison`` is ``None`` for a gap."""
+    """An arm against the baseline by a metric, at a budget on a dataset; ``comparison`` is ``None`` for a gap."""
 
+    metric: ReportedMetric
     dataset: str
     budget: Budget
     arm: str
@@ -81,7 +85,7 @@ class SavingRow:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All tables."""
+    """All tables; differences by the primary metric first."""
 
     cells: list[CellRow]
     differences: list[DifferenceRow]
@@ -101,9 +105,9 @@ def analyse(results: Results) -> Analysis:
         for budget in results.budgets
         for arm in results.arms
     ]
-    differences = [row for dataset in results.datasets for row in _differences(results, dataset)]
+    differences = [row for m in COMPARED for dataset in results.datasets for row in _differences(results, dataset, m)]
     savings = [
-        row for dataset in results.datasets for arm in results.arms[1:] for row in _savings(results, dataset, arm)
+        row for dataset in results.datasets for arm in results.trained[1:] for row in _savings(results, dataset, arm)
     ]
     return Analysis(cells, differences, savings, {d: _enough(results, d) for d in results.datasets})
 
@@ -131,18 +135,19 @@ def _clipped(ends: Interval | None, lowest: float) -> Interval | None:
     return ends and replace(ends, low=max(ends.low, lowest), high=min(ends.high, 1.0))
 
 
-def _differences(results: Results, dataset: str) -> list[DifferenceRow]:
-    """Corrected over all comparisons on this dataset."""
+def _differences(results: Results, dataset: str, metric: ReportedMetric) -> list[DifferenceRow]:
+    """Corrected over all comparisons by this metric on this dataset."""
     rows: list[tuple[Budget, str, Comparison | None]] = []
     for budget in results.budgets:
         base = results.groups.get((dataset, budget.text, results.baseline))
         for arm in results.arms[1:]:
             group = results.groups.get((dataset, budget.text, arm))
-            comparison = compare(group.primary, base.primary) if group and base else None
+            both = group and base and (group.values[metric.key], base.values[metric.key])
+            comparison = compare(*both) if both else None
             rows.append((budget, arm, comparison and replace(comparison, interval=_clipped(comparison.interval, -1.0))))
     corrected = holm([c.p if c else float("nan") for _, _, c in rows])
     return [
-        DifferenceRow(dataset, budget, arm, c, p, c is not None and is_clear(c, p))
+        DifferenceRow(metric, dataset, budget, arm, c, p, c is not None and is_clear(c, p))
         for (budget, arm, c), p in zip(rows, corrected, strict=True)
     ]
 
@@ -169,7 +174,7 @@ def _enough(results: Results, dataset: str) -> dict[str, float]:
         return {}
     wanted = ENOUGH * base[-1][1].primary.mean
     needed = {}
-    for arm in results.arms:
+    for arm in results.trained:
         groups = results.of(dataset, arm)
         if len(groups) > 1:
             means = np.array([group.primary.mean for _, group in groups])

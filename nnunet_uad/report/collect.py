@@ -100,8 +100,18 @@ class Results:
 
     @property
     def arms(self) -> list[str]:
-        """All arms that learn from labels, in the order of the study."""
+        """All arms that segment: the trained ones in the order of the study, then the screens."""
         return list(self.layout.arms)
+
+    @property
+    def trained(self) -> list[str]:
+        """All arms that learn from labels, in the order of the study: the others have their segmentations."""
+        return [name for name, arm in self.layout.arms.items() if arm.learns]
+
+    @property
+    def screens(self) -> dict[str, tuple[str, str]]:
+        """Name of a screen → the arm whose segmentations it has, and the one whose maps it has."""
+        return {name: arm.screen for name, arm in self.layout.arms.items() if arm.screen}
 
     @property
     def label_free(self) -> list[str]:

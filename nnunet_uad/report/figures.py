@@ -48,17 +48,17 @@ def efficiency_figure(results: Results, analysis: Analysis, dataset: str, maps: 
     """
     figure, axes = _figure(1, 7.2, 3.9)
     axis = axes[0]
-    for index, arm in enumerate(results.arms):
+    for index, arm in enumerate(results.trained):
         rows = [c for c in analysis.cells if c.dataset == dataset and c.arm == arm and c.finished]
         # Side by side, so that bars of different arms can be told apart.
-        shift = 1.035 ** (index - (len(results.arms) - 1) / 2)
+        shift = 1.035 ** (index - (len(results.trained) - 1) / 2)
         x = [results.amount(c.budget.text) * shift for c in rows]
         y = [c.score for c in rows]
         low = [max(0.0, c.score - c.interval.low) if c.interval else 0.0 for c in rows]
         high = [max(0.0, c.interval.high - c.score) if c.interval else 0.0 for c in rows]
         axis.errorbar(x, y, [low, high], label=plain_text(arm), capsize=2, elinewidth=0.9, **style(index))
     for index, row in enumerate(r for r in maps if r.learnt):
-        look = {**style(len(results.arms) + index), "marker": "", "linestyle": (0, (1, 2)), "linewidth": 1.8}
+        look = {**style(len(results.trained) + index), "marker": "", "linestyle": (0, (1, 2)), "linewidth": 1.8}
         axis.axhline(row.values["Dice"], label=f"{plain_text(row.name)} (no labels, ⌈Dice⌉)", **look)
     axis.set_xscale("log")
     axis.set_xticks([results.amount(b.text) for b in results.budgets], [b.words for b in results.budgets], fontsize=9)
@@ -66,7 +66,7 @@ def efficiency_figure(results: Results, analysis: Analysis, dataset: str, maps: 
     axis.set_ylabel(f"mean {PRIMARY.label}")
     axis.set_ylim(max(0.0, axis.get_ylim()[0]) if axis.get_ylim()[0] > 0 else 0.0, min(1.0, axis.get_ylim()[1]))
     axis.set_xlabel(f"labelled ({results.unit}, logarithmic)")
-    _legend(figure, axes, len(results.arms) + len([r for r in maps if r.learnt]))
+    _legend(figure, axes, len(results.trained) + len([r for r in maps if r.learnt]))
     return _svg(
         figure, f"Mean {PRIMARY.label} on {dataset} over the number of labels, a line per trainer; values in the tables"
     )
@@ -74,13 +74,13 @@ def efficiency_figure(results: Results, analysis: Analysis, dataset: str, maps: 
 
 def reliability_figure(results: Results, dataset: str) -> str:
     """Share of foreground over predicted probability, a panel per budget, an arm per line."""
-    shown = [b for b in results.budgets if any(results.groups.get((dataset, b.text, a)) for a in results.arms)]
+    shown = [b for b in results.budgets if any(results.groups.get((dataset, b.text, a)) for a in results.trained)]
     # Few panels can be read: the smallest and the largest budget, and two between.
     chosen = sorted({round(k * (len(shown) - 1) / 3) for k in range(4)}) if len(shown) > 4 else range(len(shown))
     figure, axes = _figure(len(chosen), 2.4 * max(2, len(chosen)), 3.2, equal=True)
     for axis, budget in zip(axes, [shown[k] for k in chosen], strict=True):
         axis.plot([0, 1], [0, 1], color=_INK, linewidth=0.7, alpha=0.6)
-        for index, arm in enumerate(results.arms):
+        for index, arm in enumerate(results.trained):
             group = results.groups.get((dataset, budget.text, arm))
             if group is not None and "reliability" in group.counts:
                 predicted, observed, _ = reliability_curve(group.counts["reliability"])
@@ -91,7 +91,7 @@ def reliability_figure(results: Results, dataset: str) -> str:
         axis.set_ylim(0, 1)
         axis.set_xlabel("predicted")
     axes[0].set_ylabel("observed share")
-    _legend(figure, axes, len(results.arms))
+    _legend(figure, axes, len(results.trained))
     return _svg(figure, f"Reliability on {dataset}: observed share of foreground over predicted probability")
 
 

@@ -21,7 +21,7 @@ from nnunet_uad.report.tables import (
     Table,
     arm_table,
     case_table,
-    difference_table,
+    difference_tables,
     map_table,
     pathology_table,
     reliability_table,
@@ -100,7 +100,7 @@ def _dataset_content(results: Results, analysis: Analysis, dataset: str) -> dict
         "own": dataset == results.datasets[0],
         "curve": efficiency_figure(results, analysis, dataset, maps) if labelled else None,
         "scores": score_table(results, analysis, dataset) if labelled else None,
-        "differences": difference_table(results, analysis, dataset) if len(results.arms) > 1 else None,
+        "differences": difference_tables(results, analysis, dataset),
         "maps": map_table(maps, dataset) if maps else None,
         "reliability": reliability_figure(results, dataset) if labelled else None,
     }
@@ -111,7 +111,7 @@ def _all_tables(content: dict[str, Any], results: Results) -> list[Table]:
     tables += [reliability_table(results)]
     tables += [case_table(results)]
     for dataset in content["datasets"]:
-        tables += [dataset["scores"], dataset["differences"], dataset["maps"]]
+        tables += [dataset["scores"], *dataset["differences"], dataset["maps"]]
     return [t for t in tables if t is not None]
 
 

@@ -58,7 +58,8 @@ def case_pictures(results: Results, analysis: Analysis) -> list[CasePicture]:
 def _arm_shown(results: Results, analysis: Analysis, dataset: str) -> tuple[str, str] | None:
     """At the smallest budget that has any result: the arm with the best mean, the baseline only if alone."""
     for budget in results.budgets:
-        rows = [c for c in analysis.cells if c.dataset == dataset and c.budget == budget and c.finished]
+        rows = [c for c in analysis.cells if (c.dataset, c.budget) == (dataset, budget) and c.finished]
+        rows = [c for c in rows if c.arm in results.trained]
         others = [c for c in rows if c.arm != results.baseline] or rows
         if others:
             return budget.text, max(others, key=lambda c: PRIMARY.sign * c.score).arm

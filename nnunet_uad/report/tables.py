@@ -10,13 +10,15 @@ from typing import Any
 from nnunet_uad.common.csv_files import write_csv_file
 from nnunet_uad.methods import STOCK_TRAINER, TRAINERS
 from nnunet_uad.metrics import segmentation
+from nnunet_uad.metrics.metric import ReportedMetric
 from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import FALSE_POSITIVES, LESION_RECALL, PRIMARY
-from nnunet_uad.report.analysis import Analysis, CellRow
+from nnunet_uad.report.analysis import COMPARED, Analysis, CellRow, DifferenceRow
 from nnunet_uad.report.collect import Results
 from nnunet_uad.report.label_free import RECALL, RECALL_SMALL, MapRow, shown_rows
 from nnunet_uad.report.words import GAP, factor, factor_span, number, p_value, span
 from nnunet_uad.statistics.intervals import Interval
+from nnunet_uad.study.arms import Arm, screen_words
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,28 @@ def score_table(results: Results, analysis: Analysis, dataset: str) -> Table:
     )  # fmt: skip
 
 
-def difference_table(results: Results, analysis: Analysis, dataset: str) -> Table:
-    """Paired differences to the baseline."""
+def difference_tables(results: Results, analysis: Analysis, dataset: str) -> list[Table]:
+    """Paired differences to the baseline by every metric that they are known of; the primary one in any case.
+
+    Args:
+        results: Results of the study.
+        analysis: Numbers of the tables.
+        dataset: Name of the dataset that was tested on.
+    """
+    of_metrics = [[r for r in analysis.differences if (r.dataset, r.metric) == (dataset, m)] for m in COMPARED]
+    return [
+        _difference_table(results, metric, rows)
+        for metric, rows in zip(COMPARED, of_metrics, strict=True)
+        if rows and (metric is PRIMARY or any(r.comparison for r in rows))
+    ]
+
+
+def _difference_table(results: Results, metric: ReportedMetric, differences: Sequence[DifferenceRow]) -> Table:
+    dataset = differences[0].dataset
     rows: list[Sequence[str]] = []
     raw: list[Sequence[Any]] = []
     marked: set[int] = set()
-    for row in (r for r in analysis.differences if r.dataset == dataset):
+    for row in differences:
         c = row.comparison
         if row.clear:
             marked.add(len(rows))
@@ -103,8 +121,8 @@ def difference_table(results: Results, analysis: Analysis, dataset: str) -> Tabl
              c.better, c.cases, c.trainings)
         )  # fmt: skip
     return Table(
-        f"differences_{dataset}",
-        f"Differences of the mean {PRIMARY.label} to {results.baseline} on {dataset}: same trainings, same cases.",
+        f"differences_{dataset}" + ("" if metric is PRIMARY else f"_{metric.column}"),
+        f"Differences of the mean {metric.label} to {results.baseline} on {dataset}: same trainings, same cases.",
         ("labelled", "trainer", "difference", "95 % interval", "p", "p, Holm", "effect", "better cases", "clear"),
         rows,
         ("dataset", "budget", "trainer", "difference", "low_95", "high_95", "p_wilcoxon", "p_holm", "rank_biserial",
@@ -223,7 +241,7 @@ def arm_table(results: Results) -> Table:
     rows, raw = [], []
     for name, arm in results.layout.study.trainers.items():
         content = results.layout.plan["arms"][name]
-        words = "anomaly maps, no labels" if arm.label_free else _does(arm.trainer)
+        words = _does(arm)
         stage_one = ", ".join(sorted({trainer for trainer, *_ in content.get("pretraining", ())}))
         rows.append((name, content["trainer"], words, content["settings"] or "–", stage_one or "–"))
         raw.append((name, content["trainer"], words, content["settings"], stage_one))
@@ -239,7 +257,12 @@ def arm_table(results: Results) -> Table:
     )
 
 
-def _does(trainer: str) -> str:
+def _does(arm: Arm) -> str:
+    if arm.label_free:
+        return "anomaly maps, no labels"
+    if arm.screen:
+        return screen_words(*arm.screen)
+    trainer = arm.trainer
     if trainer == STOCK_TRAINER:
         return "nnU-Net's own optimiser, schedule and augmentation; only the length is the study's"
     return TRAINERS[trainer].summary if trainer in TRAINERS else "a trainer of others"
@@ -248,7 +271,7 @@ def _does(trainer: str) -> str:
 def transfer_table(results: Results) -> Table:
     """How much of each network was pretrained."""
     rows, raw = [], []
-    for arm in results.arms:
+    for arm in results.trained:
         reports = [t["reports"] for t in results.trainings.values() if t["arm"] == arm]
         shares = [r["transfer"]["share"] for r in reports if "transfer" in r]
         frozen = sorted({r["restorer"]["trainer"] for r in reports if "restorer" in r})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
-from nnunet_uad.metrics.segmentation import PRIMARY
+from nnunet_uad.metrics.segmentation import PRIMARY, RANKING
 from nnunet_uad.report.analysis import ENOUGH, Analysis, CellRow, DifferenceRow
 from nnunet_uad.report.collect import Results
 from nnunet_uad.report.label_free import map_rows, strongest_floor
 from nnunet_uad.statistics.comparison import Comparison
 from nnunet_uad.statistics.intervals import Interval
+from nnunet_uad.study.arms import screen_words
 from nnunet_uad.study.planning.hours import cut_words, is_cut
 
 GAP = "not finished"
@@ -77,7 +78,7 @@ def factor_span(low: float, high: float) -> str:
 
 def question(results: Results) -> str:
     """What the study asks."""
-    others = results.arms[1:]
+    others = results.trained[1:]
     if not results.arms:
         return f"How well do {', '.join(results.label_free)} find the lesions of {results.datasets[0]} without labels?"
     asked = f"How many labels does {results.datasets[0]} need"
@@ -96,6 +97,7 @@ def answer(results: Results, analysis: Analysis) -> list[str]:
         _enough_words(results, analysis),
         *_map_words(results),
         *_unseen_words(results, analysis),
+        *_screened_words(results, analysis),
         *_caveats(results, analysis),
     ]
 
@@ -118,7 +120,9 @@ def _value(cell: CellRow) -> str:
 
 
 def _difference_words(results: Results, analysis: Analysis) -> list[str]:
-    rows = [r for r in _own(analysis.differences, results) if r.comparison]
+    rows = [r for r in _own(analysis.differences, results) if r.comparison and r.metric is PRIMARY]
+    # A screen has the segmentations of another arm.
+    rows = [r for r in rows if r.arm in results.trained]
     if not rows:
         return []
     clear = [r for r in rows if r.clear]
@@ -169,6 +173,24 @@ def _unseen_words(results: Results, analysis: Analysis) -> list[str]:
                 f"On {dataset}, which no model was trained on, the highest mean {PRIMARY.label} is {_value(best)} "
                 f"({best.arm}, {best.budget.words}{against})."
             )
+    return lines
+
+
+def _screened_words(results: Results, analysis: Analysis) -> list[str]:
+    """How screens rank voxels, beside the two arms that each is made of."""
+    lines = []
+    for dataset in results.datasets:
+        ranked = {row.name: row.values["AP"] for row in map_rows(results, dataset) if row.learnt}
+        for name, (segments, maps) in results.screens.items():
+            finished = [c for c in analysis.cells if (c.dataset, c.arm) == (dataset, name) and c.finished]
+            if finished:
+                own = finished[-1]
+                alone = analysis.cell(dataset, own.budget.text, segments).values[RANKING.key]
+                lines.append(
+                    f"{name} ({screen_words(segments, maps)}) reaches a mean {RANKING.label} of "
+                    f"{number(own.values[RANKING.key])} on {dataset} with {own.budget.words}; {segments} alone "
+                    f"{number(alone)}, the map alone {number(ranked.get(maps))}."
+                )
     return lines
 
 

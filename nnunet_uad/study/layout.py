@@ -11,8 +11,9 @@ from typing import Any
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.schema import build, shown
 from nnunet_uad.common.slugs import slug
+from nnunet_uad.study.arms import Arm
 from nnunet_uad.study.forms import PlanForm, RequestForm
-from nnunet_uad.study.study_file import Arm, Study
+from nnunet_uad.study.study_file import Study
 
 PLAN_FILE = "study.json"
 REQUEST_FILE = "request.json"
@@ -23,7 +24,7 @@ _AGAIN = "Write it again: nnunet_uad study plan STUDY.yaml"
 
 @dataclass(frozen=True)
 class Cell:
-    """One supervised training: an arm on a planned fold.
+    """One supervised training, or what a screen makes of one: an arm on a planned fold.
 
     Attributes:
         arm: Name of the arm.
@@ -117,7 +118,7 @@ class Layout:
 
     @cached_property
     def arms(self) -> dict[str, Arm]:
-        """Name → arm, of those that learn from labels."""
+        """Name → arm, of those that segment: see :attr:`Study.arms`."""
         return self.study.arms
 
     @cached_property
@@ -135,6 +136,24 @@ class Layout:
             for arm in self.study.label_free
         )
         return {cell.identifier: cell for cell in cells}
+
+    def parts(self, cell: Cell) -> tuple[Cell, MapCell] | None:
+        """The trained cell and the maps that a screen is made of; ``None`` where the cell itself is trained.
+
+        Args:
+            cell: Cell of the study.
+        """
+        screen = self.arms[cell.arm].screen
+        if screen is None:
+            return None
+        segments, maps = map(slug, screen)
+        outer = self.study.outer_name(cell.fold["outer"])
+        return self.cells[f"{segments}/{cell.fold['id']}"], self.map_cells[f"{maps}/{outer}"]
+
+    @cached_property
+    def trained_cells(self) -> dict[str, Cell]:
+        """Identifier → cell, of those that are trained; the others are screens."""
+        return {identifier: cell for identifier, cell in self.cells.items() if self.arms[cell.arm].learns}
 
     @property
     def pretrainings(self) -> dict[str, dict[str, Any]]:
@@ -214,8 +233,8 @@ class Layout:
             yield "pretrain", identifier
         for identifier in self.map_cells:
             yield "map", identifier
-        for stage in ("train", "test"):
-            for identifier in self.cells:
+        for stage, cells in {"train": self.trained_cells, "test": self.cells}.items():
+            for identifier in cells:
                 yield stage, identifier
 
     def finished(self, stage: str, identifier: str) -> bool:

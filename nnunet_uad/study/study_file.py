@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nnunet_uad.common import nnunet
-from nnunet_uad.common.bounds import BatchSize, Bounds, PatchSize, Seconds, VoxelSize, Width
+from nnunet_uad.common.bounds import BatchSize, Bounds, PatchSize, VoxelSize, Width
 from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Matching, Word, build, refuse_unknown, shown
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.yaml_files import read_yaml
-from nnunet_uad.methods import PRETRAINER_PREFIX
+from nnunet_uad.study.arms import Arm, JobSeconds, WrittenArm, check_screens
 from nnunet_uad.training.cascade import first_stages, is_second_stage
 
 #: Names that become parts of paths, or of patterns of paths.
@@ -26,8 +26,8 @@ FileName = Annotated[
     ),
 ]
 _LONGEST_NAME = 100
-#: What trainers and budgets are written as.
-TRAINER, BUDGET = r"[^\W\d]\w{0,199}", r"[1-9][0-9]{0,6}s?|all"
+#: What budgets are written as.
+BUDGET = r"[1-9][0-9]{0,6}s?|all"
 
 #: Name of the only outer fold of a study that names its test cases.
 POOL = "pool"
@@ -162,52 +162,6 @@ class Pretraining(Length):
 
 
 @dataclass(frozen=True)
-class JobSeconds:
-    """How long jobs take, where somebody knows it: for ``budget_hours``.
-
-    Attributes:
-        pretrain: Seconds of a pretraining.
-        train: Seconds of a training.
-        test: Seconds of the tests of a cell.
-        map: Seconds of the anomaly maps of an outer fold, of arms without labels.
-    """
-
-    pretrain: Seconds | None = None
-    train: Seconds | None = None
-    test: Seconds | None = None
-    map: Seconds | None = None
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One way of using the labels.
-
-    Attributes:
-        trainer: Name of the trainer, without a suffix for its length; that of a pretrainer makes an arm without labels,
-            which is scored by its anomaly maps.
-        settings: Further assignments of ``nnUNet_uad_settings`` for its fine-tuning; of an arm without labels the
-            settings of the score, as ``nnunet_uad predict --score`` takes them.
-        pretraining: Keys that differ from the study's ``pretraining``.
-        seconds: Seconds of its jobs, where they differ from the study's ``seconds``.
-    """
-
-    trainer: Annotated[str, Matching(TRAINER, "the name of a trainer")]
-    settings: Word = ""
-    pretraining: dict[str, Any] = field(default_factory=dict)
-    seconds: JobSeconds = JobSeconds()
-
-    @property
-    def label_free(self) -> bool:
-        """Whether it is a pretrainer, which learns no segmentation and needs no label."""
-        return self.trainer.startswith(PRETRAINER_PREFIX)
-
-
-def _word_as_trainer(entry: Any) -> Any:
-    # Nothing behind a name is an arm without a trainer, and refused as that.
-    return {"trainer": entry} if isinstance(entry, str) else {} if entry is None else entry
-
-
-@dataclass(frozen=True)
 class SmallPlan:
     """A configuration that is added to the plans (``nnunet_uad small-plan``) under the study's ``configuration``.
 
@@ -250,7 +204,7 @@ class Study:
     Attributes:
         dataset: Labelled dataset, number or name.
         configuration: Name of the configuration in the plans.
-        trainers: Name of the arm → trainer; the first one that segments is the baseline.
+        trainers: Name of the arm → trainer; the first one that learns from labels is the baseline.
         budgets: Numbers of labels, see :class:`Budget`; none if no arm needs labels.
         plans: Name of the plans.
         folds: Outer folds of ``splits_final.json``, whose validation cases are the test cases; ``all``: every one.
@@ -276,7 +230,7 @@ class Study:
 
     dataset: DatasetName
     configuration: FileName
-    trainers: dict[str, Annotated[Arm, Before(_word_as_trainer)]]
+    trainers: dict[str, WrittenArm]
     budgets: Annotated[tuple[Word, ...], ONE_OR_MORE] = ()
     plans: FileName = "nnUNetPlans"
     folds: Annotated[tuple[Word, ...], ONE_OR_MORE] = ("all",)
@@ -289,7 +243,7 @@ class Study:
     pretraining: Annotated[Pretraining, EMPTY_IS_DEFAULT] = Pretraining()
     fine_tuning: Annotated[Length, EMPTY_IS_DEFAULT] = Length()
     budget_hours: Annotated[float, Bounds(0, 10**6, without_low=True)] | None = None
-    seconds: Annotated[JobSeconds, EMPTY_IS_DEFAULT] = JobSeconds()
+    seconds: Annotated[JobSeconds, EMPTY_IS_DEFAULT] = field(default_factory=JobSeconds)
     small_plan: SmallPlan | None = None
     device: Word = "cuda"
     mirroring: bool = True
@@ -306,6 +260,7 @@ class Study:
             twice = sorted({v for v in values if list(values).count(v) > 1})
             if twice:
                 raise ValueError(f"{name} lists {', '.join(twice)} twice.")
+        check_screens(self.trainers)
         if not self.trainers or bool(self.arms) != bool(self.budgets):
             raise ValueError(
                 "budgets and trainers expect at least one entry each; only a study whose trainers are all pretrainers, "
@@ -332,8 +287,9 @@ class Study:
 
     @property
     def arms(self) -> dict[str, Arm]:
-        """Name → arm, of those that learn from labels."""
-        return {name: arm for name, arm in self.trainers.items() if not arm.label_free}
+        """Name → arm, of those that segment; the trained ones first, then the screens that are made of them."""
+        trained = {name: arm for name, arm in self.trainers.items() if arm.learns}
+        return trained | {name: arm for name, arm in self.trainers.items() if arm.screen}
 
     @property
     def label_free(self) -> dict[str, Arm]:

@@ -27,6 +27,11 @@ def test_plan_says_what_every_index_means(workplace, capsys):
 
     studies.finish(Layout(workplace.folder / "study"))
     assert main(["study", "status", str(path)]) == 0
+    map_and_both = {"map": "nnUNetPretrainerDAE", "both": {"screen": ["scratch", "map"]}}
+    screened = workplace.write("screened", trainers={"scratch": "nnUNetTrainer", **map_and_both}, budgets=[1], draws=1)
+    assert main(["study", "plan", str(screened)]) == 0
+    words = "both: segmentations of scratch, voxels ranked with the map of map; nothing is trained"
+    assert words in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

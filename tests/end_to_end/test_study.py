@@ -121,7 +121,7 @@ print(next(({{"success": "success", "failed": "failed"}}[p.split(".")[1]] for p 
 def test_a_study_on_a_cluster(workplace):
     """From raw data through Snakemake's generic cluster executor: two jobs at once, one is killed and tried again.
 
-    nnU-Net's own trainer and an arm without labels, on a pool and test cases that the study names.
+    nnU-Net's own trainer, an arm without labels and a screen, on a pool and test cases that the study names.
     """
     shutil.rmtree(workplace.source)
     jobs = workplace.folder / "jobs"
@@ -144,6 +144,7 @@ def test_a_study_on_a_cluster(workplace):
     }
     (profile / "config.yaml").write_text(yaml.safe_dump(content))
     trainers = {"stock": "nnUNetTrainer", "scratch": "nnUNetTrainerFromScratch", "map": "nnUNetPretrainerDAE"}
+    trainers["both"] = {"screen": ["scratch", "map"]}
     named = {"folds": None, "pool": "lesion_[01]|healthy_.*", "test_cases": ["lesion_2", "lesion_3"]}
     small = {"base": "2d", "spacing": 2, "patch": [32, 32], "features": [8, 16, 16], "batch": 4}
     changes = {"budgets": [1], "draws": 1, "retries": 1, "resources": THREADS, "configuration": "2d_mini"}
@@ -151,12 +152,13 @@ def test_a_study_on_a_cluster(workplace):
     run = subprocess.run([*COMMAND, str(path), "--profile", str(profile)], capture_output=True, text=True)
     shown = run.stdout + run.stderr
     assert run.returncode == 0, shown
-    assert "test: 2 of 2 finished" in run.stdout
+    assert "train: 2 of 2 finished" in run.stdout and "test: 3 of 3 finished" in run.stdout
     ended = [p.name.split(".") for p in jobs.iterdir()]
-    assert sorted(state for _, state in ended) == ["failed", *["success"] * 7]
+    assert sorted(state for _, state in ended) == ["failed", *["success"] * 8]
     assert "Trying to restart job" in shown
     folder, page = report(workplace, trainers=trainers, small_plan=small, **named, **changes)
-    assert {r["trainer"] for r in table(folder, "scores_Dataset991_Tiny")} == {"stock", "scratch"}
+    scores = {r["trainer"]: r for r in table(folder, "scores_Dataset991_Tiny")}
+    assert list(scores) == ["stock", "scratch", "both"] and scores["both"]["dice"] == scores["scratch"]["dice"]
     rows = {r["map"]: r for r in table(folder, "label_free_Dataset991_Tiny")}
     assert {"map", "robust_z:FLAIR@2mm", "robust_z:T1"} <= set(rows) and rows["map"]["cases"] == "2"
     assert "no labels" in {cell for row in page.rows for cell in row}

@@ -12,7 +12,9 @@ from nnunet_uad.report.collect import collect
 def test_every_cell_has_a_row_and_every_arm_a_difference(finished):
     results = collect(studies.Layout(finished.folder / "study"))
     analysis = analyse(results)
-    assert len(analysis.cells) == 2 * 3 and len(analysis.differences) == 3 and len(analysis.savings) == 3
+    assert len(analysis.cells) == 2 * 3 and len(analysis.savings) == 3
+    # By Dice and by AP.
+    assert [r.metric.key for r in analysis.differences] == ["Dice"] * 3 + ["AP"] * 3
     cell = analysis.cell(tiny.DATASET, "3", "DAE")
     entries = results.groups[tiny.DATASET, "3", "DAE"].entries("Dice")
     assert cell.score == pytest.approx(np.mean([v for _, _, v in entries])) == cell.values["Dice"]

@@ -47,6 +47,31 @@ def test_maps_are_a_line_a_table_and_a_sentence(workplace):
     assert {r["trainer"] for r in table(folder, f"differences_{tiny.DATASET}")} == {"DAE"}
 
 
+def test_a_screen_stands_beside_what_it_is_made_of(workplace):
+    changes = {"trainers": {**TRAINERS, "both": {"screen": ["scratch", "map"]}}, "budgets": [1, 3]}
+    layout = workplace.plan(**changes)
+    studies.finish(layout)
+    studies.finish_maps(layout)
+    folder, _ = report(workplace, **changes)
+    rows = {(r["budget"], r["trainer"]): r for r in table(folder, f"scores_{tiny.DATASET}")}
+    both, alone = rows["3", "both"], rows["3", "scratch"]
+    assert both["dice"] == alone["dice"] and both["lesion_recall"] == alone["lesion_recall"]
+    assert float(both["average_precision"]) == pytest.approx(float(alone["average_precision"]) + 0.1)
+    assert both["calibration_error"] == "" != alone["calibration_error"]
+    differences = {r["budget"]: r for r in table(folder, f"differences_{tiny.DATASET}") if r["trainer"] == "both"}
+    ranked = table(folder, f"differences_{tiny.DATASET}_average_precision")
+    gain = {r["trainer"]: float(r["difference"]) for r in ranked if r["budget"] == "3"}
+    assert float(differences["3"]["difference"]) == 0 and gain["both"] == pytest.approx(0.1)
+    # Its weights and its labels are those of scratch: no line of its own where those are told.
+    for name in ("label_saving", "transfer", "reliability"):
+        assert "both" not in {r["trainer"] for r in table(folder, name)}
+    words = "segmentations of scratch, voxels ranked with the map of map; nothing is trained"
+    assert {r["trainer"]: r["does"] for r in table(folder, "trainers")}["both"] == words
+    text = (folder / "index.html").read_text()
+    assert f"both ({words}) reaches a mean AP of {float(both['average_precision']):.3f} on {tiny.DATASET} with" in text
+    assert "the map alone 0.600." in text and "does DAE save any?" in text
+
+
 def test_a_study_without_labels_has_a_report_too(workplace):
     changes = {"trainers": {"map": "nnUNetPretrainerDAE"}, "budgets": None}
     layout = workplace.plan(**changes)

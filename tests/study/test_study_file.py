@@ -53,7 +53,7 @@ def test_the_example_is_a_study(tmp_path):
         ({"budgets": [1, 1]}, "budgets lists 1 twice"),
         ({"budgets": []}, "at least one entry"),
         ({"budgets": None}, "budgets expects a word or text, found None"),
-        ({"trainers": {"b": None}}, "trainers: b lacks trainer"),
+        ({"trainers": {"b": None}}, "trainers: b: lacks trainer: its name, or screen"),
         ({"trainers": {"b": 3}}, "trainers: b expects keys with values, found 3"),
         ({"device": 3}, "device expects cuda, cpu or mps, found '3'"),
         ({"folds": ["first"]}, "folds expects numbers or all, found first"),

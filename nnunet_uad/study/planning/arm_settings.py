@@ -19,6 +19,8 @@ def check_settings(study: Study) -> None:
         ValueError: An unknown setting (the nearest is suggested) or a value out of its bounds; names the arm.
     """
     for name, arm in study.trainers.items():
+        if arm.screen:
+            continue
         settings = study.pretraining_of(arm).settings
         # The default suits every pretrainer; classes of trainers are not imported to find that out.
         if settings != Pretraining().settings:

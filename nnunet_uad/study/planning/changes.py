@@ -14,11 +14,13 @@ KINDS = ("arms", "pretrainings")
 
 
 def arm_content(study: Study, name: str, needs: dict[str, Any], pretrainings: dict[str, Any]) -> dict[str, Any]:
-    """All that a trained cell of an arm depends on, besides its fold."""
+    """All that a cell of an arm depends on, besides its fold."""
     arm = study.trainers[name]
+    if arm.screen:
+        return _of_both(*(arm_content(study, other, needs, pretrainings) for other in arm.screen))
     # Maps depend on no fine-tuning; what they do depend on is said by the pretraining.
     length = Length() if arm.label_free else study.fine_tuning
-    wanted = {identifier for fold in needs.values() for identifier in fold.values()}
+    wanted = {identifier for fold in needs[name].values() for identifier in fold.values()}
     stage_one = {(pretrainings[i]["trainer"], pretrainings[i]["dataset"]) for i in wanted}
     return {
         "trainer": arm.trainer + length.suffix,
@@ -26,6 +28,18 @@ def arm_content(study: Study, name: str, needs: dict[str, Any], pretrainings: di
         "pretraining": [[*entry, study.pretraining_of(arm).settings] for entry in sorted(stage_one)],
         "mirroring": study.mirroring,
         "seed": study.seed,
+    }
+
+
+def _of_both(segments: dict[str, Any], maps: dict[str, Any]) -> dict[str, Any]:
+    """A screen depends on all that its two arms depend on, whatever their names are."""
+    settings = [part["settings"] for part in (segments, maps)]
+    stage_one = [*segments["pretraining"], *maps["pretraining"]]
+    return {
+        **segments,
+        "trainer": f"{segments['trainer']} + {maps['trainer']}",
+        "settings": " + ".join(settings) if any(settings) else "",
+        "pretraining": [entry for k, entry in enumerate(stage_one) if entry not in stage_one[:k]],
     }
 
 

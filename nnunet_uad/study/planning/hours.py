@@ -92,7 +92,12 @@ class Estimates:
             stage: Stage, ``test`` or ``map``.
             cell: Cell of the study.
         """
-        cases, stated = self._cases(cell), self._stated(cell.arm, stage)
+        parts = self.layout.parts(cell) if isinstance(cell, Cell) else None
+        stated = self._stated(cell.arm, stage)
+        if parts and not stated and not self._finished.get((stage, cell.arm)):
+            # The trained cell's test again; the maps are there.
+            return self.predict(stage, parts[0])
+        cases = self._cases(cell)
         per_case = [(s - START) / cases for s in stated]
         return START + cases * self._known(stage, cell.arm, per_case, self._timed["case"].get(cell.arm))
 
@@ -157,7 +162,8 @@ def estimated_hours(estimates: Estimates) -> Hours:
     }
     cell: dict[str, dict[str, float]] = {arm: defaultdict(float) for arm in layout.arms}
     for one in (c for c in layout.cells.values() if c.fold["draw"] == 0):
-        seconds = estimates.train(one.arm) + START + estimates.predict("test", one)
+        training = estimates.train(one.arm) + START if one.identifier in layout.trained_cells else 0.0
+        seconds = training + estimates.predict("test", one)
         cell[one.arm][one.fold["budget"]] += seconds / 3600
     maps: dict[str, float] = defaultdict(float)
     for map_cell in layout.map_cells.values():
@@ -173,6 +179,10 @@ def asked_of(study: Study) -> dict[str, Any]:
         study: Settings of the study.
     """
     content = dataclasses.asdict(study)
+    for arm in content["trainers"].values():
+        # Earlier versions had none, and what they have cut stays.
+        if arm["screen"] is None:
+            del arm["screen"]
     keys = ("budget_hours", "seconds", "budgets", "draws", "folds", "test_cases", "pool", "test", "trainers")
     asked = {key: content[key] for key in (*keys, "pretraining", "fine_tuning")}
     return dict(json.loads(json.dumps(asked)))
@@ -182,7 +192,7 @@ def decide_cut(study: Study, hours: Hours, origins: Sequence[str]) -> dict[str, 
     """What is left out to fit: first draws, then arms for which there is no room, the last ones first.
 
     The baseline stays. An arm that costs next to nothing, as one without labels does, is kept where a longer one before
-    it is not.
+    it is not; a screen where both arms are that it is made of.
 
     Args:
         study: Settings of the study, which has a ``budget_hours``.
@@ -205,8 +215,10 @@ def decide_cut(study: Study, hours: Hours, origins: Sequence[str]) -> dict[str, 
             "fine_tuning and pretraining."
         )
     kept = [first]
-    for arm in (a for a in arms if a != first):
-        kept += [arm] if hours.of([*kept, arm], 1) <= limit else []
+    screens = [a for a in arms if study.trainers[a].screen]
+    for arm in (a for a in (*(a for a in arms if a not in screens), *screens) if a != first):
+        whole = set(study.trainers[arm].screen or ()) <= set(kept)
+        kept += [arm] if whole and hours.of([*kept, arm], 1) <= limit else []
     draws = study.draws
     while draws > 1 and hours.of(kept, draws) > limit:
         draws -= 1

@@ -144,7 +144,7 @@ def _plan(
     refuse_changed_pins(earlier.get("pins", {}), pins)
     refuse_leaking_folds(source.folder, outer, pins[source.folder.name])
     check_leakage(stage_one, outer, pins, source.folder.name)
-    arms = {name: arm_content(study, name, needs[name], pretrainings) for name in study.trainers}
+    arms = {name: arm_content(study, name, needs, pretrainings) for name in study.trainers}
     dropped = refuse_changes(layout, earlier, {"arms": arms, "pretrainings": pretrainings})
     folds = plan_folds(study, outer, annotations)
     tests = plan_tests(study, layout, raw, source)

@@ -10,10 +10,11 @@ from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.data.splits import SPLITS_FILE, Split
 from nnunet_uad.methods import PRETRAINER_PREFIX, PRETRAINERS, method_of
+from nnunet_uad.study.arms import Arm
 from nnunet_uad.study.pins import contents_of
 from nnunet_uad.study.planning.needs import needs_of
 from nnunet_uad.study.planning.outer import StageOne
-from nnunet_uad.study.study_file import Arm, Study
+from nnunet_uad.study.study_file import Study
 from nnunet_uad.weights.leakage import Overlap
 
 
@@ -32,6 +33,10 @@ def plan_pretrainings(study: Study, outer: list[str], stage_one: StageOne) -> tu
     needs: dict[str, Any] = {}
     pretrainings: dict[str, Any] = {}
     for name, arm in study.trainers.items():
+        if arm.screen:
+            # The two arms that it is made of have what they need.
+            needs[name] = {number: {} for number in outer}
+            continue
         _check_name(arm.trainer)
         wanted = {"maps": _known_pretrainer(arm.trainer)} if arm.label_free else needs_of(arm.trainer)
         needs[name] = {number: {} for number in outer}

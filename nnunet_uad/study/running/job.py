@@ -6,13 +6,15 @@ the same name do not run at once: the second waits, then finds the work done.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from nnunet_uad.common.files import write_json, write_text
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import file_lock
 from nnunet_uad.common.trainer_names import NO_VALIDATION, VALIDATION_VARIABLE
+from nnunet_uad.screening.names import CALIBRATION
 from nnunet_uad.study.layout import Cell, Layout, MapCell
 from nnunet_uad.study.pins import contents_of, refuse_changed_cell, refuse_changed_pretraining, refuse_changed_tests
 from nnunet_uad.study.running.commands import (
@@ -220,14 +223,27 @@ def _test(layout: Layout, identifier: str) -> None:
     from nnunet_uad.study.running.predict_cell import load_cell, score_cell
 
     cell = layout.cells[identifier]
-    _refuse_other_training(training_command(layout, cell).folder, cell)
-    predictor = load_cell(layout, cell)
+    parts = layout.parts(cell)
+    trained = parts[0] if parts else cell
+    _refuse_other_training(training_command(layout, trained).folder, trained)
+    predictor = load_cell(layout, trained)
+    score = partial(score_cell, layout, cell, predictor) if parts is None else _screened(layout, cell, predictor)
     # A dataset that joined the study later is all that is left to do.
     for dataset in layout.datasets:
         if not layout.scores(identifier, dataset).is_file():
             started = time.monotonic()
-            rows = score_cell(layout, cell, predictor, dataset)
+            rows = score(dataset)
             write_json(layout.scores(identifier, dataset), {"rows": rows, **_where(time.monotonic() - started)})
+
+
+def _screened(layout: Layout, cell: Cell, predictor: Any) -> Callable[[str], list[dict[str, Any]]]:
+    """What scores a cell that is not trained: a dataset → its rows."""
+    from nnunet_uad.study.running.screen_cell import Screened
+
+    screened = Screened.of(layout, cell, predictor)
+    layout.cell_folder(cell.identifier).mkdir(parents=True, exist_ok=True)
+    write_json(layout.cell_folder(cell.identifier) / CALIBRATION, dataclasses.asdict(screened.calibration))
+    return screened.score
 
 
 def _map(layout: Layout, identifier: str) -> None:

@@ -73,7 +73,7 @@ def time_steps(layout: Layout, run: Callable[[Command], object]) -> None:
     short = ShortLayout(layout)
     shutil.rmtree(short.folder, ignore_errors=True)
     timing: dict[str, dict[str, float]] = {"pretrain": {}, "train": {}, "case": {}}
-    cells = {cell.arm: cell for cell in reversed(short.cells.values())}
+    cells = {cell.arm: cell for cell in reversed(short.trained_cells.values())}
     map_cells = {cell.arm: cell for cell in reversed(short.map_cells.values())}
     both: list[Cell | MapCell] = [*cells.values(), *map_cells.values()]
     try:

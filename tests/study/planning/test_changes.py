@@ -19,3 +19,19 @@ def test_an_arm_with_results_keeps_its_meaning(workplace):
     # Under another name, and with more budgets, it may.
     grown = workplace.plan(budgets=[1, 3], draws=1, trainers={**studies.SMALL["trainers"], "DAE, a": other})
     assert len(grown.cells) == 6 and grown.finished("test", "DAE/fold0_1_draw0")
+
+
+def test_a_screen_means_what_its_arms_mean(workplace):
+    trainers = {"a": "nnUNetTrainer", "map": "nnUNetPretrainerDAE", "both": {"screen": ["a", "map"]}}
+    layout = workplace.plan(budgets=[1], draws=1, trainers=trainers)
+    content = layout.plan["arms"]["both"]
+    assert content["trainer"] == "nnUNetTrainer_1epochs_2iters + nnUNetPretrainerDAE" and content["settings"] == ""
+    assert content["pretraining"] == layout.plan["arms"]["map"]["pretraining"] != []
+    layout.cell_folder("both").mkdir(parents=True)
+    # Nothing is trained of the map yet, but the screen has results that were made with it.
+    other = {**trainers, "map": {"trainer": "nnUNetPretrainerDAE", "settings": "median_mm=5"}}
+    with pytest.raises(ValueError, match=r"both has results from .*settings: '', now ' \+ median_mm=5'"):
+        workplace.plan(budgets=[1], draws=1, trainers=other)
+    # Under other names it is the same.
+    named = {"b": "nnUNetTrainer", "m": "nnUNetPretrainerDAE", "both": {"screen": ["b", "m"]}}
+    assert workplace.plan(budgets=[1], draws=1, trainers=named).plan["arms"]["both"] == content

@@ -9,7 +9,7 @@ from nnunet_uad.cli.main import main
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.schema import build
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.planning.hours import Estimates, Hours, decide_cut, estimated_hours
+from nnunet_uad.study.planning.hours import Estimates, Hours, asked_of, decide_cut, estimated_hours
 from nnunet_uad.study.study_file import Study, read_study
 
 ARMS = {"scratch": "nnUNetTrainer", "DAE": "nnUNetTrainerDAEPretrained", "map": "nnUNetPretrainerDAE"}
@@ -49,6 +49,28 @@ def test_what_is_kept_fits(limit, draws):
     cut = decide_cut(study, hours, [])
     kept = [arm for arm in "abc" if arm not in cut["arms"]]
     assert hours.of(kept, cut["draws"]) <= limit and kept[0] == "a" and 1 <= cut["draws"] <= draws
+
+
+@pytest.mark.parametrize(("limit", "left_out"), [(3.1, []), (3.0, ["s"]), (1.5, ["s", "m"])])
+def test_a_screen_goes_with_an_arm_that_it_is_made_of(workplace, limit, left_out):
+    trainers = {"s": {"screen": ["a", "m"]}, "a": "nnUNetTrainer", "m": "nnUNetPretrainerDAE"}
+    study = read_study(workplace.write(trainers=trainers, draws=1, budget_hours=limit))
+    hours = Hours({"a": [], "m": ["p"], "s": []}, {"p": 1.0}, {"m": 1.0}, {"a": {"1": 1.0}, "s": {"1": 0.1}})
+    cut = decide_cut(study, hours, [])
+    assert cut["arms"] == left_out and cut["hours"] <= limit
+    assert study.reduced(1, cut["arms"]).baseline == "a"
+
+
+def test_a_screen_takes_as_long_as_another_test(workplace):
+    trainers = {"a": "nnUNetTrainer", "m": "nnUNetPretrainerDAE", "s": {"screen": ["a", "m"]}}
+    changes = {"trainers": trainers, "budgets": [1], "draws": 1, "seconds": SECONDS, "budget_hours": 9}
+    layout = workplace.plan(**changes)
+    hours = estimated_hours(Estimates(layout, layout.study))
+    assert hours.cell["s"]["1"] == pytest.approx(SECONDS["test"] / 3600)
+    assert hours.cell["a"]["1"] == pytest.approx((SECONDS["train"] + 15 + SECONDS["test"]) / 3600)
+    # What earlier versions cut stays cut: their files know no screens.
+    asked = asked_of(layout.study)
+    assert "screen" not in asked["trainers"]["a"] and asked["trainers"]["s"]["screen"] == ["a", "m"]
 
 
 def test_the_plan_says_what_fits_and_a_larger_budget_adds_what_was_cut(workplace, capsys):

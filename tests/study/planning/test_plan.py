@@ -136,7 +136,7 @@ def test_folders_of_earlier_versions_go_on(workplace):
         del asked["study"][key]
     del asked["study"]["pretraining"]["cases"]
     for arm in asked["study"]["trainers"].values():
-        del arm["seconds"]
+        del arm["seconds"], arm["screen"]
     request.write_text(json.dumps(asked))
     before = workplace.splits()
     read = type(layout)(layout.folder)
