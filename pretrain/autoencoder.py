@@ -21,6 +21,8 @@ from nnunet_uad.networks.spatial_autoencoder import AutoencoderRecipe
 from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
 from nnunet_uad.pretrain.task import ReconstructionTask, StepResult
 from nnunet_uad.pretrain.terms import RECONSTRUCTION_LOSSES, Term
+from nnunet_uad.restoration.base import Restoration
+from nnunet_uad.restoration.sampled_code import SampledCode
 from nnunet_uad.training.memory import TOLERANCE, device_bytes, training_bytes
 
 VIEWS = (AUTO, "patch", "image")
@@ -58,6 +60,15 @@ class AutoencoderSettings(PretrainSettings):
     def recipe(self, manager: ConfigurationManager, channels: int) -> AutoencoderRecipe:
         """An autoencoder sized from the plan."""
         return AutoencoderRecipe.of(manager, channels, self.code_channels, self.code_size, self.variational)
+
+    def code_cell(self, manager: ConfigurationManager) -> tuple[int, ...]:
+        """Voxels per axis that a position of the code stands for.
+
+        Args:
+            manager: Configuration of the plan.
+        """
+        strides = np.cumprod(np.array(manager.pool_op_kernel_sizes), axis=0)
+        return tuple(int(s) for s in strides[self.recipe(manager, 1).stage])
 
 
 S = TypeVar("S", bound=AutoencoderSettings)
@@ -108,6 +119,15 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
         return ConfigurationManager({**manager.configuration, "patch_size": whole, "batch_size": batch})
 
     @classmethod
+    def make_task(cls, settings: S, manager: ConfigurationManager) -> AutoencoderTask:
+        """The task; where the code is a Gaussian, one of several draws is made from a sample of it."""
+        task = super().make_task(settings, manager)
+        if settings.variational:
+            task.restoration = Restoration()
+            task.restoration.drawing = SampledCode(settings.code_cell(manager))
+        return task
+
+    @classmethod
     def make_network(cls, settings: S, manager: ConfigurationManager, channels: int) -> nn.Module:
         """The autoencoder, as it is trained."""
         return AutoencoderTraining(settings.recipe(manager, channels).build())
@@ -129,8 +149,8 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
         channels = len(self.channel_names)
         manager, recipe = self.configuration_manager, self.bare_network.autoencoder.recipe
         self._refuse_too_large(channels)
-        strides = np.cumprod(np.array(manager.pool_op_kernel_sizes), axis=0)[recipe.stage]
-        grid = [-(-int(p) // int(s)) for p, s in zip(manager.patch_size, strides, strict=True)]
+        cell = self.settings.code_cell(manager)
+        grid = [-(-int(p) // s) for p, s in zip(manager.patch_size, cell, strict=True)]
         code, image = recipe.code_channels * math.prod(grid), channels * math.prod(manager.patch_size)
         self.print_to_log_file(
             f"Patches of {' x '.join(map(str, manager.patch_size))} voxels, {manager.batch_size} a batch. The code has "

@@ -44,8 +44,8 @@ class DAESettings(LesionSection, TargetSection, PretrainSettings):
         noise_cell_mm: Range of the noise grid's cell, mm.
         test_noise_copies: Number of noisy copies of the image whose reconstructions are averaged; 0 reconstructs the
             image itself.
-        test_noise_std: Standard deviation of their noise, z-score units; its cells are the middle of
-            ``noise_cell_mm``.
+        test_noise_std: Standard deviation of their noise, and of that of the draws of ``score=standardised``, z-score
+            units; its cells are the middle of ``noise_cell_mm``.
     """
 
     before: ClassVar[dict[str, Any]] = {"corruption": NOISE, "detection": False}
@@ -107,6 +107,9 @@ class DAETask(ReconstructionTask):
         cell = sum(settings.noise_cell_mm) / 2
         copies = NoisyCopies(geometry.spacing, settings.test_noise_copies, cell, settings.test_noise_std)
         self.restoration = WithDetection() if settings.detection else copies if copies.copies else Restoration()
+        if not settings.detection and settings.corruption != ANOMALIES:
+            # Whoever has not learnt to remove noise would show the noise, not what the model varies in.
+            self.restoration.drawing = copies.drawing
         # The last channel of its target says what does not count.
         self.detection_loss = DC_and_BCE_loss(
             {},

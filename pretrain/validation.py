@@ -248,7 +248,8 @@ class _Report:
         data, seg, _, properties = self.run.dataset.load_case(key)
         image, labels = np.asarray(data[:], dtype=np.float32), np.asarray(seg[:])[0]
         wanted = [self.run.restorer.source(self.settings), *self.sources]
-        case = reconstruct_prepared(self.run.restorer, key, (image, labels >= 0, properties), wanted)
+        prepared = image, labels >= 0, properties
+        case = reconstruct_prepared(self.run.restorer, key, prepared, wanted, self.settings.reconstructions)
         known = labels.astype(np.int16)
         ignore = self.run.label_manager.ignore_label
         if ignore is not None:

@@ -62,6 +62,19 @@ class RandomBlocks:
         ranks = keys.flatten(1).argsort(1).argsort(1)
         return upsample((ranks % groups).view_as(keys))
 
+    def numbers(self, image: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+        """Give every block a random number.
+
+        Args:
+            image: Tensor (B, C, *spatial) of which shape and device count.
+            generator: Source of randomness on that device; PyTorch's global one if ``None``.
+
+        Returns:
+            Number of every voxel's block (B, 1, *spatial), whole, below 2²⁴, float32.
+        """
+        keys, upsample = self._block_keys(image, generator)
+        return upsample((keys * 2**24).floor())
+
     def _block_keys(
         self, image: torch.Tensor, generator: torch.Generator | None
     ) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:

@@ -20,6 +20,8 @@ class ReconstructedCase:
         properties: Mapping that nnU-Net stored when it preprocessed the case.
         detection: Score of the networks themselves (z, y, x), ``None`` of a model that only reconstructs.
         features: Distance of the networks between image and reconstruction (z, y, x), ``None`` where it is not wanted.
+        spread: Standard deviation of the reconstruction over several draws (C, z, y, x), whose mean it then is;
+            ``None`` of a single one.
     """
 
     identifier: str
@@ -29,6 +31,7 @@ class ReconstructedCase:
     properties: dict[str, Any]
     detection: np.ndarray | None = None
     features: np.ndarray | None = None
+    spread: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

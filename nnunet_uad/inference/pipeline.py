@@ -146,7 +146,7 @@ def prepare(files: Sequence[str], model: ModelPlan) -> Prepared:
 
 
 def reconstruct_prepared(
-    restorer: Restorer, identifier: str, prepared: Prepared, sources: Collection[str] = ()
+    restorer: Restorer, identifier: str, prepared: Prepared, sources: Collection[str] = (), draws: int = 1
 ) -> ReconstructedCase:
     """Reconstruct a preprocessed case and let the model judge it, whichever it can: what needs the device.
 
@@ -155,8 +155,12 @@ def reconstruct_prepared(
         identifier: Identifier of the case.
         prepared: Case after nnU-Net's preprocessing.
         sources: Sources of the scores that are wanted: features are compared for a score alone.
+        draws: Number of reconstructions whose mean and spread are wanted; with 1 there is one, without a spread.
     """
     image, foreground, properties = prepared
+    if draws > 1:
+        mean, spread = restorer.reconstruct_draws(image, foreground, draws)
+        return ReconstructedCase(identifier, image, mean, foreground, properties, spread=spread)
     restoration = restorer.restoration
     reconstruction = detection = None
     if restoration.reconstructs and restoration.detects:
@@ -181,7 +185,8 @@ def score_prepared(restorer: Restorer, identifier: str, prepared: Prepared, sett
         settings: Settings of the score.
     """
     wanted = [restorer.source(settings)]
-    return restorer.scorer.scored(reconstruct_prepared(restorer, identifier, prepared, wanted), settings)
+    case = reconstruct_prepared(restorer, identifier, prepared, wanted, settings.reconstructions)
+    return restorer.scorer.scored(case, settings)
 
 
 def score_and_write(scorer: Scorer, writer: CaseWriter, case: ReconstructedCase) -> None:
@@ -250,7 +255,7 @@ def predict_cases(
 
     def reconstructed(identifier: str, prepared: Prepared) -> tuple[str, ReconstructedCase]:
         """Hash of the images of a case, and what the networks made of them."""
-        case = reconstruct_prepared(restorer, identifier, prepared, wanted)
+        case = reconstruct_prepared(restorer, identifier, prepared, wanted, exporter.settings.reconstructions)
         watch(identifier, case.image)
         return case.properties[IMAGES_HASH], case
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -53,6 +53,33 @@ class Restorer:
         """
         drawn = self.restoration.draw_for_volume(foreground, len(image), self.model.axes, self.seed)
         return self._mean_over_networks(image, drawn, self.restoration.reconstruct, len(image))
+
+    def reconstruct_draws(self, image: np.ndarray, foreground: np.ndarray, draws: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation, (C, z, y, x) each, of reconstructions that differ in what is drawn.
+
+        Of several folds each reconstructs every draw, and both go over all of them. One reconstruction is held at a
+        time (Welford, Technometrics 1962): memory does not grow with the number of draws.
+
+        Args:
+            image: Preprocessed image (C, z, y, x), z-score units.
+            foreground: Boolean mask (z, y, x).
+            draws: Number of draws, at least 2; their seeds follow the restorer's.
+
+        Raises:
+            ValueError: The model draws nothing, or a single draw has no spread.
+        """
+        drawing = self.restoration.drawing
+        if drawing is None or draws < 2:
+            raise ValueError(f"a spread needs a model that draws something and at least 2 draws, found {draws}.")
+        mean, squares, count = np.zeros_like(image), np.zeros_like(image), 0
+        for seed in range(self.seed, self.seed + draws):
+            drawn = drawing.draw_for_volume(foreground, len(image), self.model.axes, seed)
+            for one in self._by_network(image, drawn, drawing.reconstruct, len(image)):
+                count += 1
+                difference = one - mean
+                mean += difference / np.float32(count)
+                squares += difference * (one - mean)
+        return mean, np.sqrt(squares / np.float32(count - 1))
 
     def reconstruct_and_detect(self, image: np.ndarray, foreground: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Reconstruction (C, z, y, x) and score (z, y, x), of a model that gives both, in one pass.
@@ -108,10 +135,16 @@ class Restorer:
         self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int
     ) -> np.ndarray:
         total = np.zeros((outputs, *image.shape[1:]), dtype=np.float32)
+        for one in self._by_network(image, extra, apply, outputs):
+            total += one
+        return total / np.float32(len(self.networks))
+
+    def _by_network(
+        self, image: np.ndarray, extra: np.ndarray | None, apply: Callable[..., torch.Tensor], outputs: int
+    ) -> Iterator[np.ndarray]:
         window = Window(self.model, self.mirror_axes, self.device)
         for network in self.networks:
-            total += reconstruct_volume(image, extra, partial(self._called, apply, network), window, outputs)
-        return total / np.float32(len(self.networks))
+            yield reconstruct_volume(image, extra, partial(self._called, apply, network), window, outputs)
 
     def _called(self, apply: Callable[..., torch.Tensor], network: nn.Module, *tiles: torch.Tensor) -> torch.Tensor:
         """What a network makes of tiles; nnU-Net has no autocast on CPUs, and maps are made without one on CUDA."""
@@ -127,6 +160,7 @@ class Restorer:
         settings: ScoreSettings,
         detection: np.ndarray | None = None,
         features: np.ndarray | None = None,
+        spread: np.ndarray | None = None,
     ) -> np.ndarray:
         """One channel (z, y, x), at least 0, higher is more anomalous; on the preprocessed grid.
 
@@ -138,6 +172,8 @@ class Restorer:
             settings: Settings of the score.
             detection: Score (z, y, x) of a model that detects.
             features: Distance (z, y, x) of :meth:`compare`, for a score that is made of it.
+            spread: Standard deviation (C, z, y, x) of :meth:`reconstruct_draws`, whose mean the reconstruction is, for
+                a score that divides by it.
         """
-        case = ReconstructedCase("", image, reconstruction, foreground, properties, detection, features)
+        case = ReconstructedCase("", image, reconstruction, foreground, properties, detection, features, spread)
         return self.scorer.scored(case, settings).score

@@ -11,7 +11,7 @@ from nnunet_uad.common.channels import AUTO
 from nnunet_uad.inference.case import ReconstructedCase, ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.scoring.score import anomaly_map, detection_map, positive, residual_score, small_lesion_map
-from nnunet_uad.scoring.score_settings import SMALL_LESIONS, SOURCES, ScoreSettings
+from nnunet_uad.scoring.score_settings import SMALL_LESIONS, SOURCES, STANDARDISED, ScoreSettings
 from nnunet_uad.scoring.standardised import refuse_without_draws
 
 #: z-score units of the residual that a detection of 1 counts as much as, in their sum: about what a clear lesion has.
@@ -64,6 +64,8 @@ class Scorer:
         refuse_without_draws(settings, self.draws)
         offered = self.offered
         wanted = (self.default or offered[0]) if settings.score_from == AUTO else settings.score_from
+        if settings.score == STANDARDISED:
+            wanted = "residual"
         if wanted not in offered:
             raise ValueError(f"score_from={wanted} is not possible with this model, which offers {', '.join(offered)}.")
         return wanted
@@ -74,7 +76,7 @@ class Scorer:
         Args:
             settings: Settings of the main score.
         """
-        if not (self.reconstructs and self.detects):
+        if not (self.reconstructs and self.detects) or settings.score == STANDARDISED:
             return {}
         chosen = self.source(settings)
         further = [source for source in SOURCES if source in self.offered and source != chosen]
@@ -98,7 +100,7 @@ class Scorer:
         if case.reconstruction is not None and {"residual", *_OF_BOTH} & set(sources):
             names, axes = self.model.channel_names, self.model.axes
             maps["residual"] = anomaly_map(
-                case.image, case.reconstruction, case.foreground, spacing, names, settings, axes
+                case.image, case.reconstruction, case.foreground, spacing, names, settings, axes, case.spread
             )
         if case.features is not None and "features" in sources:
             maps["features"] = detection_map(case.features, case.foreground, spacing, settings)

@@ -29,9 +29,7 @@ class NoisyCopies(Restoration):
         self.spacing, self.copies = tuple(float(s) for s in spacing), copies
         self.cell_mm, self.std = float(cell_mm), float(std)
         self.noise = CoarseNoise(self.spacing, (self.cell_mm,) * 2, (self.std,) * 2)
-        # One draw is one copy; without noise all copies are the image.
-        if self.std:
-            self.drawing = self if copies == 1 else NoisyCopies(spacing, 1, cell_mm, std)
+        self.drawing = self if copies == 1 else NoisyCopies(spacing, 1, cell_mm, std)
 
     def draw(self, image: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Noise of every copy: (B, copies, *spatial)."""

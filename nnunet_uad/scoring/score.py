@@ -10,7 +10,8 @@ from nnunet_uad.common.channels import residual_kind
 from nnunet_uad.scoring.filters import eroded, median_filtered, smoothed, without_small_components
 from nnunet_uad.scoring.residual import absolute_residual, signed_residual, ssim_residual
 from nnunet_uad.scoring.scales import small_lesions
-from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
+from nnunet_uad.scoring.score_settings import STANDARDISED, ScoreSettings, channel_weights
+from nnunet_uad.scoring.standardised import divisors
 
 #: z-score units into which scores below 0 are squeezed.
 _SQUEEZED = 0.1
@@ -24,6 +25,7 @@ def anomaly_map(
     channel_names: Sequence[str],
     settings: ScoreSettings,
     axes: int = 3,
+    spread: np.ndarray | None = None,
 ) -> np.ndarray:
     """The anomaly score of every voxel, at least 0, higher is more anomalous.
 
@@ -36,19 +38,15 @@ def anomaly_map(
         settings: Settings of the score.
         axes: Spatial axes of the model: 2 for models that see slices (their structural similarity is one of slices),
             else 3.
+        spread: Standard deviation of the reconstruction over several draws (C, z, y, x), for ``score=standardised``.
 
     Returns:
         Anomaly map (z, y, x), float32; 0 outside the eroded foreground, above 0 inside (see :func:`positive`).
     """
-    weights = channel_weights(settings.channel_weights, channel_names)
-    kind = residual_kind(settings.residual, channel_names)
-    if kind == "ssim":
-        score = ssim_residual(image, reconstruction, weights, axes)
-    elif kind == "signed":
-        expected = reconstruction * np.float32(1 - settings.intensity_weight)
-        score = signed_residual(image, expected, weights)
-    else:
-        score = absolute_residual(image, reconstruction, weights)
+    if settings.score == STANDARDISED:
+        divisor = divisors(spread, foreground, channel_weights(settings.channel_weights, channel_names))
+        image, reconstruction = image / divisor, reconstruction / divisor
+    score = residual_score(image, reconstruction, channel_names, settings, axes)
     return _within(positive(_filtered(score, foreground, spacing, settings)), foreground, spacing, settings)
 
 

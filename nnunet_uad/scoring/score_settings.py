@@ -62,11 +62,23 @@ class ScoreSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choices(self, {"score": SCORES, "residual": RESIDUALS, "score_from": SOURCES})
-        if self.score == STANDARDISED and self.draws < _LEAST_DRAWS:
+        if self.score != STANDARDISED:
+            return
+        if self.draws < _LEAST_DRAWS:
             raise ValueError(
                 f"draws={self.draws} has no spread, which score={STANDARDISED} divides by: give at least "
                 f"{_LEAST_DRAWS}, or score={DEFAULT}."
             )
+        if self.score_from not in (AUTO, "residual") or self.residual == "ssim":
+            raise ValueError(
+                f"score={STANDARDISED} divides a signed or absolute residual, found score_from={self.score_from} and "
+                f"residual={self.residual}: leave them out, or give score={DEFAULT}."
+            )
+
+    @property
+    def reconstructions(self) -> int:
+        """Number of reconstructions that the score is made of: its draws, or 1."""
+        return self.draws if self.score == STANDARDISED else 1
 
     def check_given(self, keys: Collection[str]) -> None:
         """Refuse a number of draws for a score that is made of one, and a scale for one that has its own.

@@ -164,12 +164,14 @@ class Models:
         restorer: Trained pretrainer.
         plans: Plans of both.
         sources: Sources of the scores that are wanted of the pretrainer.
+        draws: Number of reconstructions that its score is made of.
     """
 
     predictor: Any
     restorer: Restorer
     plans: Plans
     sources: Sequence[str] = ()
+    draws: int = 1
 
     @classmethod
     def load(cls, known: SupervisedModel, restorer: Restorer, mirroring: bool, device: str) -> Models:
@@ -205,5 +207,5 @@ class Models:
         """
         (image, _, properties), for_map = prepared
         logits = self.predictor.predict_logits_from_preprocessed_data(torch.from_numpy(image)).cpu().numpy()
-        case = reconstruct_prepared(self.restorer, identifier, for_map, self.sources)
+        case = reconstruct_prepared(self.restorer, identifier, for_map, self.sources, self.draws)
         return properties[IMAGES_HASH], (Segmented(logits, properties), case)

@@ -82,7 +82,7 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     restorer = request.map.load()
     settings = _checked_score(request, restorer)
     models = Models.load(request.known, restorer, request.mirroring, request.device)
-    models = dataclasses.replace(models, sources=[restorer.source(settings)])
+    models = dataclasses.replace(models, sources=[restorer.source(settings)], draws=settings.reconstructions)
     cases, failed = list_cases(Path(request.images), models.plans.known.dataset)
     calibration, check = _calibrate(request, models, settings, say)
     threshold = calibration.threshold(request.fpr)

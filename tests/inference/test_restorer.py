@@ -38,6 +38,49 @@ def test_folds_are_averaged(restorer):
     assert np.allclose(restorer.reconstruct(image, np.ones((3, 20, 20), bool)), 2 * image, atol=1e-4)
 
 
+class Noise(Restoration):
+    """Adds a noise of known deviation, the same in all channels."""
+
+    kind = "noise"
+
+    def __init__(self):
+        self.drawing = self
+
+    def draw(self, image, generator=None):
+        return torch.full((len(image), 1, *image.shape[2:]), 0.5).bernoulli(generator=generator) * 4 - 2
+
+    def reconstruct(self, network, image, drawn):
+        return network(image + drawn)
+
+
+def test_several_draws_have_the_mean_and_the_spread_of_their_noise(restorer):
+    image = np.random.default_rng(0).standard_normal((2, 3, 20, 20)).astype(np.float32)
+    inside = np.ones((3, 20, 20), bool)
+    noisy = dataclasses.replace(restorer, restoration=Noise(), networks=[Times(1.0)])
+    mean, spread = noisy.reconstruct_draws(image, inside, 60)
+    # Noise of ± 2: its deviation is 2, of 60 draws to within a few percent.
+    assert spread.mean() == pytest.approx(2.0, abs=0.02) and abs(spread - 2.0).max() < 0.7
+    assert abs(mean - image).mean() < 0.3
+    each = [dataclasses.replace(noisy, seed=seed).reconstruct(image, inside) for seed in range(3)]
+    mean, spread = noisy.reconstruct_draws(image, inside, 3)
+    assert np.allclose(mean, np.mean(each, 0), atol=1e-5) and np.allclose(spread, np.std(each, 0, ddof=1), atol=1e-4)
+    # Of two folds both count: here they have the same draws, the second three times as far from 0.
+    folds = dataclasses.replace(noisy, networks=[Times(1.0), Times(3.0)])
+    mean, spread = folds.reconstruct_draws(image, inside, 3)
+    both = [factor * one for one in each for factor in (1, 3)]
+    assert np.allclose(mean, np.mean(both, 0), atol=1e-4) and np.allclose(spread, np.std(both, 0, ddof=1), atol=1e-3)
+
+
+def test_a_spread_needs_two_draws_of_a_model_that_draws(restorer):
+    image, inside = np.zeros((2, 3, 20, 20), np.float32), np.ones((3, 20, 20), bool)
+    with pytest.raises(ValueError, match="at least 2 draws, found 1"):
+        dataclasses.replace(restorer, restoration=Noise()).reconstruct_draws(image, inside, 1)
+    with pytest.raises(ValueError, match="needs a model that draws something"):
+        restorer.reconstruct_draws(image, inside, 4)
+    with pytest.raises(ValueError, match="this model draws nothing"):
+        restorer.source(ScoreSettings(score="standardised"))
+
+
 class Both(Restoration):
     detects = True
 

@@ -7,8 +7,10 @@ import pytest
 
 from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.scorer import Scorer
+from nnunet_uad.methods import PRETRAINERS, trainer_class
 from nnunet_uad.scoring.score import positive, small_lesion_map
 from nnunet_uad.scoring.score_settings import ScoreSettings
+from nnunet_uad.scoring.standardised import DRAWING
 
 
 @pytest.fixture
@@ -69,3 +71,20 @@ def test_small_lesions_are_looked_for_in_what_the_source_is_made_of(model, case)
         expected = small_lesion_map(plain, case.foreground, spacing, settings)
         assert np.allclose(together[source], expected, atol=1e-4), source
         assert np.array_equal(together[source], scorer.scored(case, replace(settings, score_from=source)).score)
+
+
+def test_the_pretrainers_that_are_named_are_those_that_draw(model):
+    def draws(name, settings):
+        trainer = trainer_class(name)
+        configuration = trainer.adapt_configuration(settings, model.configuration)
+        restoration = trainer.make_task(settings, configuration).restoration
+        return restoration is not None and restoration.drawing is not None
+
+    found = {name for name in PRETRAINERS if draws(name, trainer_class(name).settings_class())}
+    assert found == {name for name in PRETRAINERS if name in DRAWING}
+    dae = trainer_class("nnUNetPretrainerDAE").settings_class
+    for without in (dae(corruption="anomalies"), dae(corruption="both", detection=True)):
+        assert not draws("nnUNetPretrainerDAE", without)
+    assert draws("nnUNetPretrainerDAE", dae(corruption="both")) and draws(
+        "nnUNetPretrainerDAE", dae(test_noise_copies=3)
+    )

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nnunet_uad.common.channels import residual_kind
+from nnunet_uad.common.settings import read_settings
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_signs, channel_weights, score_settings
 
 
@@ -29,6 +30,30 @@ def test_bad_weights_are_refused(text):
 def test_bad_settings_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         ScoreSettings(**bad)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("draws=4", "draws has no effect with score=default: leave it out, or choose score=standardised"),
+        ("score=standardised draws=1", "draws=1 has no spread, which score=standardised divides by: give at least 2"),
+        ("score=standardised residual=ssim", "divides a signed or absolute residual, found .* residual=ssim"),
+        ("score=standardised score_from=sum", "divides a signed or absolute residual, found score_from=sum"),
+        ("score=standardized", "score expects one of default, standardised"),
+        ("score=standardised draws=101", r"draws expects a (whole )?number in \[1, 100\], found 101"),
+    ],
+)
+def test_draws_without_effect_or_spread_are_refused(text, said):
+    with pytest.raises(ValueError, match=said):
+        read_settings(ScoreSettings, text)
+
+
+def test_only_a_standardised_score_is_made_of_several_reconstructions():
+    assert ScoreSettings().reconstructions == 1
+    assert read_settings(ScoreSettings, "score=standardised draws=4").reconstructions == 4
+    trained = ScoreSettings(score="standardised", draws=9)
+    assert read_settings(ScoreSettings, "draws=3", defaults=trained).reconstructions == 3
+    assert read_settings(ScoreSettings, "score=default", defaults=trained).reconstructions == 1
 
 
 def test_the_score_is_part_of_a_trainings_settings():
