@@ -67,7 +67,7 @@ def _figure(case: Case, image: np.ndarray, title: str, findings: Sequence[Findin
     low, high = (float(v) for v in np.quantile(values, [0.005, 0.995]))
     top = max(float(np.quantile(case.scores[inside], 0.999)) if inside.any() else 0.0, 1e-6)
     _, row_mm, column_mm = voxel_size(case.properties)
-    figure = Figure(figsize=(2.4 * 3, 2.4 * len(slices) + 0.8), dpi=100, facecolor="black")
+    figure = Figure(figsize=(2.4 * 3, 2.4 * len(slices) + 0.95), dpi=100, facecolor="black")
     axes = figure.subplots(len(slices), 3, squeeze=False)
     for row, index in zip(axes, slices, strict=True):
         aspect = row_mm / column_mm
@@ -87,7 +87,7 @@ def _figure(case: Case, image: np.ndarray, title: str, findings: Sequence[Findin
     figure.legend(handles=handles, loc="lower center", ncols=2, fontsize=9, labelcolor="white", frameon=False)
     figure.suptitle(f"{plain_text(title)}   map 0 to {top:.3g}", color="white", fontsize=10, y=0.995)
     height = figure.get_figheight()
-    figure.tight_layout(pad=0.3, rect=(0, 0.35 / height, 1, 1 - 0.35 / height))
+    figure.subplots_adjust(0.01, 0.4 / height, 0.99, 1 - 0.55 / height, wspace=0.02, hspace=0.02)
     return figure
 
 

@@ -1,0 +1,63 @@
+import copy
+import dataclasses
+from pathlib import Path
+
+import pytest
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.screening.models import Plans, SupervisedModel
+
+
+@pytest.fixture
+def plan(tiny_dataset):
+    """A function that gives the plan of a configuration, changed."""
+    from nnunet_uad.common.json_files import read_mapping
+
+    content, dataset = (read_mapping(tiny_dataset / name) for name in ("nnUNetPlans.json", "dataset.json"))
+
+    def make(configuration="2d_tiny", of_dataset=(), **changes):
+        plans = copy.deepcopy(content)
+        plans["configurations"][configuration].update(changes)
+        manager = PlansManager(plans)
+        return ModelPlan(manager, manager.get_configuration(configuration), {**dataset, **dict(of_dataset)})
+
+    return make
+
+
+def test_an_image_is_prepared_once_where_both_were_planned_alike(plan):
+    assert Plans(plan(), plan(patch_size=[16, 16], batch_size=7)).shared
+    assert not Plans(plan(), plan("3d_tiny")).shared
+    assert not Plans(plan(), plan(spacing=[3.0, 3.0])).shared
+    assert not Plans(plan(), plan(normalization_schemes=["CTNormalization"] * 2)).shared
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channel_names": {"0": "T2", "1": "T1"}}, "their channels differ: FLAIR, T1 of the supervised model, T2, T1"),
+        ({"file_ending": ".mha"}, r"their file endings differ: \.nii\.gz of the supervised model, \.mha"),
+    ],
+)
+def test_models_of_other_images_are_refused(plan, changes, message):
+    Plans(plan(), plan()).refuse_different_images()
+    with pytest.raises(ValueError, match=message):
+        Plans(plan(), plan(of_dataset=changes)).refuse_different_images()
+
+
+def test_a_second_stage_is_refused(plan):
+    with pytest.raises(ValueError, match="second stage of a cascade"):
+        Plans(plan(previous_stage="2d"), plan()).refuse_different_images()
+
+
+def test_what_segments_and_what_makes_maps_are_told_apart(segmenter_fold, dae_fold, tmp_path):
+    model = SupervisedModel(segmenter_fold.parent, (), "checkpoint_final.pth")
+    assert model.fold_folders() == [segmenter_fold] and model.dataset_json()["file_ending"] == ".nii.gz"
+    with pytest.raises(ValueError, match="found the pretrainer nnUNetPretrainerDAE"):
+        dataclasses.replace(model, folder=dae_fold.parent).fold_folders()
+    with pytest.raises(FileNotFoundError, match=r"Models that segment .*: .*nnUNetTrainerFromScratch.*nnUNetv2_train"):
+        dataclasses.replace(model, folder=segmenter_fold.parent.with_name("nnUNetTrainer__p__2d")).fold_folders()
+    with pytest.raises(FileNotFoundError, match="segment D: none"):
+        SupervisedModel(Path(tmp_path / "D" / "nnUNetTrainer__p__2d"), (), "checkpoint_final.pth").fold_folders()
+    with pytest.raises(FileNotFoundError, match="in fold_7"):
+        dataclasses.replace(model, folds=["7"]).fold_folders()

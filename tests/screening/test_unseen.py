@@ -1,0 +1,62 @@
+import json
+
+import pytest
+from weights_helpers import make_record
+
+from nnunet_uad.screening import unseen
+from nnunet_uad.screening.unseen import UnseenCases
+from nnunet_uad.training.cases import TrainedCases
+
+
+@pytest.fixture
+def folds(tmp_path, monkeypatch):
+    """A pretrainer that was trained on a and b, a model of ours that was trained on a and c, a stock one by splits."""
+    known = tmp_path / "D" / "nnUNetTrainerFromScratch__p__2d" / "fold_0"
+    stock = tmp_path / "D" / "nnUNetTrainer__p__2d" / "fold_0"
+    pretrainer = tmp_path / "D" / "nnUNetPretrainerDAE__p__2d" / "fold_3"
+    other = tmp_path / "E" / "nnUNetPretrainerDAE__p__2d" / "fold_3"
+    for folder in (known, stock, pretrainer, other):
+        folder.mkdir(parents=True)
+    contents = {"d": ["raw:1"], "e": ["raw:2"]}
+    TrainedCases("D", "0", {"a": ("raw:5",), "c": ("raw:6",)}, contents).write(known)
+    TrainedCases("E", "3", {}, {"d": ("raw:1",), "e": ("raw:9",)}).write(other)
+    (tmp_path / "preprocessed" / "D").mkdir(parents=True)
+    splits = [{"train": ["d"], "val": ["e"]}]
+    (tmp_path / "preprocessed" / "D" / "splits_final.json").write_text(json.dumps(splits))
+    monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path / "preprocessed"))
+    records = {pretrainer: [make_record()], other: []}
+    monkeypatch.setattr(unseen, "training_records", lambda found: records[found[0]])
+    return {"known": known, "stock": stock, "map": pretrainer, "other": other}
+
+
+@pytest.mark.parametrize(
+    ("known", "of_map", "case", "reason"),
+    [
+        ("known", "map", "d", ""),
+        ("known", "map", "b", "nnUNetPretrainerDAE__p__2d/fold_3 was trained on it"),
+        ("known", "map", "c", "nnUNetTrainerFromScratch__p__2d/fold_0 was trained on it"),
+        ("stock", "map", "d", "nnUNetTrainer__p__2d/fold_0 was trained on it"),
+        ("stock", "map", "e", ""),
+        ("known", "other", "d", ""),
+        ("known", "other", "e", "another image under the same name"),
+    ],
+)
+def test_cases_that_a_model_was_trained_on_do_not_calibrate(folds, known, of_map, case, reason):
+    cases = UnseenCases([folds[known]], [folds[of_map]])
+    assert cases.why_not(case, folds[of_map], folds[known]) == reason
+
+
+def test_what_cannot_be_known_is_said(folds, monkeypatch):
+    assert UnseenCases([folds["stock"]], [folds["map"]]).unchecked() == []
+    monkeypatch.delenv("nnUNet_preprocessed")
+    cases = UnseenCases([folds["stock"]], [folds["other"]])
+    (of_map, of_known) = cases.unchecked()
+    assert "pretrained.safetensors is missing" in of_map and "splits_final.json of its dataset, too" in of_known
+    everything = folds["stock"].with_name("fold_all")
+    assert "was trained on it" in UnseenCases([everything], [folds["other"]]).why_not("d", folds["other"], everything)
+
+
+def test_screened_images_with_the_names_of_training_cases(folds):
+    cases = UnseenCases([folds["known"]], [folds["map"]])
+    assert cases.warning(["x", "y"]) == ""
+    assert "LEAKAGE? 1 case(s) carry identifiers" in cases.warning(["x", "c"])
