@@ -13,8 +13,9 @@ from nnunet_uad.cli.main import main
 def screen(dae_fold, segmenter_fold, tmp_path):
     """A function that runs the command on the test case."""
     images = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTs"
+    dae = dae_fold.parent.name.split("__")[0]
 
-    def run(*flags, trainer=tiny.SEGMENTER, pretrainer=dae_fold.parent.name.split("__")[0]):
+    def run(*flags, trainer=tiny.SEGMENTER, pretrainer=dae):
         fixed = f"-d {tiny.NUMBER} -c 2d_tiny -tr {trainer} -tr-map {pretrainer} -device cpu -npp 0 -nps 0".split()
         return main(["screen", "-i", str(images), "-o", str(tmp_path / "out"), *fixed, *flags])
 
@@ -53,4 +54,4 @@ def test_what_cannot_be_is_refused_before_anything_is_written(screen, tmp_path, 
 def test_flags_are_checked(screen, capsys):
     with pytest.raises(SystemExit):
         screen("--fpr", "1")
-    assert "argument --fpr: expects a number in (0, 1), found 1.0" in capsys.readouterr().err
+    assert "argument --fpr: expects a number in (0, 1), found '1'" in capsys.readouterr().err
