@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any
 
 from nnunet_uad.common.bounds import Seconds
@@ -63,6 +63,9 @@ class Arm:
                 f"screen trains nothing and goes without {', '.join(further)}: it has what the two arms have that it "
                 "names."
             )
+        without = [f.name for f in fields(JobSeconds) if f.name != "test" and getattr(self.seconds, f.name) is not None]
+        if without:
+            raise ValueError(f"seconds: a screen has a test only, and no {', '.join(without)}.")
 
     @property
     def label_free(self) -> bool:
@@ -107,13 +110,11 @@ def check_screens(arms: Mapping[str, Arm]) -> None:
         if arm.screen is None:
             continue
         fitting = {
-            "first an arm that is trained with labels": [n for n, other in arms.items() if other.learns],
-            "second an arm without labels, a pretrainer,": [n for n, other in arms.items() if other.label_free],
+            "first an arm of this study that is trained with labels": [n for n, a in arms.items() if a.learns],
+            "second an arm of this study without labels, a pretrainer": [n for n, a in arms.items() if a.label_free],
         }
         for (words, names), found in zip(fitting.items(), arm.screen, strict=True):
             if found not in names:
-                known = f"There is {', '.join(names)}." if names else "There is none: add one to trainers."
-                raise ValueError(
-                    f"trainers: {name}: screen expects {words} of this study, found {shown(found)}."
-                    f"{'' if found in arms else nearest(found, names)} {known}"
-                )
+                known = f"({', '.join(names)})" if names else "(there is none: add one to trainers)"
+                hint = "" if found in arms else nearest(found, names)
+                raise ValueError(f"trainers: {name}: screen expects {words} {known}, found {shown(found)}.{hint}")

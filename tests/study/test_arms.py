@@ -30,9 +30,15 @@ def test_a_screen_is_made_of_two_arms_and_is_never_the_baseline():
 @pytest.mark.parametrize(
     ("screen", "message"),
     [
-        (["DAE map", "DAE map"], "screen expects first an arm that is trained with labels .*found 'DAE map'.*scratch"),
-        (["scratch", "scratch"], "screen expects second an arm without labels.*found 'scratch'.*DAE map"),
-        (["screen", "DAE map"], "first an arm that is trained with labels"),
+        (
+            ["DAE map", "DAE map"],
+            r"screen expects first an arm of this study that is trained with labels \(scratch\), found 'DAE map'",
+        ),
+        (
+            ["scratch", "scratch"],
+            r"second an arm of this study without labels, a pretrainer \(DAE map\), found 'scratch'",
+        ),
+        (["screen", "DAE map"], "first an arm of this study that is trained .*found 'screen'"),
         (["scrach", "DAE map"], "found 'scrach'. Did you mean 'scratch'"),
         (["scratch"], "trainers: screen: screen expects a list of 2 values, found"),
         (["scratch", "DAE map", "scratch"], "screen expects a list of 2 values"),
@@ -50,7 +56,9 @@ def test_what_a_screen_cannot_do_is_refused():
         study(trainers={**SCREENED, "screen": {"screen": ["scratch", "DAE map"], "trainer": "x", "settings": "y"}})
     with pytest.raises(ValueError, match="trainers: screen: lacks trainer: its name, or screen"):
         study(trainers={**SCREENED, "screen": {"settings": "y"}})
+    with pytest.raises(ValueError, match="seconds: a screen has a test only, and no train"):
+        study(trainers={**SCREENED, "screen": {"screen": ["scratch", "DAE map"], "seconds": {"train": 5}}})
     with pytest.raises(ValueError, match="budgets and trainers expect at least one entry each"):
         study(budgets=[])
-    with pytest.raises(ValueError, match="second an arm without labels.* There is none: add one"):
+    with pytest.raises(ValueError, match=r"second an arm of this study without labels.*\(there is none: add one"):
         check_screens({"a": Arm("nnUNetTrainer"), "s": Arm(screen=("a", "b"))})

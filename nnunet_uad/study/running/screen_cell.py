@@ -15,12 +15,13 @@ from tqdm import tqdm
 
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import file_lock
-from nnunet_uad.data.image_files import images_in, maps_in
+from nnunet_uad.data.image_files import MAP_SUFFIX
 from nnunet_uad.data.probability_files import combined_probability
 from nnunet_uad.evaluation.segmentation import read_case
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.segmenter import segmented
 from nnunet_uad.metrics.segmentation import RANKING
+from nnunet_uad.scoring.geometry import map_ending
 from nnunet_uad.screening.calibration import Calibration, HealthyVoxels, combined
 from nnunet_uad.screening.names import DEFAULT_MARGIN_MM
 from nnunet_uad.study.layout import Cell, Layout, MapCell
@@ -28,7 +29,6 @@ from nnunet_uad.study.pins import SEG_ENDING
 from nnunet_uad.study.running.predict_cell import cases_to_test, refuse_bad_cases
 from nnunet_uad.study.running.score_maps import predict_maps
 
-_Find = Callable[[Path], dict[str, Path]]
 #: Labelled cases that a cell is calibrated on; more would change little and cost a prediction each.
 MOST_CASES = 10
 
@@ -88,8 +88,9 @@ class Screened:
             FileNotFoundError: A segmentation, a map or an image is gone; says how to make it again.
         """
         rows = self._rows(dataset)
-        masks = self._made(images_in, self.segments.identifier, dataset, self.layout.scores)
-        maps = self._made(lambda folder: maps_in([folder]), self.maps.identifier, dataset, self.layout.map_scores)
+        ending = self.predictor.dataset_json["file_ending"]
+        masks = self._made(self.segments.identifier, dataset, ending, self.layout.scores)
+        maps = self._made(self.maps.identifier, dataset, _of_maps(self.predictor), self.layout.map_scores)
         cases = list(cases_to_test(self.layout, self.cell, dataset))
         refuse_bad_cases({case: (images, label) for case, images, label, _ in cases}, self.predictor)
         return [
@@ -116,11 +117,11 @@ class Screened:
             raise ValueError(f"{path} lacks {', '.join(lacking)}. {_again(path)}")
         return rows
 
-    def _made(self, find: _Find, identifier: str, dataset: str, scores: Callable[[str, str], Path]) -> dict[str, Path]:
+    def _made(self, identifier: str, dataset: str, ending: str, scores: Callable[[str, str], Path]) -> dict[str, Path]:
         """Case → what the job of a part has left of it."""
         folder = self.layout.cell_folder(identifier) / dataset
-        files = find(folder) if folder.is_dir() else {}
-        lacking = [case for case in self.layout.tested(self.cell, dataset) if case not in files]
+        files = {case: folder / f"{case}{ending}" for case in self.layout.tested(self.cell, dataset)}
+        lacking = [case for case, path in files.items() if not path.is_file()]
         if lacking:
             fix = _again(scores(identifier, dataset))
             raise FileNotFoundError(f"{folder} holds nothing of {', '.join(lacking)} any more. {fix}")
@@ -155,16 +156,19 @@ def _calibrated(layout: Layout, cell: Cell, maps: MapCell, predictor: Any) -> Ca
     with file_lock(lock, f"maps of labelled cases are being made for {maps.identifier}", wait=True):
         (identifier,) = layout.needed(maps).values()
         predict_maps(layout, labelled, dataset, identifier, layout.study.label_free[maps.arm].settings)
-    files = maps_in([layout.cell_folder(labelled.identifier) / dataset])
+    folder = layout.cell_folder(labelled.identifier) / dataset
     voxels = {}
     for case, images, label, _ in tqdm(list(cases_to_test(layout, labelled, dataset)), desc="calibrating"):
         reader = predictor.plans_manager.image_reader_writer_class()
         truth, properties = reader.read_seg(str(label))
-        scores = _read_map(files[case], predictor)
+        scores = _read_map(folder / f"{case}{_of_maps(predictor)}", predictor)
         healthy = (scores > 0) & (truth[0] == 0) & _annotated(layout, cell, case, predictor, truth[0].shape)
         marked = segmented(predictor, images)[0] > 0
-        # What labels explain, not what is segmented: a network of few steps may mark all that there is.
-        left = HealthyVoxels.of(scores, truth[0] > 0, healthy, properties["spacing"], DEFAULT_MARGIN_MM)
+        try:
+            # What labels explain, not what is segmented: a network of few steps may mark all that there is.
+            left = HealthyVoxels.of(scores, truth[0] > 0, healthy, properties["spacing"], DEFAULT_MARGIN_MM)
+        except ValueError as error:
+            raise ValueError(f"{cell.identifier} cannot be calibrated on {case}: {error}") from error
         voxels[case] = dataclasses.replace(left, marked=int(np.count_nonzero(healthy & marked)))
     return Calibration.of(voxels, DEFAULT_MARGIN_MM)
 
@@ -180,6 +184,11 @@ def _annotated(layout: Layout, cell: Cell, case: str, predictor: Any, shape: tup
     mask[:, slices] = 1
     plan = ModelPlan(predictor.plans_manager, predictor.configuration_manager, predictor.dataset_json)
     return plan.original_geometry(mask, load_pickle(str(data / f"{case}.pkl")))[0] > 0.5
+
+
+def _of_maps(predictor: Any) -> str:
+    """End of the name of a map, behind the case's."""
+    return MAP_SUFFIX + map_ending(predictor.dataset_json["file_ending"])
 
 
 def _read_map(path: Path, predictor: Any) -> np.ndarray:

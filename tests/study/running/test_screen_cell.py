@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,13 +27,25 @@ TRAINERS = {
 }
 
 
+OTHER = "Dataset992_Other"
 SCREEN, SCRATCH = "screen/fold0_2_draw0", "scratch/fold0_2_draw0"
 
 
 @pytest.fixture
-def trained(workplace, dae_fold, results):
-    """A study whose trainings are there: a finished pretraining, and a network that has not made a step."""
-    layout = workplace.plan(trainers=TRAINERS, budgets=["2s", 2], draws=1, pretraining={"epochs": 2, "iterations": 3})
+def trained(workplace, dae_fold, results, tmp_path, monkeypatch):
+    """A study whose trainings are there: a finished pretraining, and a network that has not made a step.
+
+    It is tested on a case of another pathology, too.
+    """
+    workplace.raw = tmp_path / "raw"
+    other = tiny.write_raw(workplace.raw, OTHER, {"background": 0, "plaque": 1, "core": 2}, seed=100)
+    (workplace.raw / tiny.DATASET).symlink_to(Path(os.environ["nnUNet_raw"]) / tiny.DATASET)
+    monkeypatch.setenv("nnUNet_raw", str(workplace.raw))
+    for case in (*tiny.HEALTHY, *tiny.LESION[1:]):
+        for path in other.rglob(f"{case}*"):
+            path.unlink()
+    stage_one = {"epochs": 2, "iterations": 3}
+    layout = workplace.plan(trainers=TRAINERS, budgets=["2s", 2], draws=1, pretraining=stage_one, test=[992])
     (identifier,) = layout.pretrainings
     fold = pretrained_file(layout, identifier).parent
     fold.parent.parent.mkdir(parents=True)
@@ -43,40 +57,40 @@ def trained(workplace, dae_fold, results):
     return layout
 
 
+def rows_of(layout, identifier, dataset):
+    return {row["case"]: row for row in json.loads(layout.scores(identifier, dataset).read_text())["rows"]}
+
+
 def test_segmentations_stay_and_voxels_are_ranked_by_both(trained):
-    layout = trained
+    layout, cell = trained, trained.cells[SCREEN]
     assert ("train", SCREEN) not in list(layout.jobs())
-    for stage, identifier in [
-        ("test", SCRATCH),
-        ("map", "map/fold0"),
-        ("test", SCREEN),
-    ]:
+    for stage, identifier in {"test": SCRATCH, "map": "map/fold0"}.items():
         run_job(layout, stage, identifier)
-    alone, both = (
-        {r["case"]: r for r in json.loads(layout.scores(f"{arm}/fold0_2_draw0", tiny.DATASET).read_text())["rows"]}
-        for arm in ("scratch", "screen")
-    )
-    assert list(both) == tiny.LESION[2:] == list(alone)
-    folder = layout.cell_folder(SCREEN)
-    calibration = build(Calibration, json.loads((folder / "calibration.json").read_text()))
-    cell = layout.cells[SCREEN]
+    run_job(layout, "test", SCREEN)
+    content = json.loads((layout.cell_folder(SCREEN) / "calibration.json").read_text())
+    calibration = build(Calibration, content)
     # Measured on the labelled cases, never on a test case.
     assert calibration.cases == sorted(cell.fold["train"])
     maps = layout.cell_folder("map/fold0_labelled") / tiny.DATASET
     assert sorted(p.name for p in maps.glob("*.nii.gz")) == [f"{case}_map.nii.gz" for case in calibration.cases]
     predictor = load_cell(layout, layout.cells[SCRATCH])
-    for case, images, label, _ in cases_to_test(layout, cell, tiny.DATASET):
-        row = both[case]
-        assert {k: v for k, v in row.items() if k != "AP"} == {
-            k: v for k, v in alone[case].items() if k not in ("AP", "reliability")
-        }
-        score, truth = (
-            SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(p)))
-            for p in (layout.cell_folder("map/fold0") / tiny.DATASET / f"{case}_map.nii.gz", label)
-        )
-        histogram = ScoreHistogram()
-        histogram.add(combined(score, combined_probability(segmented(predictor, images)[1]), calibration), truth > 0)
-        assert row["AP"] == pytest.approx(average_precision(Curve.of(histogram))) != alone[case]["AP"]
+    for dataset, cases in {tiny.DATASET: tiny.LESION[2:], OTHER: tiny.LESION[:1]}.items():
+        alone, both = (rows_of(layout, identifier, dataset) for identifier in (SCRATCH, SCREEN))
+        assert list(both) == cases == list(alone)
+        for case, images, label, _ in cases_to_test(layout, cell, dataset):
+            ranked = ("AP", "reliability")
+            kept = {key: value for key, value in alone[case].items() if key not in ranked}
+            assert {key: value for key, value in both[case].items() if key != "AP"} == kept
+            score, truth = (
+                SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(p)))
+                for p in (layout.cell_folder("map/fold0") / dataset / f"{case}_map.nii.gz", label)
+            )
+            probability = combined_probability(segmented(predictor, images)[1])
+            histogram = ScoreHistogram()
+            histogram.add(combined(score, probability, calibration), truth > 0)
+            expected = average_precision(Curve.of(histogram))
+            assert both[case]["AP"] == pytest.approx(expected) != alone[case]["AP"]
+    assert both[tiny.LESION[0]]["compared"] == "foreground"
     # What the parts left is needed, and asked for by name.
     screened = Screened(layout, cell, *layout.parts(cell), predictor, calibration)
     (layout.cell_folder("map/fold0") / tiny.DATASET / f"{tiny.LESION[2]}_map.nii.gz").unlink()
