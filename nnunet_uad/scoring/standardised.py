@@ -9,11 +9,14 @@ import numpy as np
 
 from nnunet_uad.scoring.score_settings import DEFAULT, STANDARDISED, ScoreSettings
 
-#: What offers several draws, in words; a test compares them with what every pretrainer says.
-DRAWING = (
-    "nnUNetPretrainerDAE (trained with noise, without detection), nnUNetPretrainerMAE, nnUNetPretrainerVAE, "
-    "nnUNetPretrainerAnoVAEGAN or nnUNetPretrainerDDPM"
-)
+#: Pretrainers whose draws differ → under which settings; a test compares them with what every pretrainer says.
+DRAWING = {
+    "nnUNetPretrainerDAE": " (trained with noise, without detection)",
+    "nnUNetPretrainerMAE": "",
+    "nnUNetPretrainerVAE": "",
+    "nnUNetPretrainerAnoVAEGAN": "",
+    "nnUNetPretrainerDDPM": "",
+}
 
 
 def refuse_without_draws(settings: ScoreSettings, draws: bool) -> None:
@@ -27,9 +30,10 @@ def refuse_without_draws(settings: ScoreSettings, draws: bool) -> None:
         ValueError: It draws nothing; names what does.
     """
     if settings.score == STANDARDISED and not draws:
+        named = ", ".join(name + when for name, when in DRAWING.items())
         raise ValueError(
             f"score={STANDARDISED} divides by the spread over several draws, and this model draws nothing when it "
-            f"reconstructs an image. Expected a model of {DRAWING}. For this one leave it out, or give score={DEFAULT}."
+            f"reconstructs an image. Expected one of {named}. For this one leave it out, or give score={DEFAULT}."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nnunet_uad.common.settings import joined, read_settings
+from nnunet_uad.common.settings import Settings, joined, read_settings, settings_from
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.methods import NAMES, trainer_class
 from nnunet_uad.study.planning.needs import needs_of
@@ -31,7 +31,8 @@ def check_settings(study: Study) -> None:
                 # Not before it is needed: a plan of a study must be light.
                 from nnunet_uad.scoring.score_settings import ScoreSettings
 
-                read_settings(ScoreSettings, arm.settings, source=f"trainers: {name}: settings")
+                source = f"trainers: {name}: settings"
+                _refuse_alike(arm.trainer, read_settings(ScoreSettings, arm.settings, source=source), source)
             continue
         _check(arm.trainer, joined(study.fine_tuning.settings, arm.settings), f"fine_tuning or trainers: {name}")
 
@@ -39,4 +40,17 @@ def check_settings(study: Study) -> None:
 def _check(trainer: str, settings: str, where: str) -> None:
     # Trainers of others say themselves what they take.
     if settings and base_name(trainer) in NAMES:
-        read_settings(trainer_class(base_name(trainer)).settings_class, settings, source=f"{where}: settings")
+        source = f"{where}: settings"
+        made = read_settings(trainer_class(base_name(trainer)).settings_class, settings, source=source)
+        _refuse_alike(trainer, made, source)
+
+
+def _refuse_alike(trainer: str, made: Settings, source: str) -> None:
+    """Refuse a score of several draws for a pretrainer whose draws are all alike."""
+    from nnunet_uad.scoring.score_settings import ScoreSettings
+    from nnunet_uad.scoring.standardised import DRAWING, refuse_without_draws
+
+    base = base_name(trainer)
+    if isinstance(made, ScoreSettings) and base in NAMES:
+        with settings_from(source):
+            refuse_without_draws(made, base in DRAWING)

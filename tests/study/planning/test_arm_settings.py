@@ -17,6 +17,17 @@ FROM_SCRATCH, TUNED = "nnUNetTrainerFromScratch", "nnUNetTrainerDAEPretrained"
             {"trainers": {"s": FROM_SCRATCH, "a": {"trainer": "nnUNetPretrainerDAE", "settings": "median=1"}}},
             "trainers: a: settings.*no setting 'median'.*median_mm",
         ),
+        (
+            {"trainers": {"s": FROM_SCRATCH, "a": {"trainer": "nnUNetPretrainerAE", "settings": "score=standardised"}}},
+            "trainers: a: settings.*this model draws nothing.*nnUNetPretrainerVAE",
+        ),
+        (
+            {
+                "trainers": {"a": "nnUNetTrainerTAEPretrained"},
+                "pretraining": {"epochs": 1, "settings": "score=standardised"},
+            },
+            "pretraining of a: settings.*this model draws nothing",
+        ),
     ],
 )
 def test_settings_that_a_job_would_refuse_are_refused_before_anything_is_written(workplace, changes, said):
