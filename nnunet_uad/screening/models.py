@@ -19,6 +19,7 @@ from nnunet_uad.inference.pipeline import IMAGES_HASH, Prepared, prepare, recons
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.inference.segmenter import load_segmenter
 from nnunet_uad.methods import PRETRAINER_PREFIX
+from nnunet_uad.scoring.score_settings import ScoreSettings
 
 
 @dataclass(frozen=True)
@@ -163,23 +164,24 @@ class Models:
         predictor: nnU-Net's predictor of the supervised model.
         restorer: Trained pretrainer.
         plans: Plans of both.
-        sources: Sources of the scores that are wanted of the pretrainer.
-        draws: Number of reconstructions that its score is made of.
+        settings: Settings of the pretrainer's score.
     """
 
     predictor: Any
     restorer: Restorer
     plans: Plans
-    sources: Sequence[str] = ()
-    draws: int = 1
+    settings: ScoreSettings
 
     @classmethod
-    def load(cls, known: SupervisedModel, restorer: Restorer, mirroring: bool, device: str) -> Models:
+    def load(
+        cls, known: SupervisedModel, restorer: Restorer, settings: ScoreSettings, mirroring: bool, device: str
+    ) -> Models:
         """Load the supervised model beside a pretrainer.
 
         Args:
             known: Supervised model.
             restorer: Trained pretrainer.
+            settings: Settings of the pretrainer's score.
             mirroring: Whether to use the test-time mirroring that the training allows.
             device: Device to compute on.
 
@@ -191,7 +193,7 @@ class Models:
         plan = ModelPlan(predictor.plans_manager, predictor.configuration_manager, predictor.dataset_json)
         plans = Plans(plan, restorer.model)
         plans.refuse_different_images()
-        return cls(predictor, restorer, plans)
+        return cls(predictor, restorer, plans, settings)
 
     def compute(
         self, identifier: str, prepared: tuple[Prepared, Prepared]
@@ -207,5 +209,6 @@ class Models:
         """
         (image, _, properties), for_map = prepared
         logits = self.predictor.predict_logits_from_preprocessed_data(torch.from_numpy(image)).cpu().numpy()
-        case = reconstruct_prepared(self.restorer, identifier, for_map, self.sources, self.draws)
+        wanted = [self.restorer.source(self.settings)]
+        case = reconstruct_prepared(self.restorer, identifier, for_map, wanted, self.settings.reconstructions)
         return properties[IMAGES_HASH], (Segmented(logits, properties), case)

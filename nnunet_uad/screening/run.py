@@ -81,10 +81,9 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     known, folds = request.known.fold_folders(), request.map.fold_folders()
     restorer = request.map.load()
     settings = _checked_score(request, restorer)
-    models = Models.load(request.known, restorer, request.mirroring, request.device)
-    models = dataclasses.replace(models, sources=[restorer.source(settings)], draws=settings.reconstructions)
+    models = Models.load(request.known, restorer, settings, request.mirroring, request.device)
     cases, failed = list_cases(Path(request.images), models.plans.known.dataset)
-    calibration, check = _calibrate(request, models, settings, say)
+    calibration, check = _calibrate(request, models, say)
     threshold = calibration.threshold(request.fpr)
     folder = Path(request.output)
     exporter = ScreenExporter(
@@ -144,15 +143,13 @@ def _checked_score(request: ScreenRequest, restorer: Restorer) -> ScoreSettings:
     return settings
 
 
-def _calibrate(
-    request: ScreenRequest, models: Models, settings: ScoreSettings, say: Say
-) -> tuple[Calibration, RateCheck]:
+def _calibrate(request: ScreenRequest, models: Models, say: Say) -> tuple[Calibration, RateCheck]:
     """The calibration, and the check of what it promises, which the user is told."""
     validations = Validations(
         known=request.known.fold_folders(),
         map=request.map.fold_folders(),
         dataset=models.plans.known.dataset,
-        score=MapScore.of(settings, models.restorer.scorer),
+        score=MapScore.of(models.settings, models.restorer.scorer),
         labels=None if request.labels is None else Path(request.labels),
     )
     voxels = validations.count(validations.cases(say), request.margin_mm, say)
