@@ -17,13 +17,12 @@ import numpy as np
 from nnunet_uad.common.bounds import Bounds
 from nnunet_uad.metrics.histogram import bins_of, lower_edges
 from nnunet_uad.screening.explained import explained
+from nnunet_uad.screening.names import RATE
 
 #: Bins of a histogram of scores that count as one here: 1024 are left between a number and its double.
 _COARSENING = 64
 #: Points of a curve per decade of its rate that are kept: neighbours differ by 1.2 %.
 _POINTS_PER_DECADE = 200
-#: Wanted rates of false positives.
-RATE = Bounds(0, 1, without_low=True, without_high=True)
 
 _Share = Annotated[float, Bounds(0, 1)]
 

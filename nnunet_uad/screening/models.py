@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from nnunet_uad.common.nnunet import ModelFolder
-from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json
 from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.model import find_folds
 from nnunet_uad.inference.model_plan import ModelPlan
@@ -63,15 +62,6 @@ class SupervisedModel:
                 f"{names.configuration} FOLD -tr {names.trainer} -p {names.plans}"
             )
         return find_folds(self.folder, self.checkpoint, self.folds)
-
-    def dataset_json(self) -> dict[str, Any]:
-        """Content of the ``dataset.json`` that the model was trained on.
-
-        Raises:
-            ValueError: The file is damaged.
-            FileNotFoundError: There is none.
-        """
-        return load_dataset_json(self.folder / "dataset.json", RESTORE)
 
 
 @dataclass(frozen=True)

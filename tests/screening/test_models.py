@@ -52,7 +52,7 @@ def test_a_second_stage_is_refused(plan):
 
 def test_what_segments_and_what_makes_maps_are_told_apart(segmenter_fold, dae_fold, tmp_path):
     model = SupervisedModel(segmenter_fold.parent, (), "checkpoint_final.pth")
-    assert model.fold_folders() == [segmenter_fold] and model.dataset_json()["file_ending"] == ".nii.gz"
+    assert model.fold_folders() == [segmenter_fold]
     with pytest.raises(ValueError, match="found the pretrainer nnUNetPretrainerDAE"):
         dataclasses.replace(model, folder=dae_fold.parent).fold_folders()
     with pytest.raises(FileNotFoundError, match=r"Models that segment .*: .*nnUNetTrainerFromScratch.*nnUNetv2_train"):
