@@ -261,11 +261,16 @@ class RateCheck:
     def in_words(self) -> str:
         """A sentence for people who are about to rely on the promise."""
         found = self.summary()
+        mean, least, greatest = (_percent(found[key]) for key in ("mean", "least", "greatest"))
         return (
-            f"Promised: {self.wanted:.2%} of a scan's healthy voxels are called unknown, on average. Checked on "
-            f"{len(self.rates)} scans, each with a threshold from the others: mean {found['mean']:.2%}, least "
-            f"{found['least']:.2%}, greatest {found['greatest']:.2%}."
+            f"Promised: {_percent(self.wanted)} of a scan's healthy voxels are called unknown, on average. Checked on "
+            f"{len(self.rates)} scans, each with a threshold from the others: mean {mean}, least {least}, greatest "
+            f"{greatest}."
         )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _edges(bins: np.ndarray) -> np.ndarray:

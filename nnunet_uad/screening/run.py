@@ -78,6 +78,9 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
         >>> result.written, result.failed
         (('case',), {})
     """
+    folder = Path(request.output)
+    if folder.is_file():
+        raise ValueError(f"-o expects a folder to write into, found the file {folder}.")
     known, folds = request.known.fold_folders(), request.map.fold_folders()
     restorer = request.map.load()
     settings = _checked_score(request, restorer)
@@ -85,7 +88,6 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     cases, failed = list_cases(Path(request.images), models.plans.known.dataset)
     calibration, check = _calibrate(request, models, say)
     threshold = calibration.threshold(request.fpr)
-    folder = Path(request.output)
     exporter = ScreenExporter(
         folder, tuple(request.save), models.plans, restorer.scorer, settings, calibration, threshold, request.min_mm3
     )
@@ -156,9 +158,15 @@ def _calibrate(request: ScreenRequest, models: Models, say: Say) -> tuple[Calibr
     calibration = Calibration.of(voxels, request.margin_mm)
     check = RateCheck.leaving_one_out(voxels, request.margin_mm, request.fpr)
     say(check.in_words())
-    if check.mean > _BROKEN * request.fpr:
+    if calibration.rates[-1] > request.fpr:
         say(
-            f"WARNING: on cases left out, {check.mean / request.fpr:.1f} times as much was called unknown as is "
+            f"WARNING: in {len(voxels)} scans a single healthy voxel is more than --fpr {request.fpr:g}, so the "
+            f"threshold lies above all of them, and the rate is not resolved. Ask for {calibration.rates[-1]:.1g} or "
+            "more."
+        )
+    elif check.mean > _BROKEN * request.fpr:
+        say(
+            f"WARNING: on cases left out, {check.mean / request.fpr:.3g} times as much was called unknown as is "
             "promised. The validation cases are few or differ much: validate on more, or ask for a lower --fpr."
         )
     if not request.mirroring:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from nnunet_uad.common.nnunet import ModelFolder
-from nnunet_uad.data.grids import voxel_spacing
-from nnunet_uad.data.image_files import read_on_grid, read_values
+from nnunet_uad.data.grids import grid_difference, voxel_spacing
+from nnunet_uad.data.image_files import read_values
 from nnunet_uad.data.raw_files import whole_numbers
 from nnunet_uad.screening.calibration import HealthyVoxels
 from nnunet_uad.screening.map_folders import MapScore, validation_command
@@ -46,10 +47,12 @@ class ValidatedCase:
         Raises:
             ValueError: A file is damaged or lies on another grid, or no voxel is healthy.
         """
-        scores = read_on_grid(self.scores, self.label)
-        segmentation = read_on_grid(self.segmentation, self.label)
-        labels = whole_numbers(read_values(self.label), self.label.name)
-        known = whole_numbers(segmentation, self.segmentation.name) > 0
+        for path in (self.scores, self.segmentation):
+            if difference := grid_difference(path, self.label):
+                raise ValueError(f"{path} has {difference}, as in {self.label}")
+        scores = read_values(self.scores).astype(np.float32, copy=False)
+        labels, known = (whole_numbers(read_values(p), p.name) for p in (self.label, self.segmentation))
+        known = known > 0
         healthy = (scores > 0) & (labels == 0)
         return HealthyVoxels.of(scores, known, healthy, voxel_spacing(self.label), margin_mm)
 

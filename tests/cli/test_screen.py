@@ -30,7 +30,7 @@ def test_one_command(screen, tmp_path, capsys):
     assert record["promised_rate"] == 0.02 and record["margin_mm"] == 5 and record["calibrated_on"] == tiny.LESION[2:]
     assert record["known"]["trainer"] == tiny.SEGMENTER and record["map"]["folds"] == ["fold_0"]
     printed = capsys.readouterr().out
-    assert "Promised: 2.00%" in printed and f"{record['threshold']:.4g}" in printed
+    assert "Promised: 2 %" in printed and f"{record['threshold']:.4g}" in printed
     assert {row["case"] for row in csv.DictReader((out / "cases.csv").open())} == {"test"}
     assert screen("-f", "0", "--fpr", "0.02", "--min-mm3", "0", "--save", "unknown") == 0
     assert "1 of 1 cases are done already" in capsys.readouterr().out

@@ -99,7 +99,7 @@ def test_every_case_is_checked_without_its_own_voxels():
     assert check.rates["case_0"] == pytest.approx(rate_of(*cases["case_0"], others)) and check.rates["case_0"] > 0.05
     found = check.summary()
     assert found["least"] <= found["mean"] <= found["greatest"] == check.rates["case_0"]
-    assert "Promised: 1.00%" in check.in_words() and "on 4 scans" in check.in_words()
+    assert "Promised: 1 %" in check.in_words() and "on 4 scans" in check.in_words()
     with pytest.raises(ValueError, match="two cases or more, found 1"):
         RateCheck.leaving_one_out({"a": voxels["case_1"]}, MARGIN, 0.01)
 

@@ -46,7 +46,7 @@ def test_known_and_unknown_of_a_case(request_of, dae_fold, segmenter_fold, tmp_p
     result = screen_folder(request_of(), said.append)
     out = tmp_path / "out"
     assert result.written == ("test",) and not result.failed
-    assert "Promised: 5.00%" in said[0] and "on 2 scans" in said[0]
+    assert "Promised: 5 %" in said[0] and "on 2 scans" in said[0]
     names = ["test.nii.gz", *(f"test_{kind}.nii.gz" for kind in ("unknown", "map", "combined")), "test_montage.png"]
     assert {*names, "findings.csv", "cases.csv", "calibration.json", "screen.json"} < {p.name for p in out.iterdir()}
 
@@ -116,6 +116,16 @@ def test_the_mean_of_several_folds_as_nnunet_predicts_it(request_of, segmenter_f
     files = [str(tmp_path / "images" / f"test_{k:04d}.nii.gz") for k in (0, 1)]
     expected = predictor.predict_from_files_sequential([files], None)[0]
     np.testing.assert_array_equal(read(tmp_path / "out" / "test.nii.gz"), expected)
+
+
+def test_a_rate_that_the_validation_cannot_resolve_is_said(request_of, tmp_path):
+    said = []
+    result = screen_folder(request_of(fpr=1e-9, save=["unknown"]), said.append)
+    assert any("the rate is not resolved" in words for words in said)
+    assert result.threshold == json.loads((tmp_path / "out" / "calibration.json").read_text())["beyond"]
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="-o expects a folder"):
+        screen_folder(request_of(output=tmp_path / "file"))
 
 
 def test_cases_whose_files_would_be_each_others(request_of, tmp_path):
