@@ -214,17 +214,31 @@ def copies_of_training(folds: Sequence[Path], trainer: str, say: Say) -> Callabl
     return watch
 
 
-def _checked_score(request: PredictRequest, restorer: Restorer) -> ScoreSettings:
+def wanted_score(text: str, restorer: Restorer) -> ScoreSettings:
     """The settings of the score, which the model must be able to compute.
+
+    Args:
+        text: Settings that differ from the training's, ``residual=absolute median_mm=5``.
+        restorer: Trained pretrainer.
 
     Raises:
         ValueError: Unknown settings, or something that the model does not offer.
     """
     own = score_settings(restorer.settings)
-    settings = read_settings(ScoreSettings, request.score, source="--score", defaults=own)
+    settings = read_settings(ScoreSettings, text, source="--score", defaults=own)
     with settings_from("--score"):
         channel_weights(settings.channel_weights, restorer.model.channel_names)
     restorer.source(settings)
+    return settings
+
+
+def _checked_score(request: PredictRequest, restorer: Restorer) -> ScoreSettings:
+    """The settings of the score, of a model that offers what is to be saved.
+
+    Raises:
+        ValueError: Unknown settings, or something that the model does not offer.
+    """
+    settings = wanted_score(request.score, restorer)
     if not restorer.restoration.reconstructs and {"reconstruction", "residual"} & set(request.save):
         raise ValueError(
             f"{request.names.trainer} detects anomalies without reconstructing the image, so it has no reconstruction "

@@ -25,6 +25,9 @@ from nnunet_uad.screening.models import Plans, Segmented
 from nnunet_uad.screening.montage import write_montage
 from nnunet_uad.screening.names import KINDS
 
+#: Folder of the cases' rows.
+_ROWS = "cases"
+
 
 @dataclass(frozen=True)
 class CaseRow:
@@ -88,18 +91,22 @@ class ScreenExporter:
         Args:
             identifier: Identifier of the case.
         """
-        return self.folder / "cases" / f"{identifier}.json"
+        return self.folder / _ROWS / f"{identifier}.json"
 
-    def row(self, identifier: str) -> CaseRow:
-        """The row of a finished case.
-
-        Args:
-            identifier: Identifier of the case.
+    def rows(self) -> dict[str, CaseRow]:
+        """The rows of all finished cases in the folder, of earlier runs, too.
 
         Raises:
-            ValueError: The file is damaged.
+            ValueError: A file is damaged.
         """
-        return read_as(CaseRow, self.row_path(identifier), "Remove it, and run the same again.")
+        fix = "Remove it, and run the same again."
+        cases = [path.name.removesuffix(".json") for path in sorted((self.folder / _ROWS).glob("[!.]*.json"))]
+        return {case: read_as(CaseRow, self.row_path(case), fix) for case in cases if self.is_done(case)}
+
+    def forget(self) -> None:
+        """Delete the rows of all cases, so that every one is made again."""
+        for path in (self.folder / _ROWS).glob("*.json"):
+            path.unlink()
 
     def is_done(self, identifier: str) -> bool:
         """Whether all files of a case exist; each is written whole.

@@ -12,12 +12,11 @@ from typing import Any
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import file_hash, write_json
 from nnunet_uad.common.lock import folder_lock
-from nnunet_uad.common.settings import read_settings, settings_from, settings_to_json
+from nnunet_uad.common.nnunet import ModelFolder
+from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages
 from nnunet_uad.inference.pipeline import list_cases, outdated_removed, run_cases
-from nnunet_uad.inference.predict import Say, copies_of_training, overlap_with_training
-from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
+from nnunet_uad.inference.predict import Say, copies_of_training, overlap_with_training, wanted_score
 from nnunet_uad.screening.calibration import Calibration, RateCheck
 from nnunet_uad.screening.export import ScreenExporter
 from nnunet_uad.screening.map_folders import MapScore
@@ -82,44 +81,55 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     if folder.is_file():
         raise ValueError(f"-o expects a folder to write into, found the file {folder}.")
     known, folds = request.known.fold_folders(), request.map.fold_folders()
-    restorer = request.map.load()
-    settings = _checked_score(request, restorer)
-    models = Models.load(request.known, restorer, settings, request.mirroring, request.device)
+    models = _load(request)
     cases, failed = list_cases(Path(request.images), models.plans.known.dataset)
     calibration, check = _calibrate(request, models, say)
-    threshold = calibration.threshold(request.fpr)
-    exporter = ScreenExporter(
-        folder, tuple(request.save), models.plans, restorer.scorer, settings, calibration, threshold, request.min_mm3
-    )
+    exporter = _exporter(request, models, calibration)
     _refuse_same_files(exporter, cases)
     trainer = request.map.names.trainer
     overlap_with_training(folds, cases, trainer, say)
     if warning := UnseenCases(known, folds).warning(cases):
         say(warning)
-    record = {
-        **_record(request, restorer, known, folds, settings),
-        "calibrated_on": calibration.cases,
-        "threshold": threshold,
-        "check": check.summary(),
-    }
+    record = {**_record(request, models), "calibrated_on": calibration.cases, "threshold": exporter.threshold}
+    record["check"] = check.summary()
+    remedy = "Choose another -o, or --overwrite."
+    processes = (request.preprocessing_processes, request.export_processes)
     with folder_lock(folder, say=say):
-        claim(folder / RECORD, record, "findings", "Choose another -o, or --overwrite.", request.overwrite)
+        if not (folder / RECORD).is_file():
+            exporter.forget()
+        claim(folder / RECORD, record, "findings", remedy, request.overwrite, clear=exporter.forget)
         write_json(folder / CALIBRATION, dataclasses.asdict(calibration))
         inputs = InputImages(folder / INPUTS_FILE)
-        if not request.overwrite:
-            outdated_removed(exporter, inputs, cases, say)
-        todo = {k: v for k, v in cases.items() if request.overwrite or not exporter.is_done(k)}
+        outdated_removed(exporter, inputs, cases, say)
+        todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
         if len(todo) < len(cases):
             say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite screens them again).")
-        watch = copies_of_training(folds, trainer, say)
-        processes = (request.preprocessing_processes, request.export_processes)
-        compute = _watched(models, watch)
+        compute = _watched(models, copies_of_training(folds, trainer, say))
         failed |= run_cases(todo, models.plans.prepare, compute, exporter.write, processes, inputs)
-        rows = {case: exporter.row(case) for case in cases if exporter.is_done(case) and case not in failed}
-        findings, _ = write_tables(folder, rows, failed)
+        findings, _ = write_tables(folder, exporter.rows(), failed)
     written = tuple(case for case in todo if case not in failed)
     kept = tuple(case for case in cases if case not in todo)
-    return ScreenResult(written, kept, failed, threshold, check, findings)
+    return ScreenResult(written, kept, failed, exporter.threshold, check, findings)
+
+
+def _load(request: ScreenRequest) -> Models:
+    """Both models, which must read the same images, and offer the score that is wanted."""
+    restorer = request.map.load()
+    settings = wanted_score(request.score, restorer)
+    return Models.load(request.known, restorer, settings, request.mirroring, request.device)
+
+
+def _exporter(request: ScreenRequest, models: Models, calibration: Calibration) -> ScreenExporter:
+    return ScreenExporter(
+        folder=Path(request.output),
+        kinds=tuple(request.save),
+        plans=models.plans,
+        scorer=models.restorer.scorer,
+        settings=models.settings,
+        calibration=calibration,
+        threshold=calibration.threshold(request.fpr),
+        min_mm3=request.min_mm3,
+    )
 
 
 def _watched(models: Models, watch: Callable[[str, Any], object]) -> Callable[[str, Any], Any]:
@@ -129,20 +139,6 @@ def _watched(models: Models, watch: Callable[[str, Any], object]) -> Callable[[s
         return models.compute(identifier, prepared)
 
     return compute
-
-
-def _checked_score(request: ScreenRequest, restorer: Restorer) -> ScoreSettings:
-    """The settings of the score, which the pretrainer must be able to compute.
-
-    Raises:
-        ValueError: Unknown settings, or something that the model does not offer.
-    """
-    own = score_settings(restorer.settings)
-    settings = read_settings(ScoreSettings, request.score, source="--score", defaults=own)
-    with settings_from("--score"):
-        channel_weights(settings.channel_weights, restorer.model.channel_names)
-    restorer.source(settings)
-    return settings
 
 
 def _calibrate(request: ScreenRequest, models: Models, say: Say) -> tuple[Calibration, RateCheck]:
@@ -188,31 +184,28 @@ def _refuse_same_files(exporter: ScreenExporter, cases: Sequence[str] | dict[str
         )
 
 
-def _record(
-    request: ScreenRequest, restorer: Restorer, known: Sequence[Path], folds: Sequence[Path], settings: ScoreSettings
-) -> dict[str, Any]:
+def _record(request: ScreenRequest, models: Models) -> dict[str, Any]:
     """How the findings are made: models, weights, score and what is wanted."""
-    models = {
-        "known": (request.known.names, known, request.checkpoint),
-        "map": (request.map.names, folds, request.map_checkpoint),
-    }
+    known, pretrainer = request.known, request.map
     return {
-        **{
-            kind: {
-                "trainer": names.trainer,
-                "dataset": names.dataset,
-                "folder": names.name,
-                "folds": [f.name for f in chosen],
-                "checkpoint": checkpoint,
-                "weights": {f.name: file_hash(f / checkpoint) for f in chosen},
-            }
-            for kind, (names, chosen, checkpoint) in models.items()
-        },
-        "channels": list(restorer.model.channel_names),
+        "known": _described(known.names, known.fold_folders(), known.checkpoint),
+        "map": _described(pretrainer.names, pretrainer.fold_folders(), pretrainer.checkpoint),
+        "channels": list(models.restorer.model.channel_names),
         "mirroring": request.mirroring,
-        "seed": restorer.seed,
-        "score": settings_to_json(settings),
+        "seed": models.restorer.seed,
+        "score": settings_to_json(models.settings),
         "promised_rate": request.fpr,
         "margin_mm": request.margin_mm,
         "min_mm3": request.min_mm3,
+    }
+
+
+def _described(names: ModelFolder, folds: Sequence[Path], checkpoint: str) -> dict[str, Any]:
+    return {
+        "trainer": names.trainer,
+        "dataset": names.dataset,
+        "folder": names.name,
+        "folds": [fold.name for fold in folds],
+        "checkpoint": checkpoint,
+        "weights": {fold.name: file_hash(fold / checkpoint) for fold in folds},
     }

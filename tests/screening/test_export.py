@@ -40,7 +40,9 @@ def test_a_case_counts_as_done_with_all_its_files_and_its_row(exporter, tmp_path
         path.write_text("{}")
     assert exporter.is_done("x")
     with pytest.raises(ValueError, match=r"x\.json.*called_unknown.*Remove it"):
-        exporter.row("x")
+        exporter.rows()
+    exporter.forget()
+    assert not exporter.is_done("x") and exporter.rows() == {} and exporter.paths("x")["map"].exists()
     exporter.remove("x")
     assert not any(path.exists() for path in files)
 

@@ -98,7 +98,14 @@ def test_finished_cases_are_kept_and_nothing_else_is_mixed_in(request_of, tmp_pa
     assert again.written == ("test",) and again.kept == ("other",)
     with pytest.raises(ValueError, match=r"findings that were made differently \(.*promised_rate.*\)"):
         screen_folder(request_of(fpr=0.2))
-    assert screen_folder(request_of(fpr=0.2, overwrite=True, save=["unknown"])).written == ("other", "test")
+    for path in (tmp_path / "images").glob("test_*"):
+        path.unlink()
+    screen_folder(request_of(save=["unknown"]))
+    cases = (tmp_path / "out" / "cases.csv").read_text()
+    assert "\nother," in cases and "\ntest," in cases, "a case of an earlier run stays in the tables"
+    assert screen_folder(request_of(fpr=0.2, overwrite=True, save=["unknown"])).written == ("other",)
+    cases = (tmp_path / "out" / "cases.csv").read_text()
+    assert "\nother," in cases and "\ntest," not in cases, "unless it was screened differently"
 
 
 def test_the_mean_of_several_folds_as_nnunet_predicts_it(request_of, segmenter_fold, tmp_path):
