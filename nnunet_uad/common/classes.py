@@ -69,6 +69,25 @@ def check_order(labels: Mapping[str, Any], order: Sequence[int] | None) -> None:
         )
 
 
+def class_names(dataset_json: Mapping[str, Any]) -> dict[int, str]:
+    """Names of what segmentations hold: value → class, or the region that nnU-Net paints with it.
+
+    Args:
+        dataset_json: Content of a ``dataset.json`` that :func:`check_classes` and :func:`check_order` take.
+
+    Example:
+        >>> class_names({"labels": {"background": 0, "lesion": 1, "ignore": 2}})
+        {1: 'lesion'}
+        >>> labels = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
+        >>> class_names({"labels": labels, "regions_class_order": [1, 2, 3]})
+        {1: 'whole', 2: 'core', 3: 'enhancing'}
+    """
+    foreground = {n: v for n, v in dataset_json["labels"].items() if n != IGNORE and v not in (0, [0])}
+    if any(isinstance(value, list) and len(value) > 1 for value in foreground.values()):
+        return dict(zip(dataset_json["regions_class_order"], foreground, strict=True))
+    return {value[0] if isinstance(value, list) else value: name for name, value in foreground.items()}
+
+
 def _check_class(name: str, value: Any) -> None:
     values = value if isinstance(value, list) else [value]
     if not name.strip():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +139,11 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
     }
     remedy = "Choose another -o, or --overwrite."
     with folder_lock(exporter.folder, say=say):
-        claim(exporter.folder / MAPS_RECORD, record, "maps", remedy, request.overwrite, may_differ=_threshold_joins)
-        inputs = InputImages(exporter.folder / INPUTS_FILE)
+        images = exporter.folder / INPUTS_FILE
+        # No map of before counts as finished, should this be interrupted.
+        clear = partial(images.unlink, missing_ok=True)
+        claim(exporter.folder / MAPS_RECORD, record, "maps", remedy, request.overwrite, _threshold_joins, clear)
+        inputs = InputImages(images)
         if not request.overwrite:
             outdated_removed(exporter, inputs, cases, say)
         todo = {k: v for k, v in cases.items() if request.overwrite or not exporter.is_done(k)}

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.classes import class_names
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.whole_image import atomic_image
-from nnunet_uad.data.raw_files import label_values
 from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.scoring.geometry import map_ending, write_volume
@@ -104,9 +104,9 @@ class ScreenExporter:
         return {case: read_as(CaseRow, self.row_path(case), fix) for case in cases if self.is_done(case)}
 
     def forget(self) -> None:
-        """Delete the rows of all cases, so that every one is made again."""
+        """Delete all files of all cases, so that every one is made again, and none is taken for made as now."""
         for path in (self.folder / _ROWS).glob("*.json"):
-            path.unlink()
+            self.remove(path.stem)
 
     def is_done(self, identifier: str) -> bool:
         """Whether all files of a case exist; each is written whole.
@@ -135,7 +135,7 @@ class ScreenExporter:
         scored = self.scorer.scored(reconstructed, self.settings)
         (scores,) = self.plans.map.original_geometry(scored.score[None], scored.properties)
         case, share = self.judge(self.segmentation(segmented), scores, segmented.properties)
-        findings, numbers = findings_of(case, label_values(self.plans.known.dataset), self.min_mm3)
+        findings, numbers = findings_of(case, class_names(self.plans.known.dataset), self.min_mm3)
         paths = self.paths(scored.identifier)
         # Last of all the row: a case without it is made again.
         self.row_path(scored.identifier).unlink(missing_ok=True)

@@ -12,9 +12,10 @@ from typing import Any
 from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import file_hash, write_json
 from nnunet_uad.common.lock import folder_lock
-from nnunet_uad.common.nnunet import ModelFolder
+from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder
 from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages
+from nnunet_uad.inference.names import MAPS_RECORD
 from nnunet_uad.inference.pipeline import list_cases, outdated_removed, run_cases
 from nnunet_uad.inference.predict import Say, copies_of_training, overlap_with_training, wanted_score
 from nnunet_uad.screening.calibration import Calibration, RateCheck
@@ -78,8 +79,7 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
         (('case',), {})
     """
     folder = Path(request.output)
-    if folder.is_file():
-        raise ValueError(f"-o expects a folder to write into, found the file {folder}.")
+    _refuse_other_contents(folder)
     known, folds = request.known.fold_folders(), request.map.fold_folders()
     models = _load(request)
     cases, failed = list_cases(Path(request.images), models.plans.known.dataset)
@@ -95,7 +95,8 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     remedy = "Choose another -o, or --overwrite."
     processes = (request.preprocessing_processes, request.export_processes)
     with folder_lock(folder, say=say):
-        if not (folder / RECORD).is_file():
+        if (folder / INPUTS_FILE).is_file() and not (folder / RECORD).is_file():
+            # Ours, but nobody knows any more how it was made.
             exporter.forget()
         claim(folder / RECORD, record, "findings", remedy, request.overwrite, clear=exporter.forget)
         write_json(folder / CALIBRATION, dataclasses.asdict(calibration))
@@ -155,19 +156,37 @@ def _calibrate(request: ScreenRequest, models: Models, say: Say) -> tuple[Calibr
     check = RateCheck.leaving_one_out(voxels, request.margin_mm, request.fpr)
     say(check.in_words())
     if calibration.rates[-1] > request.fpr:
+        # Rounded up: two digits are at most 5 % too low.
         say(
             f"WARNING: in {len(voxels)} scans a single healthy voxel is more than --fpr {request.fpr:g}, so the "
-            f"threshold lies above all of them, and the rate is not resolved. Ask for {calibration.rates[-1]:.1g} or "
-            "more."
+            f"threshold lies above all of them, and the rate is not resolved. Ask for "
+            f"{1.06 * calibration.rates[-1]:.2g} or more."
         )
     elif check.mean > _BROKEN * request.fpr:
         say(
             f"WARNING: on cases left out, {check.mean / request.fpr:.3g} times as much was called unknown as is "
             "promised. The validation cases are few or differ much: validate on more, or ask for a lower --fpr."
         )
+    if others := sorted({request.checkpoint, request.map_checkpoint} - {CHECKPOINT}):
+        say(
+            f"WARNING: validations are of {CHECKPOINT} unless they were made otherwise (--val_best), this is of "
+            f"{', '.join(others)}: the promised rate holds less exactly."
+        )
     if not request.mirroring:
         say("WARNING: the validation maps were mirrored, these are not: the promised rate holds less exactly.")
     return calibration, check
+
+
+def _refuse_other_contents(folder: Path) -> None:
+    """Refuse to write over what this command did not make.
+
+    Raises:
+        ValueError: It is a file, or holds maps of ``nnunet_uad predict``, which have the same names.
+    """
+    if folder.is_file():
+        raise ValueError(f"-o expects a folder to write into, found the file {folder}.")
+    if (folder / MAPS_RECORD).is_file():
+        raise ValueError(f"{folder} holds maps of nnunet_uad predict, which have the same names. Choose another -o.")
 
 
 def _refuse_same_files(exporter: ScreenExporter, cases: Sequence[str] | dict[str, list[str]]) -> None:

@@ -45,14 +45,19 @@ class UnseenCases:
             return "another image under the same name"
         measured = theirs if theirs[case] else ours
         if Overlap.of(self.records[of_map], measured):
-            return f"{of_map.parent.name}/{of_map.name} was trained on it"
-        if of_known.name == "fold_all" or Overlap.between(self._trained_on(of_known), measured):
-            return f"{of_known.parent.name}/{of_known.name} was trained on it"
+            return _trained_on_it(of_map)
+        for fold in (of_map, of_known):
+            if fold.name == "fold_all" or Overlap.between(self._trained_on(fold), measured):
+                return _trained_on_it(fold)
         return ""
 
     def unchecked(self) -> list[str]:
         """Warnings about folds of which nobody knows what they were trained on."""
-        reasons = {fold: f"{FILE_NAME} is missing there" for fold, found in self.records.items() if not found}
+        reasons = {
+            fold: f"{FILE_NAME} and {CASES_FILE} are missing there"
+            for fold, found in self.records.items()
+            if not found and self.trained[fold] is None and fold.name != "fold_all"
+        }
         for fold, split in self.splits.items():
             if self.trained[fold] is None and not split and fold.name != "fold_all":
                 reasons[fold] = f"{CASES_FILE} is missing there, and splits_final.json of its dataset, too"
@@ -73,9 +78,13 @@ class UnseenCases:
         return trained.val.get(case, ()) if trained else ()
 
     def _trained_on(self, fold: Path) -> Mapping[str, tuple[str, ...]]:
-        """Training cases of a supervised fold, as far as they are known: stock trainers write no record."""
+        """Training cases of a fold, as far as they are known: stock trainers write no record."""
         trained = self.trained[fold]
-        return trained.train if trained else dict.fromkeys(self.splits[fold], ())
+        return trained.train if trained else dict.fromkeys(self.splits.get(fold, ()), ())
+
+
+def _trained_on_it(fold: Path) -> str:
+    return f"{fold.parent.name}/{fold.name} was trained on it"
 
 
 def _split(fold: Path) -> list[str]:

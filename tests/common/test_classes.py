@@ -1,7 +1,7 @@
 import pytest
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
-from nnunet_uad.common.classes import check_classes, check_order
+from nnunet_uad.common.classes import check_classes, check_order, class_names
 
 REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
 
@@ -51,3 +51,13 @@ def test_what_it_refuses_or_mixes_up_is_refused_by_name(labels, said):
 def test_regions_need_an_order_of_their_own(order):
     with pytest.raises(ValueError, match="regions_class_order expects a label for each of the 3 regions"):
         check_order(REGIONS, order)
+
+
+@pytest.mark.parametrize("order", [[1, 2, 3], [3, 1, 2]])
+def test_regions_are_named_by_what_they_are_painted_with(order):
+    names = class_names({"labels": {**REGIONS, "ignore": 4}, "regions_class_order": order})
+    manager = LabelManager({**REGIONS, "ignore": 4}, order)
+    regions = {name: tuple(value) if isinstance(value, list) else value for name, value in REGIONS.items()}
+    painted = dict(zip(manager.regions_class_order, manager.foreground_regions, strict=True))
+    assert {value: regions[name] for value, name in names.items()} == painted
+    assert class_names({"labels": {"background": 0, "b": 2, "a": [1], "ignore": 3}}) == {2: "b", 1: "a"}

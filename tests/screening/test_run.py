@@ -106,6 +106,7 @@ def test_finished_cases_are_kept_and_nothing_else_is_mixed_in(request_of, tmp_pa
     assert screen_folder(request_of(fpr=0.2, overwrite=True, save=["unknown"])).written == ("other",)
     cases = (tmp_path / "out" / "cases.csv").read_text()
     assert "\nother," in cases and "\ntest," not in cases, "unless it was screened differently"
+    assert not (tmp_path / "out" / "test_unknown.nii.gz").exists()
 
 
 def test_the_mean_of_several_folds_as_nnunet_predicts_it(request_of, segmenter_fold, tmp_path):
@@ -115,11 +116,15 @@ def test_the_mean_of_several_folds_as_nnunet_predicts_it(request_of, segmenter_f
     content = torch.load(model / "fold_1" / CHECKPOINT, weights_only=True)
     content["network_weights"] = {k: -v if v.is_floating_point() else v for k, v in content["network_weights"].items()}
     torch.save(content, model / "fold_1" / CHECKPOINT)
-    screen_folder(request_of(model=model, save=["segmentation"]))
+    best, said = "checkpoint_best.pth", []
+    for fold in model.glob("fold_*"):
+        (fold / CHECKPOINT).rename(fold / best)
+    screen_folder(request_of(model=model, checkpoint=best, save=["segmentation"]), said.append)
+    assert any(f"this is of {best}" in words for words in said)
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     predictor = nnUNetPredictor(device=torch.device("cpu"), allow_tqdm=False)
-    predictor.initialize_from_trained_model_folder(str(model), (0, 1), CHECKPOINT)
+    predictor.initialize_from_trained_model_folder(str(model), (0, 1), best)
     files = [str(tmp_path / "images" / f"test_{k:04d}.nii.gz") for k in (0, 1)]
     expected = predictor.predict_from_files_sequential([files], None)[0]
     np.testing.assert_array_equal(read(tmp_path / "out" / "test.nii.gz"), expected)
@@ -143,3 +148,7 @@ def test_cases_whose_files_would_be_each_others(request_of, tmp_path):
     with pytest.raises(ValueError, match=r"would have the same name: test_map\.nii\.gz"):
         screen_folder(request_of())
     assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "anomaly_maps.json").touch()
+    with pytest.raises(ValueError, match=r"out holds maps of nnunet_uad predict, .* another -o"):
+        screen_folder(request_of())

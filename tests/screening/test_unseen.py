@@ -50,10 +50,26 @@ def test_what_cannot_be_known_is_said(folds, monkeypatch):
     assert UnseenCases([folds["stock"]], [folds["map"]]).unchecked() == []
     monkeypatch.delenv("nnUNet_preprocessed")
     cases = UnseenCases([folds["stock"]], [folds["other"]])
-    (of_map, of_known) = cases.unchecked()
-    assert "pretrained.safetensors is missing" in of_map and "splits_final.json of its dataset, too" in of_known
+    (of_known,) = cases.unchecked()
+    (folds["other"] / "training_cases.json").unlink()
+    (of_map, of_known) = UnseenCases([folds["stock"]], [folds["other"]]).unchecked()
+    assert (
+        "pretrained.safetensors and training_cases.json are missing" in of_map
+        and "splits_final.json of its dataset, too" in of_known
+    )
     everything = folds["stock"].with_name("fold_all")
     assert "was trained on it" in UnseenCases([everything], [folds["other"]]).why_not("d", folds["other"], everything)
+
+
+def test_pretrainers_without_their_record(folds, monkeypatch):
+    monkeypatch.setattr(unseen, "training_records", lambda found: [])
+    everything = folds["map"].with_name("fold_all")
+    TrainedCases("D", "3", {"e": ()}, {"d": ()}).write(folds["map"])
+    cases = UnseenCases([folds["known"]], [folds["map"], everything])
+    assert cases.unchecked() == []
+    assert cases.why_not("e", folds["map"], folds["known"]) == "nnUNetPretrainerDAE__p__2d/fold_3 was trained on it"
+    assert cases.why_not("d", folds["map"], folds["known"]) == ""
+    assert "fold_all was trained on it" in cases.why_not("d", everything, folds["known"])
 
 
 def test_screened_images_with_the_names_of_training_cases(folds):

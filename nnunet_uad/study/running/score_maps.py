@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,8 @@ def _linked(layout: Layout, cell: MapCell, dataset: str) -> tuple[Path, Path, li
 
 def _link(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.is_symlink():
+    # Jobs of several arms link the same cases, maybe at once.
+    with suppress(FileExistsError):
         target.symlink_to(source.resolve())
 
 
