@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--score", default="", metavar="SETTINGS", help="another score of the map that the validation has maps of")
     add("--labels", type=Path, metavar="FOLDER", help="labels of the validation cases (default: the dataset's)")
     add("--save", nargs="+", default=list(KINDS), choices=KINDS, help="what to write (default: all)")
-    add("--overwrite", action="store_true", help="screen finished cases again")
+    add("--overwrite", action="store_true", help="delete what was screened there, and screen all again")
     _add_run(parser)
 
 

@@ -42,7 +42,7 @@ class ScreenRequest:
         labels: Folder with the labels of the validation cases; if ``None`` those of the supervised model's dataset in
             ``nnUNet_preprocessed`` or ``nnUNet_raw``.
         save: Kinds of files to write of each case: ``segmentation``, ``unknown``, ``map``, ``combined``, ``png``.
-        overwrite: Whether to screen finished cases again, and to replace what was screened differently.
+        overwrite: Whether to delete what was screened into the output before, and to screen all cases again.
         device: Device to compute on: ``cuda``, ``cpu`` or ``mps``.
         mirroring: Whether to use the test-time mirroring that the trainings allow.
         seed: Seed of what the pretrainer draws; the training's if ``None``.

@@ -76,7 +76,10 @@ def test_wrong_marks_are_shares_of_healthy_voxels_and_never_nothing():
     never = HealthyVoxels.of(scores, none, healthy, (1, 1), 0)
     twice = HealthyVoxels.of(scores, np.arange(10)[None] < 2, healthy, (1, 1), 0)
     assert Calibration.of({"a": never}, 0).marked == 0.5 / 10
-    assert Calibration.of({"a": never, "b": twice}, 0).marked == pytest.approx(0.1)
+    large = HealthyVoxels.of(np.ones((1, 40)), np.zeros((1, 40), bool), np.ones((1, 40), bool), (1, 1), 0)
+    assert Calibration.of({"a": large, "b": twice}, 0).marked == pytest.approx(0.1), "every scan counts the same"
+    half_in_one_scan = (0.5 / 10 + 0.5 / 40) / 2 / 2
+    assert Calibration.of({"a": large, "b": never}, 0).marked == pytest.approx(half_in_one_scan)
 
 
 def test_a_rate_below_one_voxel_is_kept_by_a_threshold_above_all():

@@ -15,18 +15,21 @@ def folds(tmp_path, monkeypatch):
     stock = tmp_path / "D" / "nnUNetTrainer__p__2d" / "fold_0"
     pretrainer = tmp_path / "D" / "nnUNetPretrainerDAE__p__2d" / "fold_3"
     other = tmp_path / "E" / "nnUNetPretrainerDAE__p__2d" / "fold_3"
-    for folder in (known, stock, pretrainer, other):
+    copier = tmp_path / "D" / "nnUNetPretrainerMAE__p__2d" / "fold_0"
+    for folder in (known, stock, pretrainer, other, copier):
         folder.mkdir(parents=True)
     contents = {"d": ["raw:1"], "e": ["raw:2"]}
     TrainedCases("D", "0", {"a": ("raw:5",), "c": ("raw:6",)}, contents).write(known)
     TrainedCases("E", "3", {}, {"d": ("raw:1",), "e": ("raw:9",)}).write(other)
+    TrainedCases("D", "0", {}, {"e": ("raw:9",), "x": ("raw:6",), "y": ("raw:7",)}).write(copier)
     (tmp_path / "preprocessed" / "D").mkdir(parents=True)
     splits = [{"train": ["d"], "val": ["e"]}]
     (tmp_path / "preprocessed" / "D" / "splits_final.json").write_text(json.dumps(splits))
     monkeypatch.setenv("nnUNet_preprocessed", str(tmp_path / "preprocessed"))
-    records = {pretrainer: [make_record()], other: []}
+    copied = make_record(cases=("z",), contents={"z": ("raw:9",)})
+    records = {pretrainer: [make_record()], other: [], copier: [copied]}
     monkeypatch.setattr(unseen, "training_records", lambda found: records[found[0]])
-    return {"known": known, "stock": stock, "map": pretrainer, "other": other}
+    return {"known": known, "stock": stock, "map": pretrainer, "other": other, "copier": copier}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +42,9 @@ def folds(tmp_path, monkeypatch):
         ("stock", "map", "e", ""),
         ("known", "other", "d", ""),
         ("known", "other", "e", "another image under the same name"),
+        ("stock", "copier", "e", "nnUNetPretrainerMAE__p__2d/fold_0 was trained on it"),
+        ("known", "copier", "x", "nnUNetTrainerFromScratch__p__2d/fold_0 was trained on it"),
+        ("known", "copier", "y", ""),
     ],
 )
 def test_cases_that_a_model_was_trained_on_do_not_calibrate(folds, known, of_map, case, reason):
