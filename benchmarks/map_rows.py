@@ -79,9 +79,9 @@ def row(name: str, summary: dict[str, Any], score: str) -> dict[str, str]:
     found = summary["scores"][score]
     made = {"score": name, "cases": str(len(summary["metric_per_case"]))}
     for heading, (part, metric) in VALUES.items():
-        value = found[part][metric]
-        # Cases without a small lesion say nothing of small lesions.
-        if value["value"] is not None:
+        value = found[part].get(metric)
+        # Summaries of earlier versions, and cases without a small lesion, say nothing of small lesions.
+        if value and value["value"] is not None:
             made |= with_interval(heading, value["value"], value["interval_95"])
     for heading, (metric, digits) in LESIONS.items():
         if "oracle" in found["masks"]:

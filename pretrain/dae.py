@@ -107,9 +107,9 @@ class DAETask(ReconstructionTask):
         cell = sum(settings.noise_cell_mm) / 2
         copies = NoisyCopies(geometry.spacing, settings.test_noise_copies, cell, settings.test_noise_std)
         self.restoration = WithDetection() if settings.detection else copies if copies.copies else Restoration()
-        if not settings.detection and settings.corruption != ANOMALIES:
-            # Whoever has not learnt to remove noise would show the noise, not what the model varies in.
-            self.restoration.drawing = copies.drawing
+        # Whoever has not learnt to remove noise would show the noise, not what the model varies in.
+        noisy = not settings.detection and settings.corruption != ANOMALIES
+        self.restoration.drawing = copies.drawing if noisy else None
         # The last channel of its target says what does not count.
         self.detection_loss = DC_and_BCE_loss(
             {},

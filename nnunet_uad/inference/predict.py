@@ -24,7 +24,7 @@ from nnunet_uad.inference.names import DEFAULT_THRESHOLD, MAPS_RECORD
 from nnunet_uad.inference.pipeline import Prepared, list_cases, outdated_removed, predict_cases
 from nnunet_uad.inference.pipeline import prepare as prepare_case
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, score_settings
+from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, same_score, score_settings
 from nnunet_uad.scoring.thresholds import refuse_infinite, resolve_threshold, stored_thresholds
 from nnunet_uad.weights.leakage import ARRAY, Cases, Overlap, plain_name, unknown_cases
 from nnunet_uad.weights.names import FILE_NAME
@@ -142,7 +142,7 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
         images = exporter.folder / INPUTS_FILE
         # No map of before counts as finished, should this be interrupted.
         clear = partial(images.unlink, missing_ok=True)
-        claim(exporter.folder / MAPS_RECORD, record, "maps", remedy, request.overwrite, _threshold_joins, clear)
+        claim(exporter.folder / MAPS_RECORD, record, "maps", remedy, request.overwrite, _may_join, clear)
         inputs = InputImages(images)
         if not request.overwrite:
             outdated_removed(exporter, inputs, cases, say)
@@ -251,6 +251,8 @@ def _checked_score(request: PredictRequest, restorer: Restorer) -> ScoreSettings
     return settings
 
 
-def _threshold_joins(key: str, old: Any, new: Any) -> bool:
-    """What was run without masks may be continued with them."""
+def _may_join(key: str, old: Any, new: Any) -> bool:
+    """What was run without masks may be continued with them, and what an earlier version began by this one."""
+    if key == "score":
+        return isinstance(old, dict) and same_score(old, new)
     return key == "thresholds" or (key == "mask_threshold" and None in (old, new))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
 from nnunet_uad.common.bounds import Bounds, FilterSize, Share, Volume
 from nnunet_uad.common.channels import AUTO, bright_channels, residual_kind
 from nnunet_uad.common.schema import shown
-from nnunet_uad.common.settings import Settings, check_choices, refuse_without_effect
+from nnunet_uad.common.settings import Settings, check_choices, refuse_without_effect, settings_to_json
 
 RESIDUALS = (AUTO, "absolute", "signed", "ssim")
 _WEIGHTS = Bounds(-1000, 1000)
@@ -95,6 +95,23 @@ class ScoreSettings(Settings):
         if self.score == SMALL_LESIONS:
             beside = f"with score={self.score}, which has scales of its own"
             refuse_without_effect({"smoothing_mm"} & {*keys}, beside, f"choose score={DEFAULT}")
+
+
+def same_score(stored: Mapping[str, Any], score: Mapping[str, Any]) -> bool:
+    """Whether a file speaks of a score; what its version did not know yet was then as the default is.
+
+    Args:
+        stored: Settings of a score as a file of this or an earlier version holds them.
+        score: Settings of the score as JSON.
+
+    Example:
+        >>> same_score({"residual": "signed"}, {"residual": "signed", "score": "default"})
+        True
+        >>> same_score({"residual": "signed"}, {"residual": "signed", "score": "small-lesions"})
+        False
+    """
+    defaults = {k: v for k, v in settings_to_json(ScoreSettings()).items() if k in score}
+    return {**defaults, **stored} == score
 
 
 def score_settings(settings: ScoreSettings) -> ScoreSettings:

@@ -13,10 +13,9 @@ from nnunet_uad.common.bounds import ANY_FINITE
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.schema import shown
-from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.metrics.curves import Curve, best_dice, threshold_at_fpr
 from nnunet_uad.metrics.histogram import ScoreHistogram
-from nnunet_uad.scoring.score_settings import ScoreSettings
+from nnunet_uad.scoring.score_settings import same_score
 
 #: In a fold's folder, written by the pretrainer's validation.
 THRESHOLDS_FILE = "anomaly_thresholds.json"
@@ -176,10 +175,8 @@ def stored_thresholds(folders: Sequence[Path], score: dict[str, Any]) -> dict[st
 
 def _of_score(content: dict[str, Any], score: dict[str, Any]) -> dict[str, Any] | None:
     """Thresholds of a score out of a file's content; ``None`` if it has none."""
-    # Models of earlier versions know fewer settings; what they lack was then as the default is.
-    defaults = {k: v for k, v in settings_to_json(ScoreSettings()).items() if k in score}
     entries = (content, *content.get("further", ()))
-    return next((dict(e["thresholds"]) for e in entries if {**defaults, **e["score"]} == score), None)
+    return next((dict(e["thresholds"]) for e in entries if same_score(e["score"], score)), None)
 
 
 def refuse_infinite(wanted: str) -> None:
@@ -218,5 +215,6 @@ def resolve_threshold(wanted: str, stored: dict[str, dict[str, Any]]) -> float:
         known = ", ".join(stored) or "none (the model has no validation with this score)"
         raise ValueError(
             f"--threshold expects a number or the name of a threshold stored with the model, found {wanted!r}. "
-            f"Stored: {known}. To store them: nnUNetv2_train … -tr PRETRAINER --val"
+            f"Stored: {known}. To store those of the training's score and of small-lesions: nnUNetv2_train … "
+            "-tr PRETRAINER --val. Of another score give a number."
         ) from error

@@ -70,6 +70,18 @@ def test_maps_may_be_continued_with_masks(request_of, tmp_path):
     assert (tmp_path / "maps" / "test_mask.nii.gz").exists()
 
 
+def test_maps_of_a_version_that_knew_fewer_settings_of_the_score_are_continued(request_of, tmp_path):
+    predict_folder(request_of())
+    path = tmp_path / "maps" / "anomaly_maps.json"
+    record = json.loads(path.read_text())
+    del record["score"]["score"], record["score"]["draws"]
+    path.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match=r"made differently \(score\)"):
+        predict_folder(request_of(score="score=small-lesions"))
+    assert predict_folder(request_of()).written == ()
+    assert json.loads(path.read_text())["score"]["score"] == "default"
+
+
 def test_maps_of_other_images_under_the_same_names_are_made_again(request_of, tmp_path):
     said = []
     predict_folder(request_of(save=["map", "mask"], threshold=0.5), said.append)

@@ -83,7 +83,11 @@ def test_the_pretrainers_that_are_named_are_those_that_draw(model):
     found = {name for name in PRETRAINERS if draws(name, trainer_class(name).settings_class())}
     assert found == set(DRAWING)
     dae = trainer_class("nnUNetPretrainerDAE").settings_class
-    for without in (dae(corruption="anomalies"), dae(corruption="both", detection=True)):
+    for without in (
+        dae(corruption="anomalies"),
+        dae(corruption="anomalies", test_noise_copies=3),
+        dae(corruption="both", detection=True),
+    ):
         assert not draws("nnUNetPretrainerDAE", without)
     assert draws("nnUNetPretrainerDAE", dae(corruption="both")) and draws(
         "nnUNetPretrainerDAE", dae(test_noise_copies=3)

@@ -28,11 +28,7 @@ def check_settings(study: Study) -> None:
                 _check(pretrainer, settings, f"pretraining of {name}")
         if arm.label_free:
             if arm.settings:
-                # Not before it is needed: a plan of a study must be light.
-                from nnunet_uad.scoring.score_settings import ScoreSettings
-
-                source = f"trainers: {name}: settings"
-                _refuse_alike(arm.trainer, read_settings(ScoreSettings, arm.settings, source=source), source)
+                _check_score(arm.trainer, settings, arm.settings, f"trainers: {name}: settings")
             continue
         _check(arm.trainer, joined(study.fine_tuning.settings, arm.settings), f"fine_tuning or trainers: {name}")
 
@@ -43,6 +39,17 @@ def _check(trainer: str, settings: str, where: str) -> None:
         source = f"{where}: settings"
         made = read_settings(trainer_class(base_name(trainer)).settings_class, settings, source=source)
         _refuse_alike(trainer, made, source)
+
+
+def _check_score(trainer: str, pretraining: str, score: str, source: str) -> None:
+    """What is said of a score stands beside what the pretraining says of it."""
+    # Not before it is needed: a plan of a study must be light.
+    from nnunet_uad.scoring.score_settings import ScoreSettings, score_settings
+
+    own, base = ScoreSettings(), base_name(trainer)
+    if pretraining != Pretraining().settings and base in NAMES:
+        own = score_settings(read_settings(trainer_class(base).settings_class, pretraining))
+    _refuse_alike(trainer, read_settings(ScoreSettings, score, source, own), source)
 
 
 def _refuse_alike(trainer: str, made: Settings, source: str) -> None:

@@ -23,6 +23,13 @@ FROM_SCRATCH, TUNED = "nnUNetTrainerFromScratch", "nnUNetTrainerDAEPretrained"
         ),
         (
             {
+                "trainers": {"s": FROM_SCRATCH, "a": {"trainer": "nnUNetPretrainerDAE", "settings": "smoothing_mm=1"}},
+                "pretraining": {"epochs": 1, "settings": "score=small-lesions"},
+            },
+            "trainers: a: settings: smoothing_mm has no effect with score=small-lesions",
+        ),
+        (
+            {
                 "trainers": {"a": "nnUNetTrainerTAEPretrained"},
                 "pretraining": {"epochs": 1, "settings": "score=standardised"},
             },
@@ -35,6 +42,13 @@ def test_settings_that_a_job_would_refuse_are_refused_before_anything_is_written
     with pytest.raises(ValueError, match=said):
         workplace.plan(budgets=[1], draws=1, **changes)
     assert workplace.splits() == before
+
+
+def test_a_score_is_read_beside_what_the_pretraining_says_of_it(workplace):
+    maps = {"trainer": "nnUNetPretrainerDAE", "settings": "draws=3"}
+    pretraining = {"epochs": 1, "settings": "score=standardised"}
+    layout = workplace.plan(budgets=[1], draws=1, trainers={"s": FROM_SCRATCH, "a": maps}, pretraining=pretraining)
+    assert {cell.arm for cell in layout.map_cells.values()} == {"a"}
 
 
 def test_settings_that_say_a_key_again_are_put_together(workplace):
