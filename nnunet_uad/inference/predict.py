@@ -206,6 +206,23 @@ def copies_of_training(folds: Sequence[Path], trainer: str, say: Say) -> Callabl
         Function of a case's identifier and its preprocessed image (C, z, y, x).
     """
     contents = [pair for record in training_records(folds) for pair in record.contents.items()]
+    return watch_for_copies(contents, trainer, "Its maps do not count as maps of an unseen case.", say)
+
+
+def watch_for_copies(
+    contents: Iterable[tuple[str, Iterable[str]]], trainer: str, consequence: str, say: Say
+) -> Callable[[str, np.ndarray], None]:
+    """A watch over cases while the networks are at them, as :func:`copies_of_training`.
+
+    Args:
+        contents: Training cases with the fingerprints of their images.
+        trainer: Name of the trainer.
+        consequence: Sentence that says what follows.
+        say: Function that is told the warning.
+
+    Returns:
+        Function of a case's identifier and its preprocessed image (C, z, y, x).
+    """
     seen = {f: case for case, found in contents for f in found if f.startswith(ARRAY)}
 
     def watch(identifier: str, image: np.ndarray) -> None:
@@ -213,7 +230,7 @@ def copies_of_training(folds: Sequence[Path], trainer: str, say: Say) -> Callabl
         original = seen.get(ARRAY + array_fingerprint(image)) if seen else None
         if original is not None and plain_name(original) != plain_name(identifier):
             overlap = Overlap((identifier,), ((identifier, original),))
-            say(overlap.finding(trainer, "Its maps do not count as maps of an unseen case."))
+            say(overlap.finding(trainer, consequence))
 
     return watch
 

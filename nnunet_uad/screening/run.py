@@ -88,7 +88,8 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     _refuse_same_files(exporter, cases)
     trainer = request.map.names.trainer
     overlap_with_training(folds, cases, trainer, say)
-    if warning := UnseenCases(known, folds).warning(cases):
+    unseen = UnseenCases(known, folds)
+    if warning := unseen.warning(cases):
         say(warning)
     record = {**_record(request, models), "calibrated_on": calibration.cases, "threshold": exporter.threshold}
     record["check"] = check.summary()
@@ -105,7 +106,8 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
         todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
         if len(todo) < len(cases):
             say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite screens them again).")
-        compute = _watched(models, copies_of_training(folds, trainer, say))
+        watches = (unseen.watch(request.known.names.trainer, say), copies_of_training(folds, trainer, say))
+        compute = _watched(models, watches)
         failed |= run_cases(todo, models.plans.prepare, compute, exporter.write, processes, inputs)
         findings, _ = write_tables(folder, exporter.rows(), failed)
     written = tuple(case for case in todo if case not in failed)
@@ -133,10 +135,11 @@ def _exporter(request: ScreenRequest, models: Models, calibration: Calibration) 
     )
 
 
-def _watched(models: Models, watch: Callable[[str, Any], object]) -> Callable[[str, Any], Any]:
+def _watched(models: Models, watches: Sequence[Callable[[str, Any], object]]) -> Callable[[str, Any], Any]:
     def compute(identifier: str, prepared: Any) -> Any:
         """Hash of the images of a case, and what the networks made of them."""
-        watch(identifier, prepared[1][0])
+        for watch, (image, *_) in zip(watches, prepared, strict=True):
+            watch(identifier, image)
         return models.compute(identifier, prepared)
 
     return compute

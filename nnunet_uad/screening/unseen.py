@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from nnunet_uad.data.splits import splits_of
 from nnunet_uad.inference.model import training_records
+from nnunet_uad.inference.predict import watch_for_copies
 from nnunet_uad.training.cases import CASES_FILE, TrainedCases
 from nnunet_uad.weights.leakage import Overlap, unknown_cases
 from nnunet_uad.weights.names import FILE_NAME
@@ -72,6 +75,19 @@ class UnseenCases:
         trained = [case for fold in self.splits for case in self._trained_on(fold)]
         words = ", ".join(str(fold) for fold in self.splits)
         return Overlap.between(trained, list(cases)).in_words(words, "their segmentations are too good")
+
+    def watch(self, trainer: str, say: Callable[[str], object]) -> Callable[[str, np.ndarray], None]:
+        """A watch over screened cases: which are copies of the supervised model's training cases?
+
+        Args:
+            trainer: Name of the supervised model's trainer.
+            say: Function that is told the warning.
+
+        Returns:
+            Function of a case's identifier and its image (C, z, y, x), preprocessed for the supervised model.
+        """
+        trained = [pair for fold in self.splits for pair in self._trained_on(fold).items()]
+        return watch_for_copies(trained, trainer, "Its segmentation does not count as that of an unseen case.", say)
 
     def _fingerprints(self, fold: Path, case: str) -> tuple[str, ...]:
         trained = self.trained[fold]

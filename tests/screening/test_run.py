@@ -83,10 +83,13 @@ def test_known_and_unknown_of_a_case(request_of, dae_fold, segmenter_fold, tmp_p
 
 def test_finished_cases_are_kept_and_nothing_else_is_mixed_in(request_of, tmp_path):
     for channel in (0, 1):
-        volume = tiny.tiny_case(5, False)[0][channel]
-        tiny.write_image(volume, tmp_path / "images" / f"other_{channel:04d}.nii.gz")
+        seen = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTr" / f"{tiny.HEALTHY[0]}_{channel:04d}.nii.gz"
+        shutil.copy(seen, tmp_path / "images" / f"other_{channel:04d}.nii.gz")
     (tmp_path / "images" / "half_0000.nii.gz").write_bytes(b"")
-    first = screen_folder(request_of(save=["unknown"]))
+    said = []
+    first = screen_folder(request_of(save=["unknown"]), said.append)
+    copies = [words for words in said if f"other (the images of {tiny.HEALTHY[0]})" in words]
+    assert ["segmentation" in words for words in copies] == [True, False], "both models were trained on it"
     assert first.written == ("other", "test") and list(first.failed) == ["half"]
     assert {row["case"]: bool(row["failed"]) for row in csv.DictReader((tmp_path / "out" / "cases.csv").open())} == {
         "half": True,
