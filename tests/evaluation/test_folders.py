@@ -270,6 +270,34 @@ def test_chosen_labels_healthy_cases_and_ignored_voxels(folders):
     assert voxels["c2"]["AP"] is None
 
 
+@pytest.mark.parametrize("known", ["masks", "images", "scores"])
+def test_lesions_have_a_volume_and_rates_are_shares_of_the_healthy_foreground_that_counts(folders, known):
+    inside, values = [], []
+    for k in range(3):
+        scores, labels = scan(k)
+        # Half of the first slices is not annotated.
+        labels[0, :12] = 2
+        half = np.broadcast_to(np.arange(24)[:, None] < 12, SHAPE).astype(np.uint8)
+        write(folders / "labels" / f"c{k}.nii.gz", labels)
+        write(folders / "masks" / f"c{k}.nii.gz", half)
+        foreground = {"masks": half > 0, "images": scores > 0.1, "scores": scores > 0}[known]
+        inside.append(foreground & (labels == 0))
+        values.append((scores * half if known == "masks" else scores)[labels == 0])
+    given = {
+        "masks": {"masks": folders / "masks"},
+        "images": {"images": folders / "images", "floors": [Floor(0, "FLAIR")]},
+        "scores": {},
+    }[known]
+    summary = evaluate_folders(request(folders, ignore_label=2, **given))
+    pooled, allowed = summary["scores"]["map"]["pooled"], 0.01 * np.sum(inside)
+    selected = (np.concatenate(values) >= pooled["threshold@fpr:0.01"]["value"]).sum()
+    assert summary["foreground"] == known and allowed - 2 < selected <= allowed
+    # A voxel is 2 mm³: lesions of 96, 120 and 144 mm³.
+    assert [pooled[f"lesions_{size}"]["value"] for size in ("small", "medium", "large")] == [1, 2, 0]
+    small = "lesion_recall_small@fpr:0.01"
+    assert [case["metrics"]["map"][small] is None for case in summary["metric_per_case"]] == [False, True, True]
+
+
 def test_stored_thresholds_are_used_and_their_own_cases_are_flagged(folders):
     stored = {"thresholds": {"fpr:0.05": {"value": 2.0, "cases": ["c1"]}}}
     (folders / "maps" / "anomaly_maps.json").write_text(json.dumps(stored))

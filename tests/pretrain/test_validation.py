@@ -124,12 +124,39 @@ def test_whichever_score_is_the_main_one_the_other_stands_beside_it_and_none_is_
     small = run.output / "small-lesions"
     records = [json.loads((folder / "anomaly_maps.json").read_text()) for folder in (run.output, small)]
     assert stored == {**records[0], "further": records[1:]}
+    label = SimpleITK.ReadImage(str(run.preprocessed / "gt_segmentations" / f"{tiny.LESION[2]}.nii.gz"))
+    healthy = SimpleITK.GetArrayFromImage(label) == 0
+    for folder, record in zip((run.output, small), records, strict=True):
+        score = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(folder / f"{tiny.LESION[2]}_map.nii.gz")))
+        above = score[healthy & (score > 0)] >= record["thresholds"]["fpr:0.05"]["value"]
+        assert above.mean() == pytest.approx(0.05, abs=0.015), f"thresholds of the maps in {folder.name}"
     name = f"{tiny.LESION[2]}_map.nii.gz"
     first, second = (folder.joinpath(name).read_bytes() for folder in (run.output, small))
     write_validation_report(dataclasses.replace(run, score=dataclasses.replace(run.score, score="small-lesions")))
     assert (run.output / name).read_bytes() == second and (run.output / "default" / name).read_bytes() == first
     assert json.loads((run.folder / "anomaly_thresholds.json").read_text()) == {**records[1], "further": records[:1]}
     assert not (small / "anomaly_maps.json").exists()
+
+
+def test_the_ranks_of_a_training_count_their_cases_together(run, monkeypatch):
+    folder, ranks = Path(run.dataset.source_folder), []
+
+    def validated(cases, **changes):
+        dataset = type(run.dataset)(str(folder), cases)
+        write_validation_report(dataclasses.replace(run, dataset=dataset, **changes))
+        return json.loads((run.folder / "anomaly_thresholds.json").read_text())
+
+    alone = validated(tiny.LESION[2:])
+    (run.folder / "anomaly_thresholds.json").write_text("{}")
+
+    def all_gather_object(gathered, found):
+        ranks.insert(0, found)
+        gathered[:] = ranks if len(ranks) == 2 else [found, found]
+
+    monkeypatch.setattr(validation.dist, "all_gather_object", all_gather_object)
+    assert validated(tiny.LESION[3:], rank=1, ranks=2) == {}, "the first rank writes"
+    assert validated(tiny.LESION[2:3], rank=0, ranks=2) == alone
+    assert alone["further"][0]["thresholds"]["best"]["cases"] == tiny.LESION[2:]
 
 
 def test_voxels_that_nobody_annotated_are_neither_healthy_nor_lesion(run):
