@@ -16,8 +16,8 @@ def plan(tiny_dataset):
 
     content, dataset = (read_mapping(tiny_dataset / name) for name in ("nnUNetPlans.json", "dataset.json"))
 
-    def make(configuration="2d_tiny", of_dataset=(), **changes):
-        plans = copy.deepcopy(content)
+    def make(configuration="2d_tiny", of_dataset=(), of_plans=(), **changes):
+        plans = {**copy.deepcopy(content), **dict(of_plans)}
         plans["configurations"][configuration].update(changes)
         manager = PlansManager(plans)
         return ModelPlan(manager, manager.get_configuration(configuration), {**dataset, **dict(of_dataset)})
@@ -30,6 +30,8 @@ def test_an_image_is_prepared_once_where_both_were_planned_alike(plan):
     assert not Plans(plan(), plan("3d_tiny")).shared
     assert not Plans(plan(), plan(spacing=[3.0, 3.0])).shared
     assert not Plans(plan(), plan(normalization_schemes=["CTNormalization"] * 2)).shared
+    assert not Plans(plan(), plan(of_plans={"transpose_forward": [1, 0, 2]})).shared
+    assert not Plans(plan(), plan(of_plans={"foreground_intensity_properties_per_channel": {"0": {}}})).shared
 
 
 @pytest.mark.parametrize(
