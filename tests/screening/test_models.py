@@ -1,11 +1,15 @@
 import copy
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.scoring.score_settings import ScoreSettings
+from nnunet_uad.screening import models
 from nnunet_uad.screening.models import Plans, SupervisedModel
 
 
@@ -50,6 +54,17 @@ def test_models_of_other_images_are_refused(plan, changes, message):
 def test_a_second_stage_is_refused(plan):
     with pytest.raises(ValueError, match="second stage of a cascade"):
         Plans(plan(previous_stage="2d"), plan()).refuse_different_images()
+
+
+def test_a_score_of_several_draws_is_made_of_them(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(models, "reconstruct_prepared", lambda *arguments: drawn.append(arguments[-1]))
+    predictor = SimpleNamespace(predict_logits_from_preprocessed_data=lambda image: image)
+    prepared = (np.zeros((1, 2, 2, 2), np.float32), None, {models.IMAGES_HASH: "hash"})
+    for score in (ScoreSettings(), ScoreSettings(score="standardised", draws=5)):
+        both = models.Models(predictor, SimpleNamespace(source=lambda settings: "residual"), None, score)
+        assert both.compute("case", (prepared, prepared))[0] == "hash"
+    assert drawn == [1, 5]
 
 
 def test_what_segments_and_what_makes_maps_are_told_apart(segmenter_fold, dae_fold, tmp_path):
