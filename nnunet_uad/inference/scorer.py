@@ -10,6 +10,7 @@ import numpy as np
 from nnunet_uad.common.channels import AUTO
 from nnunet_uad.inference.case import ReconstructedCase, ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
+from nnunet_uad.scoring.scales import with_intensity
 from nnunet_uad.scoring.score import anomaly_map, detection_map, positive, residual_score, small_lesion_map
 from nnunet_uad.scoring.score_settings import SMALL_LESIONS, SOURCES, STANDARDISED, ScoreSettings
 from nnunet_uad.scoring.standardised import refuse_without_draws
@@ -64,7 +65,9 @@ class Scorer:
         refuse_without_draws(settings, self.draws)
         offered = self.offered
         wanted = (self.default or offered[0]) if settings.score_from == AUTO else settings.score_from
-        if settings.score == STANDARDISED:
+        # Of lesions of few voxels, planted into healthy slices, a detection beside the residual hid more than it found.
+        small = settings.score == SMALL_LESIONS and settings.score_from == AUTO and self.reconstructs
+        if small or settings.score == STANDARDISED:
             wanted = "residual"
         if wanted not in offered:
             raise ValueError(f"score_from={wanted} is not possible with this model, which offers {', '.join(offered)}.")
@@ -92,7 +95,7 @@ class Scorer:
         """
         spacing = self.model.spacing_of(case.properties)
         if settings.score == SMALL_LESIONS:
-            plain = self._unfiltered(case, settings, sources)
+            plain = self._unfiltered(case, with_intensity(settings), sources)
             return {s: small_lesion_map(plain[s], case.foreground, spacing, settings) for s in sources}
         maps: dict[str, np.ndarray] = {}
         if case.detection is not None and {"detection", *_OF_BOTH} & set(sources):

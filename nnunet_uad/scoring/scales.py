@@ -1,4 +1,4 @@
-"""Scores at several scales: a map that looks for lesions of few voxels."""
+"""Scores of two scales: a map that looks for lesions of few voxels."""
 
 from __future__ import annotations
 
@@ -11,16 +11,19 @@ from nnunet_uad.metrics.baseline import robust_z
 from nnunet_uad.metrics.smoothing import smoothed
 from nnunet_uad.scoring.score_settings import DEFAULT, SMALL_LESIONS, STANDARDISED, ScoreSettings
 
-#: Standard deviations of the Gaussians beside the score as it is, mm (pixels for images without a spacing).
-SMALL_SCALES_MM = (0.5, 1.0)
+#: Standard deviations of the Gaussians over a score and over what surrounds a voxel, mm (pixels for images without a
+#: spacing).
+FINE_MM, WIDE_MM = 0.5, 5.0
+#: Share of the image itself in the residual, at least: networks reconstruct lesions of few voxels as they are.
+LEAST_INTENSITY = 0.75
 
 
 def small_lesions(score: np.ndarray, foreground: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
-    """The highest of a score smoothed at several small scales, each as robust z of the foreground.
+    """A hardly smoothed score plus its contrast to the surroundings, each as robust z of the foreground.
 
-    Smoothing takes noise away, and with it the spread: divided by it, a lesion stands out most at the scale of its
-    own size, and scales can be compared. The spread is that of the case, so one threshold selects about the same share
-    of every case.
+    fine = Gaussian of 0.5 mm over the score, wide = Gaussian of 5 mm; s = z(fine) + z(fine − wide). The spread that z
+    divides by is that of the case, so one threshold selects about the same share of every case. Form and sizes were
+    chosen on lesions that were planted into healthy slices.
 
     Args:
         score: Score (z, y, x) that was not filtered, higher is more anomalous.
@@ -30,10 +33,17 @@ def small_lesions(score: np.ndarray, foreground: np.ndarray, spacing: Sequence[f
     Returns:
         Score (z, y, x) in interquartile ranges from the median, float32, with values below 0; 0 outside.
     """
-    best = robust_z(score, foreground, spacing)
-    for scale in SMALL_SCALES_MM:
-        np.maximum(best, robust_z(smoothed(score, foreground, spacing, scale), foreground, spacing), out=best)
-    return best
+    fine, wide = (smoothed(score, foreground, spacing, mm) for mm in (FINE_MM, WIDE_MM))
+    return robust_z(fine, foreground, spacing) + robust_z(fine - wide, foreground, spacing)
+
+
+def with_intensity(settings: ScoreSettings) -> ScoreSettings:
+    """Settings of the residual that the score for small lesions is made of: three quarters of the image or more.
+
+    Args:
+        settings: Settings of the score.
+    """
+    return replace(settings, intensity_weight=max(settings.intensity_weight, LEAST_INTENSITY))
 
 
 def kinds_beside(settings: ScoreSettings) -> dict[str, ScoreSettings]:

@@ -106,12 +106,9 @@ def small_lesion_map(
         score: Score (z, y, x) that was not filtered.
         foreground: Mask (z, y, x) of the voxels inside the image.
         spacing: Voxel size per axis of the volume, mm.
-        settings: Settings of the score; its smoothing does not apply.
+        settings: Settings of the score; its smoothing and its median, which would take such lesions away, do not apply.
     """
-    highest = small_lesions(score, foreground, spacing)
-    if settings.median_mm > 0:
-        highest = median_filtered(highest, spacing, settings.median_mm)
-    return _within(positive(highest), foreground, spacing, settings)
+    return _within(positive(small_lesions(score, foreground, spacing)), foreground, spacing, settings)
 
 
 def positive(score: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ class ScoreSettings(Settings):
     Attributes:
         score: Kind of score: ``default`` of one reconstruction; ``standardised``, of models that draw something to
             reconstruct an image (noise, hidden blocks, a code): the residual of the mean over several draws, divided
-            by their spread; ``small-lesions``, of lesions of few voxels: the highest of several small scales, each in
-            robust z-scores of the case.
+            by their spread; ``small-lesions``, of lesions of few voxels: hardly smoothed, plus the contrast to the
+            surroundings, each as robust z of the case.
         draws: Number of draws of ``score=standardised``, at least 2; each takes as long as a reconstruction.
         score_from: Source of the score: ``residual`` of the reconstruction; ``detection``, of models that score the
             image itself; their ``product``, or their ``sum``; ``features``, of models whose discriminator
@@ -94,7 +94,7 @@ class ScoreSettings(Settings):
             refuse_without_effect({"draws"} & {*keys}, f"with score={self.score}", f"choose score={STANDARDISED}")
         if self.score == SMALL_LESIONS:
             beside = f"with score={self.score}, which has scales of its own"
-            refuse_without_effect({"smoothing_mm"} & {*keys}, beside, f"choose score={DEFAULT}")
+            refuse_without_effect({"smoothing_mm", "median_mm"} & {*keys}, beside, f"choose score={DEFAULT}")
 
 
 def same_score(stored: Mapping[str, Any], score: Mapping[str, Any]) -> bool:

@@ -57,7 +57,7 @@ def test_scores_of_all_sources_at_once_are_those_one_by_one(model, case):
 
 def test_small_lesions_are_looked_for_in_what_the_source_is_made_of(model, case):
     scorer, settings = Scorer(model, True, True, True), ScoreSettings(score="small-lesions", residual="signed")
-    residual = (case.image[:1] - 0.75 * case.reconstruction[:1])[0]
+    residual = (case.image[:1] - 0.25 * case.reconstruction[:1])[0]
     raw = {
         "detection": case.detection,
         "residual": residual,
@@ -71,6 +71,7 @@ def test_small_lesions_are_looked_for_in_what_the_source_is_made_of(model, case)
         expected = small_lesion_map(plain, case.foreground, spacing, settings)
         assert np.allclose(together[source], expected, atol=1e-4), source
         assert np.array_equal(together[source], scorer.scored(case, replace(settings, score_from=source)).score)
+    assert scorer.source(settings) == "residual" and scorer.source(ScoreSettings()) == "detection"
 
 
 def test_the_pretrainers_that_are_named_are_those_that_draw(model):
