@@ -181,11 +181,12 @@ class Calibration:
 
 
 def combined(scores: np.ndarray, known: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """One map for known and unknown: rarity of the anomaly plus rarity of a wrong mark of the segmentation.
+    """One map for known and unknown: rarity of the anomaly, raised where the segmentation agrees.
 
-    combined = tail(map) + known · −log10(marked), where ``marked`` is the share of healthy voxels that the segmentation
-    marks wrongly. Both count decades of false positives: a voxel that both models call ill, each rarely wrong, ranks
-    first; where the segmentation marks nothing, the order is that of the map.
+    combined = tail(map) + known · min(tail(map), −log10(marked)), where ``marked`` is the share of healthy voxels that
+    the segmentation marks wrongly. Both count decades of false positives: a voxel that both models call ill, each
+    rarely wrong, ranks first; where the segmentation marks nothing, the order is that of the map. A mark can at most
+    double what the map says: on lesions of other kinds segmentations mark what no map supports.
 
     Args:
         scores: Anomaly map (z, y, x) or (y, x).
@@ -201,12 +202,12 @@ def combined(scores: np.ndarray, known: np.ndarray, calibration: Calibration) ->
     Example:
         >>> voxels = HealthyVoxels.of(np.linspace(0.1, 1, 10)[None], np.eye(1, 10) > 0, np.ones((1, 10)) > 0, (1, 1), 0)
         >>> combined(np.array([0.0, 1.0]), np.array([True, True]), Calibration.of({"case": voxels}, 0)).tolist()
-        [1.0, 2.0]
+        [0.0, 2.0]
     """
     if scores.shape != known.shape:
         raise ValueError(f"Map and segmentation have the shapes {scores.shape} and {known.shape}; expected the same.")
-    weight = np.float32(-np.log10(calibration.marked))
-    return calibration.tail(scores) + weight * known.astype(np.float32)
+    tail = calibration.tail(scores)
+    return tail + known.astype(np.float32) * np.minimum(tail, np.float32(-np.log10(calibration.marked)))
 
 
 @dataclass(frozen=True)

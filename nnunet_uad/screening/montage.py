@@ -71,8 +71,10 @@ def _figure(case: Case, image: np.ndarray, title: str, findings: Sequence[Findin
     axes = figure.subplots(len(slices), 3, squeeze=False)
     for row, index in zip(axes, slices, strict=True):
         aspect = row_mm / column_mm
+        # Outside the foreground the preprocessed image is 0, which is not its darkest value.
+        shown = np.where(case.scores[index] > 0, image[index], low)
         for axis in (row[0], row[2]):
-            axis.imshow(image[index], "gray", vmin=low, vmax=max(high, low + 1e-6), aspect=aspect)
+            axis.imshow(shown, "gray", vmin=low, vmax=max(high, low + 1e-6), aspect=aspect)
         row[1].imshow(case.scores[index], "inferno", vmin=0, vmax=top, aspect=aspect)
         for kind, mask in {KNOWN: case.segmentation[index] > 0, UNKNOWN: unknown[index]}.items():
             if mask.any():

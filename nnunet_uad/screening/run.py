@@ -175,7 +175,8 @@ def _calibrate(request: ScreenRequest, models: Models, say: Say) -> tuple[Calibr
             f"WARNING: validations are of {CHECKPOINT} unless they were made otherwise (--val_best), this is of "
             f"{', '.join(others)}: the promised rate holds less exactly."
         )
-    if not request.mirroring:
+    # A model that was trained with mirroring=false is neither validated nor run with it.
+    if not request.mirroring and getattr(models.restorer.settings, "mirroring", True):
         say("WARNING: the validation maps were mirrored, these are not: the promised rate holds less exactly.")
     return calibration, check
 
