@@ -45,7 +45,8 @@ def summary_of(path: Path) -> dict[str, Any]:
     """
     content = json.loads(path.read_text(encoding="utf-8"))
     if content["failed"]:
-        raise ValueError(f"{path}: {len(content['failed'])} case(s) were left out: {content['failed'][0]}.")
+        case, reason = next(iter(content["failed"].items()))
+        raise ValueError(f"{path}: {len(content['failed'])} case(s) were left out: {case}: {reason}.")
     return content
 
 
