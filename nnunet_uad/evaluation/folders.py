@@ -152,13 +152,7 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
     # Chosen on these very cases, in favour of the floor: a map has to beat the best that there is without a model.
     floor = strongest({name: values["AP"] for name, values in pooled.items() if name != MAP})
     closely = [name for name in ranking if name == floor or name not in request.floor_scores]
-    masks: dict[str, dict[str, MaskScores]] = {name: {} for name in ranking}
-    left = {c: f for c, f in files.items() if c not in failed}
-    for case in _read_all(request, left, failed, "masks", closely):
-        for name, scores in case.scores.items():
-            for kind, threshold in thresholds.of(name, case.identifier, files[case.identifier]["map"]).items():
-                of_mask = masks[name].setdefault(kind, MaskScores())
-                of_mask.add(case.identifier, scores >= threshold, case.positive, case.valid)
+    masks = {**{name: {} for name in ranking}, **_masks(request, files, failed, closely, thresholds)}
     return {
         "scores": {
             name: {
@@ -195,6 +189,24 @@ def evaluate_folders(request: EvaluationRequest) -> dict[str, Any]:
         "warnings": thresholds.warnings,
         "failed": failed,
     }
+
+
+def _masks(
+    request: EvaluationRequest,
+    files: dict[str, dict[str, Path]],
+    failed: dict[str, str],
+    closely: Sequence[str],
+    thresholds: _Thresholds,
+) -> dict[str, dict[str, MaskScores]]:
+    """What the masks of all thresholds select, by score and kind of threshold; of the scores that are looked at."""
+    masks: dict[str, dict[str, MaskScores]] = {name: {} for name in closely}
+    left = {case: of_case for case, of_case in files.items() if case not in failed}
+    for case in _read_all(request, left, failed, "masks", closely):
+        for name, scores in case.scores.items():
+            for kind, threshold in thresholds.of(name, case.identifier, files[case.identifier]["map"]).items():
+                of_mask = masks[name].setdefault(kind, MaskScores())
+                of_mask.add(case.identifier, scores >= threshold, case.positive, case.valid)
+    return masks
 
 
 def _against(floor: str | None, ranking: dict[str, RankingScores]) -> dict[str, Any] | None:

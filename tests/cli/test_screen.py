@@ -42,7 +42,7 @@ def test_one_command(screen, tmp_path, capsys):
         (("--score", "smoothing_mm=4"), {}, "smoothing_mm: 2.0 there, 4.0 wanted"),
         (("-f-map", "5"), {}, "has no checkpoint_final.pth in fold_5"),
         (("-c-map", "3d_tiny"), {}, "There is no model"),
-        ((), {"trainer": "nnUNetTrainer"}, "Models that segment Dataset991_Tiny"),
+        ((), {"trainer": "nnUNetTrainerNoMirroring"}, "Models that segment Dataset991_Tiny"),
         ((), {"pretrainer": "nnUNetTrainer"}, "Expected the name of a pretrainer, found 'nnUNetTrainer'"),
     ],
 )
@@ -52,6 +52,6 @@ def test_what_cannot_be_is_refused_before_anything_is_written(screen, tmp_path, 
 
 
 def test_flags_are_checked(screen, capsys):
-    with pytest.raises(SystemExit):
+    with pytest.raises(SystemExit, match="2"):
         screen("--fpr", "1")
     assert "argument --fpr: expects a number in (0, 1), found '1'" in capsys.readouterr().err
