@@ -18,8 +18,6 @@ _WEIGHTS = Bounds(-1000, 1000)
 SOURCES = (AUTO, "residual", "detection", "product", "sum", "features")
 DEFAULT, STANDARDISED, SMALL_LESIONS = "default", "standardised", "small-lesions"
 SCORES = (DEFAULT, STANDARDISED, SMALL_LESIONS)
-#: A spread needs two draws.
-_LEAST_DRAWS = 2
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class ScoreSettings(Settings):
             reconstruct an image (noise, hidden blocks, a code): the residual of the mean over several draws, divided
             by their spread; ``small-lesions``, of lesions of few voxels: hardly smoothed, plus the contrast to the
             surroundings, each as robust z of the case.
-        draws: Number of draws of ``score=standardised``, at least 2; each takes as long as a reconstruction.
+        draws: Number of draws of ``score=standardised``, for a spread; each takes as long as a reconstruction.
         score_from: Source of the score: ``residual`` of the reconstruction; ``detection``, of models that score the
             image itself; their ``product``, or their ``sum``; ``features``, of models whose discriminator
             compares image and reconstruction; ``auto``: the sum for a DAE that detects, else the
@@ -49,7 +47,7 @@ class ScoreSettings(Settings):
     """
 
     score: str = DEFAULT
-    draws: Annotated[int, Bounds(1, 100)] = 6
+    draws: Annotated[int, Bounds(2, 100)] = 6
     score_from: str = AUTO
     residual: str = AUTO
     channel_weights: str = AUTO
@@ -64,11 +62,6 @@ class ScoreSettings(Settings):
         check_choices(self, {"score": SCORES, "residual": RESIDUALS, "score_from": SOURCES})
         if self.score != STANDARDISED:
             return
-        if self.draws < _LEAST_DRAWS:
-            raise ValueError(
-                f"draws={self.draws} has no spread, which score={STANDARDISED} divides by: give at least "
-                f"{_LEAST_DRAWS}, or score={DEFAULT}."
-            )
         if self.score_from not in (AUTO, "residual") or self.residual == "ssim":
             raise ValueError(
                 f"score={STANDARDISED} divides a signed or absolute residual, found score_from={self.score_from} and "

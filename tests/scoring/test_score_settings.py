@@ -36,11 +36,11 @@ def test_bad_settings_are_refused(bad):
     ("text", "said"),
     [
         ("draws=4", "draws has no effect with score=default: leave it out, or choose score=standardised"),
-        ("score=standardised draws=1", "draws=1 has no spread, which score=standardised divides by: give at least 2"),
+        ("score=standardised draws=1", r"draws expects a number in \[2, 100\], found 1"),
         ("score=standardised residual=ssim", "divides a signed or absolute residual, found .* residual=ssim"),
         ("score=standardised score_from=sum", "divides a signed or absolute residual, found score_from=sum"),
         ("score=standardized", "score expects one of default, standardised"),
-        ("score=standardised draws=101", r"draws expects a (whole )?number in \[1, 100\], found 101"),
+        ("score=standardised draws=101", r"draws expects a (whole )?number in \[2, 100\], found 101"),
     ],
 )
 def test_draws_without_effect_or_spread_are_refused(text, said):
