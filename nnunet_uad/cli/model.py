@@ -15,7 +15,6 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Parser of the command.
     """
-    processes = min(3, default_processes())
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="dataset of the model, number or name")
     add("-c", required=True, metavar="CONFIGURATION", help="configuration of the model")
@@ -23,22 +22,21 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
     add("-f", nargs="+", default=[], metavar="FOLD", help="folds, averaged (default: all that are trained)")
     add("-chk", default=CHECKPOINT, metavar="FILE", help=f"checkpoint (default: {CHECKPOINT})")
+    add_run_arguments(parser)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that say how models are run, whichever they are.
+
+    Args:
+        parser: Parser of the command.
+    """
+    add, processes = parser.add_argument, min(3, default_processes())
     add("--seed", type=number(int, SEED), help="of what is drawn (default: the training's)")
     add("--disable_tta", action="store_true", help="no mirroring: faster")
-    add(
-        "-npp",
-        type=number(int, PROCESSES),
-        default=processes,
-        metavar="N",
-        help=f"processes for preprocessing (default: {processes})",
-    )
-    add(
-        "-nps",
-        type=number(int, PROCESSES),
-        default=processes,
-        metavar="N",
-        help=f"processes for scoring and writing (default: {processes})",
-    )
+    for flag, words in {"-npp": "preprocessing", "-nps": "scoring and writing"}.items():
+        text = f"processes for {words} (default: {processes})"
+        add(flag, type=number(int, PROCESSES), default=processes, metavar="N", help=text)
     add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
 
 
@@ -61,6 +59,17 @@ def model_options(arguments: argparse.Namespace) -> dict[str, Any]:
         "model": model.path,
         "folds": arguments.f,
         "checkpoint": arguments.chk,
+        **run_options(arguments),
+    }
+
+
+def run_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The fields of a request that say how models are run.
+
+    Args:
+        arguments: Parsed flags of :func:`add_run_arguments`.
+    """
+    return {
         "device": arguments.device,
         "mirroring": not arguments.disable_tta,
         "seed": arguments.seed,

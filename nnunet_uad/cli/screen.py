@@ -17,7 +17,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.cli.common import PROCESSES, SEED, default_processes, number, report_failures
+from nnunet_uad.cli.common import number, report_failures
+from nnunet_uad.cli.model import add_run_arguments, run_options
 from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_name, required_folder
 from nnunet_uad.screening.names import (
     DEFAULT_MARGIN_MM,
@@ -60,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--labels", type=Path, metavar="FOLDER", help="labels of the validation cases (default: the dataset's)")
     add("--save", nargs="+", default=list(KINDS), choices=KINDS, help="what to write (default: all)")
     add("--overwrite", action="store_true", help="delete what was screened there, and screen all again")
-    _add_run(parser)
+    add_run_arguments(parser)
 
 
 def _add_model(parser: argparse.ArgumentParser, suffix: str, words: str) -> None:
@@ -74,17 +75,6 @@ def _add_model(parser: argparse.ArgumentParser, suffix: str, words: str) -> None
     add(f"-p{suffix}", default=plans, metavar="PLANS", help=f"plans of {words}{same or ' (default: nnUNetPlans)'}")
     add(f"-f{suffix}", nargs="+", default=[], metavar="FOLD", help=f"folds of {words} (default: all that are trained)")
     add(f"-chk{suffix}", default=CHECKPOINT, metavar="FILE", help=f"checkpoint of {words} (default: {CHECKPOINT})")
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    """The flags that say how both models are run."""
-    add, processes = parser.add_argument, min(3, default_processes())
-    add("--seed", type=number(int, SEED), help="of what the pretrainer draws (default: the training's)")
-    add("--disable_tta", action="store_true", help="no mirroring: faster")
-    for flag, words in {"-npp": "preprocessing", "-nps": "scoring and writing"}.items():
-        text = f"processes for {words} (default: {processes})"
-        add(flag, type=number(int, PROCESSES), default=processes, metavar="N", help=text)
-    add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -107,11 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         labels=arguments.labels,
         save=arguments.save,
         overwrite=arguments.overwrite,
-        device=arguments.device,
-        mirroring=not arguments.disable_tta,
-        seed=arguments.seed,
-        preprocessing_processes=arguments.npp,
-        export_processes=arguments.nps,
+        **run_options(arguments),
     )
     result = screen_folder(request)
     print(f"Findings: {result.findings} (threshold of the map: {result.threshold:.4g})")
