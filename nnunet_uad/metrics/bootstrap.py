@@ -37,7 +37,9 @@ def intervals(
     """
     if cases < 2:
         return None
-    values = np.array([statistics(weights) for weights in resamples(cases, draws, seed)])
+    # Few cases have few different resamples (three have ten), each of which is measured once.
+    drawn, again = np.unique(resamples(cases, draws, seed), axis=0, return_inverse=True)
+    values = np.array([statistics(weights) for weights in drawn])[again.reshape(-1)]
     tail = (1 - level) / 2
     ends: list[tuple[float, float] | None] = []
     for column in values.T:

@@ -27,3 +27,16 @@ def test_the_interval_holds_the_true_mean_about_as_often_as_it_says():
         hits += low <= 3.0 <= high
     # The percentile bootstrap of 30 cases is a little too narrow: 93 to 95 %.
     assert 0.88 <= hits / 200 <= 0.99
+
+
+def test_equal_resamples_are_measured_once_and_count_as_often_as_they_are_drawn():
+    values, asked = np.array([0.1, 0.5, 0.9]), []
+
+    def mean(weights: np.ndarray) -> np.ndarray:
+        asked.append(tuple(weights))
+        return np.array([weights @ values / 3])
+
+    ends = intervals(3, mean)
+    every = resamples(3) @ values / 3
+    assert len(asked) == len(set(asked)) <= 10
+    np.testing.assert_allclose(ends[0], np.quantile(every, [0.025, 0.975]), rtol=1e-12)
