@@ -18,7 +18,7 @@ from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.training.cases import TrainedCases
 from nnunet_uad.training.schedule import Course
 from nnunet_uad.training.trainer import UADTrainer
-from nnunet_uad.weights.leakage import Overlap, compared_by_name, leakage_warning, unknown_cases
+from nnunet_uad.weights.leakage import Overlap, compared_by_name, leakage_warnings, unknown_cases
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery, locate_pretrained
 from nnunet_uad.weights.readers import SourceWeights, read_weights
 from nnunet_uad.weights.record import PretrainRecord
@@ -93,9 +93,8 @@ class FineTuneTrainer(UADTrainer):
             what: Name of their part in this training, ``pretraining`` or ``restorer``.
         """
         val = self.cases.val if self.cases else self.do_split()[1]
-        leak = leakage_warning(record, self.plans_manager.dataset_name, val)
-        warnings = [leak] if leak else []
-        if not record.contents:
+        warnings = leakage_warnings(record, self.plans_manager.dataset_name, val)
+        if not all(seen.contents for seen in record.lineage):
             warnings.append(compared_by_name(f"the {what}"))
         if record.epochs_trained < record.num_epochs:
             warnings.append(

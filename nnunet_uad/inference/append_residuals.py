@@ -267,7 +267,13 @@ def unseen_folds(cases: Cases, folds: Sequence[Path], say: Say = print) -> dict[
             "has seen. Copy the file that the training wrote beside the checkpoint."
         )
     for fold, (record,) in records.items():
-        if not record.contents:
+        if record.strangers:
+            raise ValueError(
+                f"{fold} went on from {record.strangers[0].file}, which has no record of its pretraining, so nobody "
+                "knows which cases it has seen. Use a model that began with random weights, or with ones that "
+                "have a record."
+            )
+        if not all(seen.contents for seen in record.lineage):
             say(f"WARNING: {compared_by_name(str(fold))}")
     seen = {fold: Overlap.of(found, cases) for fold, found in records.items()}
     everywhere = set.intersection(*(set(overlap.cases) for overlap in seen.values()))

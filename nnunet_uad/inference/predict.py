@@ -26,7 +26,7 @@ from nnunet_uad.inference.pipeline import prepare as prepare_case
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, same_score, score_settings
 from nnunet_uad.scoring.thresholds import refuse_infinite, resolve_threshold, stored_thresholds
-from nnunet_uad.weights.leakage import ARRAY, Cases, Overlap, plain_name, unknown_cases
+from nnunet_uad.weights.leakage import ARRAY, Cases, Overlap, plain_name, unknown_bases, unknown_cases
 from nnunet_uad.weights.names import FILE_NAME
 
 #: Tells the user something while it happens.
@@ -188,7 +188,10 @@ def overlap_with_training(folds: Sequence[Path], cases: Cases, trainer: str, say
     if without:
         reason = f"{', '.join(without)} of {folds[0].parent} lacks {FILE_NAME}"
         say(unknown_cases(trainer, consequence, reason))
-    overlap = Overlap.of(training_records(folds), cases)
+    records = training_records(folds)
+    for warning in unknown_bases(records, consequence):
+        say(warning)
+    overlap = Overlap.of(records, cases)
     if overlap:
         say(overlap.in_words(trainer, consequence))
     return overlap
@@ -205,7 +208,8 @@ def copies_of_training(folds: Sequence[Path], trainer: str, say: Say) -> Callabl
     Returns:
         Function of a case's identifier and its preprocessed image (C, z, y, x).
     """
-    contents = [pair for record in training_records(folds) for pair in record.contents.items()]
+    records = [seen for record in training_records(folds) for seen in record.lineage]
+    contents = [pair for record in records for pair in record.contents.items()]
     return watch_for_copies(contents, trainer, "Its maps do not count as maps of an unseen case.", say)
 
 

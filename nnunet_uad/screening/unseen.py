@@ -12,7 +12,7 @@ from nnunet_uad.data.splits import splits_of
 from nnunet_uad.inference.model import training_records
 from nnunet_uad.inference.predict import watch_for_copies
 from nnunet_uad.training.cases import CASES_FILE, TrainedCases
-from nnunet_uad.weights.leakage import Overlap, unknown_cases
+from nnunet_uad.weights.leakage import Overlap, unknown_bases, unknown_cases
 from nnunet_uad.weights.names import FILE_NAME
 
 _CONSEQUENCE = "more is called unknown than is promised"
@@ -64,7 +64,9 @@ class UnseenCases:
         for fold, split in self.splits.items():
             if self.trained[fold] is None and not split and fold.name != "fold_all":
                 reasons[fold] = f"{CASES_FILE} is missing there, and splits_final.json of its dataset, too"
-        return [f"WARNING: {unknown_cases(str(fold), _CONSEQUENCE, reason)}" for fold, reason in reasons.items()]
+        unknown = [unknown_cases(str(fold), _CONSEQUENCE, reason) for fold, reason in reasons.items()]
+        records = [record for found in self.records.values() for record in found]
+        return [f"WARNING: {words}" for words in (*unknown, *unknown_bases(records, _CONSEQUENCE))]
 
     def warning(self, cases: Iterable[str]) -> str:
         """What to say of screened images that the supervised model was trained on, by their names; empty if none.

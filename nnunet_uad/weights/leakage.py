@@ -14,6 +14,7 @@ from nnunet_uad.weights.record import PretrainRecord
 
 _MOST_NAMED = 10
 _ENDINGS = (".gz", ".nii", ".nrrd", ".mha", ".mhd", ".gipl", ".png", ".bmp", ".tif", ".tiff", ".b2nd", ".npz")
+_TOO_GOOD = "the validation scores are too good"
 #: Begins the fingerprints of raw images, and of preprocessed ones, which differ between plans.
 RAW, DATA = "raw:", "data:"
 #: Begins the exact fingerprints of preprocessed images, which tell whether one was changed, not whose it is: two empty
@@ -45,18 +46,33 @@ class Overlap:
 
     @classmethod
     def of(cls, records: Iterable[PretrainRecord], cases: Cases, same_dataset: bool = True) -> Overlap:
-        """Overlap of what any of the weights have seen with what is measured.
+        """Overlap of what any of the weights, or what they went on from, have seen with what is measured.
 
         Args:
             records: Records of the weights.
             cases: Cases that something is measured on.
             same_dataset: Whether equal identifiers are the same case, as in :meth:`between`.
         """
+        records, cases = list(records), cases if isinstance(cases, Mapping) else list(cases)
         seen: dict[str, tuple[str, ...]] = {}
         for record in records:
             for case, found in seen_by(record).items():
                 seen[case] = (*seen.get(case, ()), *found)
-        return cls.between(seen, cases, same_dataset)
+        earlier = [(base, base.dataset == record.dataset) for record in records for base in record.lineage[1:]]
+        further = [cls.between(seen_by(base), cases, same_dataset and known) for base, known in earlier]
+        return cls.between(seen, cases, same_dataset).joined(further)
+
+    def joined(self, others: Iterable[Overlap]) -> Overlap:
+        """This overlap and others with the same measured cases; what is certain in one of them is certain.
+
+        Args:
+            others: Overlaps of further training cases.
+        """
+        copies, cases = dict(self.copies), {*self.cases}
+        for other in others:
+            copies = {**dict(other.copies), **copies}
+            cases |= {*other.cases}
+        return Overlap(tuple(sorted(cases)), tuple(sorted(copies.items())))
 
     @classmethod
     def between(cls, seen: Cases, cases: Cases, same_dataset: bool = True) -> Overlap:
@@ -222,17 +238,41 @@ def leakage_warning(record: PretrainRecord, dataset: str, validation_cases: Case
     Returns:
         The warning, ``None`` if there is no overlap.
     """
-    overlap = Overlap.of([record], validation_cases, same_dataset=record.dataset == dataset)
+    overlap = Overlap.between(seen_by(record), validation_cases, same_dataset=record.dataset == dataset)
     if not overlap:
         return None
     if record.dataset != dataset:
         trained = f"{record.trainer} ({record.dataset})"
-        return overlap.in_words(trained, "the validation scores are too good", "validation case(s)")
+        return overlap.in_words(trained, _TOO_GOOD, "validation case(s)")
     return overlap.finding(
         f"{record.trainer} (fold {record.fold})",
         "It saw those images, without labels; scores on them do not count as scores on unseen cases.",
         "validation case(s) of this fold",
     )
+
+
+def leakage_warnings(record: PretrainRecord, dataset: str, validation_cases: Cases) -> list[str]:
+    """As :func:`leakage_warning`, of a pretraining and of all weights that it goes back to.
+
+    Args:
+        record: Record of the pretrained weights.
+        dataset: Name of the dataset that is trained on.
+        validation_cases: Validation cases of the fold.
+    """
+    cases = validation_cases if isinstance(validation_cases, Mapping) else list(validation_cases)
+    found = [leakage_warning(seen, dataset, cases) for seen in record.lineage]
+    return [*filter(None, found), *unknown_bases([record], _TOO_GOOD)]
+
+
+def unknown_bases(records: Iterable[PretrainRecord], consequence: str) -> list[str]:
+    """What to say of weights without a record that pretrainings went on from.
+
+    Args:
+        records: Records of the pretrainings.
+        consequence: Clause that says what it means if they have seen what is measured.
+    """
+    strangers = dict.fromkeys((base, record.trainer) for record in records for base in record.strangers)
+    return [unknown_cases(f"{base.file}, from which {trainer} went on,", consequence) for base, trainer in strangers]
 
 
 def _fingerprints(cases: Cases) -> dict[str, tuple[str, ...]]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from nnunet_uad.common.schema import build
 
-RECORD_FORMAT = 1
+#: 2: an earlier version would pass over what weights went on from, and with it over cases that they have seen.
+RECORD_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class PretrainRecord:
             (:mod:`nnunet_uad.restoration`); empty for methods that nothing reconstructs with.
         contents: Fingerprints of the cases' images (:mod:`nnunet_uad.data.content`), by case; none in the records of
             earlier versions.
+        bases: Weights that the pretraining went on from, instead of random ones, and before them those that these went
+            on from, and so on.
         format: Version of this record's form.
     """
 
@@ -69,6 +72,7 @@ class PretrainRecord:
     versions: dict[str, str] = field(default_factory=dict)
     restorer: dict[str, Any] = field(default_factory=dict)
     contents: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    bases: tuple[BaseWeights, ...] = ()
     format: int = RECORD_FORMAT
 
     def __post_init__(self) -> None:
@@ -95,6 +99,16 @@ class PretrainRecord:
     def dimension(self) -> int:
         """Number of axes: 2 or 3."""
         return len(self.patch_size)
+
+    @property
+    def lineage(self) -> tuple[PretrainRecord, ...]:
+        """This record, then those of the weights that it goes back to, as far as they have one."""
+        return (self, *(base.record for base in self.bases if base.record is not None))
+
+    @property
+    def strangers(self) -> tuple[BaseWeights, ...]:
+        """The weights without a record that it goes back to: nobody knows which cases they have seen."""
+        return tuple(base for base in self.bases if base.record is None)
 
     def to_json(self) -> str:
         """The record as a JSON text."""
@@ -129,6 +143,41 @@ class PretrainRecord:
             return build(cls, content, "record", ignore_unknown=True)
         except (ValueError, RecursionError) as error:
             raise ValueError(f"The pretraining record is incomplete or damaged: {error}") from error
+
+
+@dataclass(frozen=True)
+class BaseWeights:
+    """Weights that a pretraining went on from, instead of random ones.
+
+    Attributes:
+        file: Name of the file without its folder, which is of one machine.
+        sha256: SHA-256 of the file, in hexadecimal digits.
+        kind: Kind of the file (:class:`~nnunet_uad.weights.readers.SourceWeights`).
+        record: Record of those weights, without what only rebuilds them; ``None`` for files that others wrote.
+    """
+
+    file: str
+    sha256: str
+    kind: str
+    record: PretrainRecord | None = None
+
+    @classmethod
+    def chain(cls, file: str, sha256: str, kind: str, record: PretrainRecord | None) -> tuple[BaseWeights, ...]:
+        """These weights and those that they go back to, the newest first.
+
+        Args:
+            file: Name of the file without its folder.
+            sha256: SHA-256 of the file, in hexadecimal digits.
+            kind: Kind of the file.
+            record: Record of the weights, if there is one.
+        """
+        if record is None:
+            return (cls(file, sha256, kind),)
+        # What rebuilds a network is large, and here nobody rebuilds it.
+        bare = dataclasses.replace(
+            record, bases=(), restorer={}, architecture_kwargs={}, architecture_requires_import=()
+        )
+        return (cls(file, sha256, kind, bare), *record.bases)
 
 
 def _all_positive(lengths: tuple[float, ...]) -> bool:

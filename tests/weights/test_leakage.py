@@ -3,8 +3,14 @@ import json
 import pytest
 from weights_helpers import make_record
 
-from nnunet_uad.weights.leakage import Overlap, compared_by_name, leakage_warning, unknown_cases
-from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.leakage import (
+    Overlap,
+    compared_by_name,
+    leakage_warning,
+    leakage_warnings,
+    unknown_cases,
+)
+from nnunet_uad.weights.record import BaseWeights, PretrainRecord
 
 
 def test_overlap_in_the_same_dataset_is_named():
@@ -86,3 +92,29 @@ def test_records_of_earlier_versions_are_compared_by_name():
     assert "x (the images of a)" in leakage_warning(with_contents, "Dataset002_X", {"x": ("raw:1",)})
     assert "compared by name" in compared_by_name("it")
     assert unknown_cases("it", "so what").startswith("LEAKAGE? It is not known which cases it saw")
+
+
+def test_what_weights_went_on_from_has_seen_its_cases_for_them():
+    first = make_record(dataset="Dataset001_DU", cases=("a",), contents={"a": ("raw:1",)})
+    second = make_record(cases=("b",), bases=BaseWeights.chain("x.safetensors", "1", "nnunet_uad", first))
+    third = make_record(cases=("c",), bases=BaseWeights.chain("y.safetensors", "2", "nnunet_uad", second))
+    measured = {"x": ("raw:1",), "b": (), "a": ("raw:9",)}
+    overlap = Overlap.of([third], measured)
+    # The scan that another hospital calls a is another one.
+    assert overlap.cases == ("b", "x") and overlap.copies == (("x", "a"),)
+    own, earlier = leakage_warnings(third, "Dataset991_Tiny", measured)
+    assert "1 validation case(s) of this fold were among the training cases of nnUNetPretrainerDAE (fold 0): b" in own
+    assert "training cases of nnUNetPretrainerDAE (Dataset001_DU): x (the images of a)" in earlier
+    assert not leakage_warnings(third, "Dataset991_Tiny", {"z": ("raw:7",)})
+
+
+def test_weights_that_went_on_from_strangers_are_not_known():
+    record = make_record(bases=BaseWeights.chain("openmind.pth", "1", "nnssl", None))
+    (said,) = leakage_warnings(record, record.dataset, ["z"])
+    assert said.startswith("LEAKAGE? It is not known which cases openmind.pth, from which nnUNetPretrainerDAE went on")
+
+
+def test_what_is_certain_in_one_overlap_is_certain():
+    copy, name = Overlap(("a",), (("a", "b"),)), Overlap(("a", "c"))
+    for joined in (copy.joined([name]), name.joined([copy])):
+        assert joined.certain.cases == ("a",) and joined.suspected.cases == ("c",)

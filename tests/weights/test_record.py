@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weights_helpers import make_record
 
-from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.record import BaseWeights, PretrainRecord
 
 
 def test_round_trip():
@@ -56,6 +56,14 @@ WRONG: dict[str, list[Any]] = {
     "settings": [None, []],
     "versions": [None, {"torch": 2}],
     "restorer": [None, [], "x"],
+    "bases": [
+        None,
+        {},
+        "x",
+        [1],
+        [{"file": "x"}],
+        [{"file": "x", "sha256": "1", "kind": "x", "record": {"method": "x"}}],
+    ],
     "format": [None, "x", 1.5, [1], True],
 }
 
@@ -91,3 +99,21 @@ def test_values_of_a_wrong_type_are_refused():
     content = {**json.loads(make_record().to_json()), "spacing": ["wide"]}
     with pytest.raises(ValueError, match="damaged: record: spacing expects a number, found 'wide'"):
         PretrainRecord.from_json(json.dumps(content))
+
+
+def test_a_record_keeps_all_that_its_weights_go_back_to_the_newest_first():
+    record = make_record(cases=("first",), restorer={"large": 1})
+    for number in range(60):
+        bases = BaseWeights.chain("pretrained.safetensors", f"{number}", "nnunet_uad", record)
+        record = make_record(cases=(f"case_{number}",), bases=bases)
+    read = PretrainRecord.from_json(record.to_json())
+    assert read == record and len(read.lineage) == 61 and not read.strangers
+    assert [base.sha256 for base in read.bases] == [str(number) for number in range(59, -1, -1)]
+    assert read.lineage[0] is read and read.lineage[-1].cases == ("first",) and not read.lineage[-1].restorer
+
+
+def test_weights_without_a_record_are_strangers():
+    record = make_record(bases=BaseWeights.chain("openmind.pth", "1", "nnssl", None))
+    further = make_record(bases=BaseWeights.chain("pretrained.safetensors", "2", "nnunet_uad", record))
+    read = PretrainRecord.from_json(further.to_json())
+    assert [base.file for base in read.strangers] == ["openmind.pth"] and len(read.lineage) == 2
