@@ -28,7 +28,7 @@ class AnoVAEGANTask(AutoencoderTask):
 
     def __init__(self, settings: AnoVAEGANSettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
-        kl = KL(settings.kl_weight, settings.kl_warmup)
+        kl = KL(settings.kl_weight, settings.rising_share(bool(settings.init)))
         self.terms = [Reconstruction(settings.reconstruction_loss), kl, Adversarial(settings)]
 
 

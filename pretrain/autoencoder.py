@@ -139,6 +139,11 @@ class AutoencoderPretrainer(nnUNetPretrainer[S, AutoencoderTask]):
         return "view=patch" if math.prod(planned) < math.prod(self.configuration_manager.patch_size) else ""
 
     @staticmethod
+    def networks(network: nn.Module) -> dict[str, nn.Module]:
+        """The autoencoder and, if there is one, its discriminator."""
+        return dict(network.named_children())
+
+    @staticmethod
     def restoring(network: nn.Module) -> nn.Module:
         """The autoencoder."""
         return network.autoencoder

@@ -16,13 +16,14 @@ from torch import autocast, nn
 
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.precision import OFF
-from nnunet_uad.common.settings import settings_from, settings_to_json
+from nnunet_uad.common.settings import settings_from
 from nnunet_uad.data.background import background_warning
 from nnunet_uad.data.sampling import CentredDataset
 from nnunet_uad.data.transforms import ForegroundTransform, with_target, without_intensity
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.networks.recipe import PlanRecipe, Recipe
+from nnunet_uad.pretrain.continuation import ContinuationSection, ContinuedPretrainer
 from nnunet_uad.pretrain.patches import PatchChoice
 from nnunet_uad.pretrain.record import make_record
 from nnunet_uad.pretrain.target import TargetSection
@@ -33,7 +34,7 @@ from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
 from nnunet_uad.scoring.standardised import refuse_without_draws
 from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.training.checkpoints import own_fold
-from nnunet_uad.training.trainer import TrainSettings, UADTrainer
+from nnunet_uad.training.trainer import TrainSettings
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import FILE_NAME, canonical_tensors, write_pretrained
 
@@ -41,7 +42,7 @@ SAMPLINGS = ("healthy", "anywhere")
 
 
 @dataclass(frozen=True)
-class PretrainSettings(ScoreSettings, TrainSettings):
+class PretrainSettings(ContinuationSection, ScoreSettings, TrainSettings):
     """Settings of every pretrainer; those of the score can be chosen anew at prediction.
 
     Attributes:
@@ -75,7 +76,7 @@ S = TypeVar("S", bound=PretrainSettings)
 T = TypeVar("T", bound=PretrainTask)
 
 
-class nnUNetPretrainer(UADTrainer, Generic[S, T]):
+class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
     """Base of all pretrainers; subclasses name a settings class and a task class.
 
     nnU-Net's data loading, augmentation, AMP, compile, DDP, logging and checkpoints are used as they are. The
@@ -102,6 +103,7 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.configuration_manager = self.adapt_configuration(self.settings, self.configuration_manager)
+        self.initial_lr *= self.first_rate
         self.enable_deep_supervision = False
         self.oversample_foreground_percent = 1.0
         self.training_cases: tuple[str, ...] = ()
@@ -372,8 +374,9 @@ class nnUNetPretrainer(UADTrainer, Generic[S, T]):
             contents={c: self.cases.train.get(c, ()) for c in self.training_cases} if self.cases else {},
             epochs=(self.current_epoch + 1, self.num_epochs, self.num_iterations_per_epoch),
             seed=self.seed,
-            settings=settings_to_json(self.settings),
+            settings=self.stored_settings(),
             restorer=self.description(),
+            bases=self.bases,
         )
 
     def save_checkpoint(self, filename: str) -> None:

@@ -92,6 +92,11 @@ class nnUNetPretrainerDDPM(nnUNetPretrainer[DDPMSettings, DDPMTask]):
         return AveragedNetwork(settings.recipe(manager, channels).build(), settings.ema_decay)
 
     @staticmethod
+    def networks(network: nn.Module) -> dict[str, nn.Module]:
+        """The network that learns and the moving average of its weights."""
+        return dict(network.named_children())
+
+    @staticmethod
     def restoring(network: nn.Module) -> nn.Module:
         """The moving average."""
         return network.average

@@ -7,7 +7,7 @@ from typing import Any
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.pretrain.task import PretrainTask
 from nnunet_uad.weights.provenance import installed_versions
-from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.record import BaseWeights, PretrainRecord
 
 
 def make_record(
@@ -23,6 +23,7 @@ def make_record(
     settings: dict[str, Any],
     restorer: dict[str, Any],
     contents: dict[str, tuple[str, ...]] | None = None,
+    bases: tuple[BaseWeights, ...] = (),
 ) -> PretrainRecord:
     """What stage two will know about the weights.
 
@@ -38,6 +39,7 @@ def make_record(
         settings: Settings of the trainer, as JSON.
         restorer: Description of network and restoration, empty for methods that nothing reconstructs with.
         contents: Fingerprints of the cases' images, by case.
+        bases: Weights that the training goes back to, the newest first.
     """
     manager = model.configuration
     return PretrainRecord(
@@ -63,5 +65,6 @@ def make_record(
         citation=task.citation,
         restorer=restorer,
         contents=contents or {},
+        bases=bases,
         versions=installed_versions(),
     )

@@ -18,13 +18,22 @@ class VariationalSection(Settings):
 
     Attributes:
         kl_weight: Weight of the divergence of the code; 1: the evidence lower bound for errors of scale 1 z.
-        kl_warmup: Share of the training over which the weight grows linearly from 0.
+        kl_warmup: Share of the training over which the weight grows linearly from 0; a training that goes on from
+            weights (``init``) has it whole from the start.
     """
 
     variational: ClassVar[bool] = True
 
     kl_weight: Weight = 0.01
     kl_warmup: Share = 0.3
+
+    def rising_share(self, goes_on: bool) -> float:
+        """Share of the training over which the weight grows: the code of weights to go on from is a Gaussian already.
+
+        Args:
+            goes_on: Whether the training goes on from weights.
+        """
+        return 0.0 if goes_on else self.kl_warmup
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,10 @@ class VAETask(AutoencoderTask):
 
     def __init__(self, settings: VAESettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)
-        self.terms = [Reconstruction(settings.reconstruction_loss), KL(settings.kl_weight, settings.kl_warmup)]
+        self.terms = [
+            Reconstruction(settings.reconstruction_loss),
+            KL(settings.kl_weight, settings.rising_share(bool(settings.init))),
+        ]
 
 
 class nnUNetPretrainerVAE(AutoencoderPretrainer[VAESettings]):

@@ -85,6 +85,14 @@ class StoredTrainer(nnUNetTrainer):
         stored.refuse_other_network(self.bare_network)
         with stored.unfit_is_told(), no_code():
             super().load_checkpoint(filename_or_checkpoint)
+        self.take_over(stored)
+
+    def take_over(self, stored: Checkpoint) -> None:
+        """What the run takes over of a checkpoint, besides what nnU-Net does.
+
+        Args:
+            stored: Checkpoint that was loaded.
+        """
         self._stored_settings = stored.run.get("settings")
         self.seed = stored.run.get("seed", self.seed)
 
@@ -114,14 +122,18 @@ class StoredTrainer(nnUNetTrainer):
                 f"WARNING: {stored.path} was written by {stored.trainer}, not {type(self).__name__}."
             )
 
+    def stored_settings(self) -> dict[str, Any]:
+        """The settings as files keep them: all of them unless a trainer has some that are of one machine."""
+        return settings_to_json(self.settings)
+
     def _run_information(self) -> dict[str, Any]:
-        return {"settings": settings_to_json(self.settings), "seed": self.seed}
+        return {"settings": self.stored_settings(), "seed": self.seed}
 
     def _check_same_settings(self) -> None:
         """A continued run must continue with its own settings; only the seed may be left out."""
         if self._stored_settings is None:
             return
-        now, then = settings_to_json(self.settings), {**self.settings.at_first(), **self._stored_settings}
+        now, then = self.stored_settings(), {**self.settings.at_first(), **self._stored_settings}
         changed = [k for k in now if k != "seed" and now[k] != then.get(k, now[k])]
         if changed:
             wanted = assignments({k: then[k] for k in changed})

@@ -54,7 +54,14 @@ class TransferTarget:
 
 
 def check_suits(
-    source: SourceWeights, target: TransferTarget, method: str | None = None, accept_mismatch: bool = False
+    source: SourceWeights,
+    target: TransferTarget,
+    method: str | None = None,
+    accept_mismatch: bool = False,
+    instead: str = (
+        "Pretrain with the plans that you fine-tune with (same -d, -c and -p), or name another file in "
+        "nnUNet_uad_pretrained."
+    ),
 ) -> list[str]:
     """Refuse weights of another kind of model.
 
@@ -64,6 +71,7 @@ def check_suits(
         method: Method that the trainer is named after, if any.
         accept_mismatch: Whether what is a matter of judgement (method, channel names, normalisation, spacing) is a
             warning rather than an error; dimension and architecture stay errors.
+        instead: Sentence that says what fixes it.
 
     Returns:
         Warnings.
@@ -84,8 +92,7 @@ def check_suits(
         )
         raise ValueError(
             f"The weights in {source.path} do not suit {target.dataset}, configuration "
-            f"{target.configuration}:\n  - " + "\n  - ".join(errors) + "\nPretrain with the plans that you fine-tune "
-            f"with (same -d, -c and -p), or name another file in nnUNet_uad_pretrained.{override}"
+            f"{target.configuration}:\n  - " + "\n  - ".join(errors) + f"\n{instead}{override}"
         )
     return [*debatable, *_not_compared(source)]
 

@@ -84,9 +84,11 @@ class TransferReport:
 
     def summary(self) -> str:
         """One paragraph for the log."""
+        there = {o.part for o in self.outcomes}
+        shares = [f"{part} {self.share(part):.1%}, " for part in ("encoder", "decoder") if part in there]
         lines = [
-            f"Transferred from {self.source} ({self.kind}): encoder {self.share('encoder'):.1%}, decoder "
-            f"{self.share('decoder'):.1%}, all but the heads {self.share():.1%} of the parameters.",
+            f"Transferred from {self.source} ({self.kind}): {''.join(shares)}all but the heads {self.share():.1%} of "
+            "the parameters.",
             f"Tensors: {self.count('loaded')} loaded, {self.count('adapted')} adapted, "
             f"{self.count('fresh head')} fresh heads, {self.count('random')} left random, "
             f"{self.count('skipped')} skipped.",
@@ -123,26 +125,28 @@ def transfer(
     channel_names: Sequence[str],
     parts: Sequence[str] = ("encoder", "decoder", "other"),
     further_channels: int = 0,
+    is_decisive: bool = True,
 ) -> TransferReport:
     """Copy what fits from ``source`` into ``network``, in place.
 
     Parameters that nnU-Net registers under several names are written once, under their first name, and so under
     all of them. Equal shapes are copied; the first convolution adapts to other channels
-    (:func:`adapt_input_channels`); segmentation heads stay as they are.
+    (:func:`adapt_input_channels`); heads stay as they are unless they are asked for.
 
     Args:
         source: Weights that are transferred.
         network: Receiving network, without DDP or compile wrappers.
         channel_names: Names of its input channels, in their order.
-        parts: Parts to write, of ``encoder``, ``decoder``, ``other``; the rest is left random.
+        parts: Parts to write, of ``encoder``, ``decoder``, ``other``, ``head``; the rest is left random.
         further_channels: Number of input channels behind the named ones, whose weights become 0.
+        is_decisive: Whether to refuse weights of which too little fits.
 
     Returns:
         What happened to each tensor.
 
     Raises:
-        ValueError: Less than half of the encoder would be transferred, or whole numbers instead of weights; nothing is
-            written then.
+        ValueError: Less than half of the encoder, or of a network without one, would be transferred, or whole numbers
+            instead of weights; nothing is written then.
 
     Example:
         >>> from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -168,15 +172,22 @@ def transfer(
     for name, tensor in source.tensors.items():
         if name not in aliases:
             report.outcomes.append(TensorOutcome(name, tuple(tensor.shape), "skipped", NO_PLACE))
-    if "encoder" in parts and report.share("encoder") < MINIMUM_ENCODER_SHARE:
-        raise ValueError(
-            f"Only {report.share('encoder'):.1%} of the encoder's parameters would come from {source.path}; at "
-            f"least {MINIMUM_ENCODER_SHARE:.0%} are expected, else it is not the same network. Pretrain with the "
-            f"plans and configuration that you fine-tune with.\n{report.summary()}"
-        )
+    if is_decisive and "encoder" in parts:
+        _refuse_too_little(report)
     for tensor, value in writes:
         tensor.copy_(value)
     return report
+
+
+def _refuse_too_little(report: TransferReport) -> None:
+    has_encoder = any(o.part == "encoder" for o in report.outcomes)
+    part, words = ("encoder", "the encoder's") if has_encoder else (None, "the network's")
+    if report.share(part) < MINIMUM_ENCODER_SHARE:
+        raise ValueError(
+            f"Only {report.share(part):.1%} of {words} parameters would come from {report.source}; at least "
+            f"{MINIMUM_ENCODER_SHARE:.0%} are expected, else it is not the same network. Pretrain with the plans and "
+            f"configuration that you train with.\n{report.summary()}"
+        )
 
 
 def _plan_tensor(
@@ -195,7 +206,7 @@ def _plan_tensor(
         """What happens to this tensor."""
         return TensorOutcome(name, shape, status, reason)
 
-    if (part := outcome("random").part) == "head":
+    if (part := outcome("random").part) == "head" and part not in parts:
         return outcome("fresh head", "segmentation heads are trained anew"), None
     if part not in parts:
         return outcome("random", f"the {part} was not asked for"), None
