@@ -17,9 +17,19 @@ MOST_MEMORY = 2.5
 #: Modelled time of a step of a trainer with a frozen restorer as a multiple of stock's. Masked autoencoders reconstruct
 #: in three passes, a whole network each.
 MOST_TIME, MOST_TIME_OF_PASSES = 1.6, 1.75
-#: Trainers of stage two that differ from another only in the pretraining whose weights they start from.
+#: Trainers of stage two that differ from another only in the pretraining whose weights they start from, or whose frozen
+#: restorer reconstructs as another's does.
 SAME_STEP = {name for name in TRAINERS if name.endswith("Pretrained") and name != "nnUNetTrainerDAEPretrained"}
-WANTED_SMALL = {SMALL: tuple(name for name in NAMES if name not in SAME_STEP)}
+SAME_RESTORATION = {
+    "nnUNetTrainerAEResidual",
+    "nnUNetTrainerAnoVAEGANResidual",
+    "nnUNetTrainerDAEPretrainedDiffusionResidual",
+    "nnUNetTrainerDAEPretrainedLesionBank",
+    "nnUNetTrainerGenesisResidual",
+    "nnUNetTrainerTAEPretrainedAuxReconstruction",
+}
+ONE_OF_EACH = {SMALL: tuple(name for name in NAMES if name not in SAME_STEP | SAME_RESTORATION)}
+EVERY = {SMALL: NAMES}
 
 pytestmark = [
     pytest.mark.slow,
@@ -68,7 +78,13 @@ def broken_bars(name, outcome, stock, full_size):
 
 
 @pytest.mark.parametrize(
-    "wanted", [WANTED_SMALL, pytest.param(FULL_SIZE, marks=pytest.mark.thorough)], ids=["small", "full"]
+    "wanted",
+    [
+        ONE_OF_EACH,
+        pytest.param(EVERY, marks=pytest.mark.thorough),
+        pytest.param(FULL_SIZE, marks=pytest.mark.thorough),
+    ],
+    ids=["one of each", "every", "full"],
 )
 def test_no_trainer_fails_waits_or_copies_more_than_stock_or_takes_more_than_its_bars(wanted):
     """All at once: the measurement is made in one process, which tests in several workers would make several times."""
