@@ -113,6 +113,7 @@ class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
         with settings_from(self.settings_source):
             self.task = self.make_task(self.settings, self.configuration_manager)
             channel_weights(self.settings.channel_weights, self.channel_names)
+        self.method = self.task.method
         check_task(self.task, type(self).__name__)
         restoration = self.task.restoration
         with settings_from(self.settings_source):

@@ -14,7 +14,6 @@ from nnunet_uad.common.bounds import PositiveShare
 from nnunet_uad.common.files import file_hash, write_json
 from nnunet_uad.common.schema import build
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, refuse_without_effect
-from nnunet_uad.pretrain.task import PretrainTask
 from nnunet_uad.training.trainer import UADTrainer
 from nnunet_uad.weights.checkpoint import Checkpoint
 from nnunet_uad.weights.continuation import begin_with, check_base, read_base
@@ -60,7 +59,8 @@ class ContinuationSection(Settings):
 class ContinuedPretrainer(UADTrainer):
     """An nnU-Net trainer whose first weights may be those of an earlier training of its kind."""
 
-    task: PretrainTask
+    #: Name of the method, ``DAE``.
+    method: str
     channel_names: tuple[str, ...]
     #: Weights that the training goes back to, the newest first; none if it began with random ones.
     bases: tuple[BaseWeights, ...] = ()
@@ -120,7 +120,7 @@ class ContinuedPretrainer(UADTrainer):
             )
         source = read_base(path)
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
-        warnings = check_base(source, target, self.task.method, self.continuation.accept_mismatch)
+        warnings = check_base(source, target, self.method, self.continuation.accept_mismatch)
         self.bases = BaseWeights.chain(path.name, file_hash(path), source.kind, source.record)
         report = begin_with(source, self.networks(self.bare_network), self.channel_names)
         report.warnings += [*warnings, *self._leaks(source)]

@@ -45,8 +45,8 @@ def read_base(path: Path) -> SourceWeights:
     record = read_record(beside)
     if (record.trainer, record.dataset, record.fold) != (source.trainer, source.dataset, source.fold):
         raise ValueError(
-            f"{beside} is the record of {record.trainer} (fold {record.fold} of {record.dataset}), but {path.name} there "
-            f"was written by {source.trainer} (fold {source.fold} of {source.dataset}): one of them was copied there. "
+            f"{beside} is the record of {record.trainer} (fold {record.fold} of {record.dataset}), but {path.name} "
+            f"there is of {source.trainer} (fold {source.fold} of {source.dataset}): one of them was copied. "
             f"Name the {FILE_NAME} that belongs to the weights."
         )
     return dataclasses.replace(source, record=record)

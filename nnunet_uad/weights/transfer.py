@@ -67,6 +67,11 @@ class TransferReport:
     outcomes: list[TensorOutcome] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def parts(self) -> set[str]:
+        """Parts of the receiving network (:attr:`TensorOutcome.part`)."""
+        return {o.part for o in self.outcomes if o.reason != NO_PLACE}
+
     def share(self, part: str | None = None) -> float:
         """Share of the receiving network's scalars that come from the source, 0 to 1.
 
@@ -84,8 +89,7 @@ class TransferReport:
 
     def summary(self) -> str:
         """One paragraph for the log."""
-        there = {o.part for o in self.outcomes}
-        shares = [f"{part} {self.share(part):.1%}, " for part in ("encoder", "decoder") if part in there]
+        shares = [f"{part} {self.share(part):.1%}, " for part in ("encoder", "decoder") if part in self.parts]
         lines = [
             f"Transferred from {self.source} ({self.kind}): {''.join(shares)}all but the heads {self.share():.1%} of "
             "the parameters.",
@@ -180,8 +184,7 @@ def transfer(
 
 
 def _refuse_too_little(report: TransferReport) -> None:
-    has_encoder = any(o.part == "encoder" for o in report.outcomes)
-    part, words = ("encoder", "the encoder's") if has_encoder else (None, "the network's")
+    part, words = ("encoder", "the encoder's") if "encoder" in report.parts else (None, "the network's")
     if report.share(part) < MINIMUM_ENCODER_SHARE:
         raise ValueError(
             f"Only {report.share(part):.1%} of {words} parameters would come from {report.source}; at least "
@@ -218,7 +221,9 @@ def _plan_tensor(
             f"{source.path} holds {name} as {given.dtype}, where the network has {tensor.dtype}: it was altered, or "
             "rounded for another purpose. Nothing was transferred; use the file that the training wrote."
         )
-    if is_stem and given.shape[0] == tensor.shape[0] and given.shape[2:] == tensor.shape[2:]:
+    # A network that first folds space into channels has a stem whose inputs are not the image's channels.
+    takes_channels = is_stem and tensor.shape[1] == len(channel_names) + further_channels
+    if takes_channels and given.shape[0] == tensor.shape[0] and given.shape[2:] == tensor.shape[2:]:
         value, how = adapt_input_channels(given, source.channel_names, channel_names)
         if further_channels:
             value = torch.cat([value, value.new_zeros((len(value), further_channels, *value.shape[2:]))], dim=1)

@@ -58,7 +58,7 @@ def outside(bounds, kind):
 
 
 #: Settings that others need beside them, without which they are refused as without effect.
-NEEDS = {"draws": "score=standardised "}
+NEEDS = {"draws": "score=standardised ", "init_lr": "init=pretrained.safetensors "}
 
 
 @pytest.mark.parametrize(("trainer", "cls"), settings_classes().items(), ids=settings_classes())
