@@ -17,8 +17,7 @@ import numpy as np
 import SimpleITK
 
 from nnunet_uad.common.whole_image import write_image
-from nnunet_uad.evaluation.floors import above_zero
-from nnunet_uad.metrics.baseline import image_foreground, robust_z
+from nnunet_uad.metrics.baseline import above_zero, image_foreground, robust_z
 
 
 def floor(voxels: np.ndarray, spacing: Sequence[float], mm: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nnunet_uad.metrics.baseline import robust_z
+from nnunet_uad.metrics.baseline import above_zero, robust_z
 from nnunet_uad.metrics.boxes import bounding_box
 from nnunet_uad.metrics.smoothing import smoothed
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_signs, main_channel
@@ -55,7 +55,8 @@ class Floor:
             wanted: Names of the scores to be made; all if omitted.
 
         Returns:
-            Name of the score → map, float32: above 0 in the foreground (see :func:`above_zero`), 0 outside.
+            Name of the score → map, float32: above 0 in the foreground (see
+            :func:`~nnunet_uad.metrics.baseline.above_zero`), 0 outside.
         """
         box = bounding_box(foreground)
         inside = foreground[box]
@@ -66,19 +67,6 @@ class Floor:
                 made[name] = np.zeros(image.shape, dtype=np.float32)
                 made[name][box][inside] = above_zero(smoothed(z, inside, spacing, mm)[inside])
         return made
-
-
-def above_zero(z: np.ndarray) -> np.ndarray:
-    """Robust z with every value above 0, in the same order: z + 1 from 0 on, exp(z) below.
-
-    As in other maps, what is dark ranks before what is outside the image. Those squeeze what is below 0 harder: by
-    −2.5, which necrosis reaches, nothing would be left to rank by, to the floor's disadvantage.
-
-    Args:
-        z: Robust z-scores of any shape.
-    """
-    # exp(−27) is the smallest score that histograms tell from 0.
-    return np.where(z >= 0, z + 1, np.exp(np.clip(z, -27, 0)))
 
 
 def main_floor(settings: ScoreSettings, channel_names: Sequence[str]) -> Floor:

@@ -11,7 +11,14 @@ from nnunet_uad.common.channels import AUTO
 from nnunet_uad.inference.case import ReconstructedCase, ScoredCase
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.scoring.scales import with_intensity
-from nnunet_uad.scoring.score import anomaly_map, detection_map, positive, residual_score, small_lesion_map
+from nnunet_uad.scoring.score import (
+    anomaly_map,
+    detection_map,
+    intensity_factor,
+    positive,
+    residual_score,
+    small_lesion_map,
+)
 from nnunet_uad.scoring.score_settings import SMALL_LESIONS, SOURCES, STANDARDISED, ScoreSettings
 from nnunet_uad.scoring.standardised import refuse_without_draws
 
@@ -111,6 +118,9 @@ class Scorer:
             maps["product"] = np.multiply(maps["detection"], maps["residual"])
         if "sum" in sources:
             maps["sum"] = maps["residual"] + CERTAIN * maps["detection"]
+        if settings.intensity_factor:
+            factor = intensity_factor(case.image, case.foreground, spacing, self.model.channel_names, settings)
+            return {source: maps[source] * factor for source in sources}
         return {source: maps[source] for source in sources}
 
     def _unfiltered(

@@ -44,6 +44,19 @@ def robust_z(
     return smoothed(scores, foreground, spacing, smoothing_mm)
 
 
+def above_zero(z: np.ndarray) -> np.ndarray:
+    """Robust z with every value above 0, in the same order: z + 1 from 0 on, exp(z) below.
+
+    As in other maps, what is dark ranks before what is outside the image. Those squeeze what is below 0 harder: by
+    −2.5, which necrosis reaches, nothing would be left to rank by, to the floor's disadvantage.
+
+    Args:
+        z: Robust z-scores of any shape.
+    """
+    # exp(−27) is the smallest score that histograms tell from 0.
+    return np.where(z >= 0, z + 1, np.exp(np.clip(z, -27, 0)))
+
+
 def equalised_intensity(image: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     """Histogram-equalised intensity: each voxel's rank among the foreground voxels, in (0, 1]; 0 outside.
 

@@ -7,10 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from nnunet_uad.common.channels import residual_kind
+from nnunet_uad.metrics.baseline import above_zero, robust_z
 from nnunet_uad.scoring.filters import eroded, median_filtered, smoothed, without_small_components
 from nnunet_uad.scoring.residual import absolute_residual, signed_residual, ssim_residual
 from nnunet_uad.scoring.scales import small_lesions
-from nnunet_uad.scoring.score_settings import STANDARDISED, ScoreSettings, channel_weights
+from nnunet_uad.scoring.score_settings import (
+    STANDARDISED,
+    ScoreSettings,
+    channel_signs,
+    channel_weights,
+    main_channel,
+)
 from nnunet_uad.scoring.standardised import divisors
 
 #: z-score units into which scores below 0 are squeezed.
@@ -62,6 +69,33 @@ def detection_map(
         settings: Settings of the score; what they say of residuals does not apply.
     """
     return _within(_filtered(probability, foreground, spacing, settings), foreground, spacing, settings)
+
+
+def intensity_factor(
+    image: np.ndarray,
+    foreground: np.ndarray,
+    spacing: Sequence[float],
+    channel_names: Sequence[str],
+    settings: ScoreSettings,
+) -> np.ndarray:
+    """What a map is multiplied by where ``intensity_factor`` asks for it: the main channel as robust z above 0.
+
+    Where a model errs on images unlike its own, in the folds and the rim of a brain, voxels are rarely as bright as
+    lesions are; a product wants both.
+
+    Args:
+        image: Preprocessed image (C, z, y, x), in any unit.
+        foreground: Mask (z, y, x) of the voxels inside the image.
+        spacing: Voxel size per axis of the volume, mm.
+        channel_names: Names of the C channels.
+        settings: Settings of the score: channel, sign of the lesions' contrast and smoothing.
+
+    Returns:
+        Factor (z, y, x), above 0: 1 at the median intensity, 2 an interquartile range above it.
+    """
+    main = main_channel(settings.channel_weights, channel_names)
+    z = robust_z(image[main], foreground, spacing, settings.smoothing_mm)
+    return above_zero(z * np.float32(channel_signs(settings, channel_names)[main]))
 
 
 def _filtered(

@@ -40,6 +40,8 @@ class ScoreSettings(Settings):
             look for dark lesions. ``auto``: FLAIR and T2 channels if there are any, else all, equally.
         intensity_weight: Share of the image itself in a signed residual, x − (1 − w) · f(x): 0 is the plain
             residual, 1 the plain intensity. Other residuals take none.
+        intensity_factor: Whether the map is multiplied by the intensity of the main channel, as robust z above 0: a
+            voxel has to be anomalous and bright (dark, where the weight is negative).
         smoothing_mm: Standard deviation of a Gaussian over the map, within the foreground, mm.
         median_mm: Edge of a median filter over the map, mm.
         erosion_mm: Depth by which the foreground is eroded, mm; the score is 0 outside.
@@ -52,6 +54,7 @@ class ScoreSettings(Settings):
     residual: str = AUTO
     channel_weights: str = AUTO
     intensity_weight: Share = 0.25
+    intensity_factor: bool = False
     smoothing_mm: FilterSize = 2.0
     median_mm: FilterSize = 0.0
     erosion_mm: FilterSize = 0.0
@@ -86,8 +89,9 @@ class ScoreSettings(Settings):
         if self.score != STANDARDISED:
             refuse_without_effect({"draws"} & {*keys}, f"with score={self.score}", f"choose score={STANDARDISED}")
         if self.score == SMALL_LESIONS:
-            beside = f"with score={self.score}, which has scales of its own"
-            refuse_without_effect({"smoothing_mm", "median_mm"} & {*keys}, beside, f"choose score={DEFAULT}")
+            beside = f"with score={self.score}, which has scales of its own and much of the intensity"
+            without = {"smoothing_mm", "median_mm", "intensity_factor"} & {*keys}
+            refuse_without_effect(without, beside, f"choose score={DEFAULT}")
 
 
 def same_score(stored: Mapping[str, Any], score: Mapping[str, Any]) -> bool:

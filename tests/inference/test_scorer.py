@@ -8,6 +8,7 @@ import pytest
 from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.methods import PRETRAINERS, trainer_class
+from nnunet_uad.metrics.baseline import above_zero, robust_z
 from nnunet_uad.scoring.score import positive, small_lesion_map
 from nnunet_uad.scoring.score_settings import ScoreSettings
 from nnunet_uad.scoring.standardised import DRAWING
@@ -53,6 +54,24 @@ def test_scores_of_all_sources_at_once_are_those_one_by_one(model, case):
         assert np.array_equal(together[source], scorer.scored(case, replace(settings, score_from=source)).score)
     assert np.array_equal(together["product"], together["detection"] * together["residual"])
     assert np.allclose(together["sum"], together["residual"] + 2 * together["detection"])
+
+
+@pytest.mark.parametrize(("weights", "sign"), [("FLAIR:1", 1), ("FLAIR:-2,T1:1", -1)])
+def test_a_factor_of_intensity_multiplies_every_source(model, case, weights, sign):
+    scorer, sources = Scorer(model, True, True, True), ("detection", "residual", "features", "product", "sum")
+    plain = ScoreSettings(residual="signed", channel_weights=weights)
+    multiplied = replace(plain, intensity_factor=True)
+    z = robust_z(case.image[0], case.foreground, model.spacing_of(case.properties), plain.smoothing_mm)
+    maps, expected = scorer.scores(case, multiplied, sources), scorer.scores(case, plain, sources)
+    for source in sources:
+        assert np.allclose(maps[source], expected[source] * above_zero(sign * z), rtol=1e-5), source
+        assert np.array_equal(maps[source], scorer.scored(case, replace(multiplied, score_from=source)).score)
+    small = replace(multiplied, score="small-lesions")
+    # That score has intensity of its own: beside a main score with the factor it stays what it is.
+    assert np.array_equal(
+        scorer.scores(case, small, ["residual"])["residual"],
+        scorer.scores(case, replace(small, intensity_factor=False), ["residual"])["residual"],
+    )
 
 
 def test_small_lesions_are_looked_for_in_what_the_source_is_made_of(model, case):

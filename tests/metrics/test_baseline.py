@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 from scipy.stats import rankdata
 
-from nnunet_uad.metrics.baseline import equalised_intensity, image_foreground, robust_z
+from nnunet_uad.metrics.baseline import above_zero, equalised_intensity, image_foreground, robust_z
+from nnunet_uad.metrics.histogram import bins_of
 
 
 def brain(seed=0, shape=(8, 24, 20)):
@@ -72,3 +73,10 @@ def test_water_of_0_is_no_background_where_air_is_below_0():
     brain[:, 2:6, 2:6] = np.random.default_rng(0).standard_normal((4, 4, 4))
     assert (image_foreground(brain) == (brain != 0)).all(), "a brain cut out and normalised"
     assert (image_foreground(np.abs(brain)) == (brain != 0)).all()
+
+
+def test_the_order_stays_even_of_the_darkest():
+    z = np.linspace(-26, 40, 2000, dtype=np.float32)
+    bins = bins_of(above_zero(z))
+    assert above_zero(z).dtype == np.float32 and (np.diff(bins) > 0).all() and bins[0] > 0
+    assert above_zero(np.float32([-1e30, 2.5])).tolist() == [np.exp(np.float32(-27)), 3.5]

@@ -37,13 +37,17 @@ def test_bad_settings_are_refused(bad):
     [
         ("draws=4", "draws has no effect with score=default: leave it out, or choose score=standardised"),
         ("score=standardised draws=1", r"draws expects a number in \[2, 100\], found 1"),
+        (
+            "score=small-lesions intensity_factor=true",
+            "intensity_factor has no effect with score=small-lesions, .*: leave it out, or choose score=default",
+        ),
         ("score=standardised residual=ssim", "divides a signed or absolute residual, found .* residual=ssim"),
         ("score=standardised score_from=sum", "divides a signed or absolute residual, found score_from=sum"),
         ("score=standardized", "score expects one of default, standardised"),
         ("score=standardised draws=101", r"draws expects a (whole )?number in \[2, 100\], found 101"),
     ],
 )
-def test_draws_without_effect_or_spread_are_refused(text, said):
+def test_what_has_no_effect_or_no_spread_is_refused(text, said):
     with pytest.raises(ValueError, match=said):
         read_settings(ScoreSettings, text)
 
