@@ -18,8 +18,8 @@ from nnunet_uad.training.trainer import UADTrainer
 from nnunet_uad.weights.checkpoint import Checkpoint
 from nnunet_uad.weights.continuation import begin_with, check_base, read_base
 from nnunet_uad.weights.leakage import compared_by_name, leakage_warnings, unknown_cases
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import BaseWeights
+from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.suitability import TransferTarget
 
 

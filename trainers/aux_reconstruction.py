@@ -16,7 +16,7 @@ from nnunet_uad.networks.reconstruction_branch import BRANCH, AuxiliaryLoss, Rec
 from nnunet_uad.trainers.base import FineTuneTrainer
 from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.trainers.pretrained import TransferSection, nnUNetTrainerPretrained
-from nnunet_uad.weights.readers import SourceWeights
+from nnunet_uad.weights.source import SourceWeights
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ from nnunet_uad.training.schedule import Course
 from nnunet_uad.training.trainer import UADTrainer
 from nnunet_uad.weights.leakage import Overlap, compared_by_name, leakage_warnings, unknown_cases
 from nnunet_uad.weights.locate import WEIGHTS_VARIABLE, WeightQuery, locate_pretrained
-from nnunet_uad.weights.readers import SourceWeights, read_weights
+from nnunet_uad.weights.readers import read_weights
 from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.transfer import HEAD_MARK
 
 

@@ -15,8 +15,8 @@ from nnunet_uad.trainers.base import FineTuneTrainer, trainers_from_rows
 from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.weights.names import WEIGHTS_VARIABLE
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.safe_file import canonical_tensors
+from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.suitability import TransferTarget, check_suits
 from nnunet_uad.weights.transfer import TransferReport, first_convolution, transfer
 

@@ -27,8 +27,8 @@ from nnunet_uad.trainers.fine_tune_settings import FineTuneSettings
 from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.weights.checkpoint import Checkpoint
 from nnunet_uad.weights.names import RESTORER_VARIABLE
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.suitability import TransferTarget, check_restorer_suits
 from nnunet_uad.weights.transfer import load_all
 

@@ -16,7 +16,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nnunet_uad.weights.readers import SourceWeights
+    from nnunet_uad.weights.source import SourceWeights
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

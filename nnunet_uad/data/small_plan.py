@@ -65,7 +65,7 @@ def small_configuration(
     for what, values in {"--spacing": spacing, "--patch": patch_size}.items():
         if len(values) != axes:
             raise ValueError(f"{what} expects {axes} positive values for {base!r}, found {' '.join(map(str, values))}.")
-    _check_sizes(spacing, patch_size, features, batch_size)
+    check_sizes(spacing, patch_size, features, batch_size)
     _, strides, kernels, fitted, divisor = get_pool_and_conv_props(
         spacing, list(patch_size), _MIN_FEATURE_MAP, len(features) - 1
     )
@@ -85,7 +85,7 @@ def small_configuration(
         "batch_size": int(batch_size),
         "patch_size": [int(p) for p in patch_size],
         "spacing": spacing,
-        "median_image_size_in_voxels": _scaled_size(manager, spacing),
+        "median_image_size_in_voxels": scaled_size(manager, spacing),
         "architecture": _resized_architecture(manager.configuration["architecture"], features, strides, kernels),
     }
 
@@ -110,8 +110,18 @@ def check_new_name(plans: Mapping[str, Any], base: str, name: str) -> None:
         raise ValueError(f"--name {name} is what the new configuration would inherit from; choose another.")
 
 
-def _check_sizes(spacing: Sequence[float], patch_size: Sequence[int], features: Sequence[int], batch_size: int) -> None:
-    """Refuse numbers that no network can be made of, or no memory holds."""
+def check_sizes(spacing: Sequence[float], patch_size: Sequence[int], features: Sequence[int], batch_size: int) -> None:
+    """Refuse numbers that no network can be made of, or no memory holds.
+
+    Args:
+        spacing: Voxel size in mm per axis.
+        patch_size: Voxels per axis.
+        features: Channels per stage.
+        batch_size: Number of patches per step.
+
+    Raises:
+        ValueError: One of them is out of its bounds; names the flag.
+    """
     wanted = {
         "--spacing": (VOXEL_SIZE, spacing),
         "--patch": (PATCH_SIZE, patch_size),
@@ -152,8 +162,13 @@ def add_configuration(path: Path, name: str, entry: dict[str, Any], overwrite: b
     write_json(path, plans)
 
 
-def _scaled_size(manager: Any, spacing: Sequence[float]) -> list[float]:
-    """Median image size on the new grid; leading axes that a 2D plan does not resample stay."""
+def scaled_size(manager: Any, spacing: Sequence[float]) -> list[float]:
+    """Median image size on a new grid, voxels; leading axes that a 2D plan does not resample stay.
+
+    Args:
+        manager: Configuration whose median size is known.
+        spacing: Voxel size of the new grid, mm per axis of the patch.
+    """
     old = list(manager.median_image_size_in_voxels)
     factors = np.array(manager.spacing) / np.array(spacing)
     keep = len(old) - len(spacing)

@@ -55,6 +55,8 @@ _ARGUMENTS: dict[str, tuple[type, ...]] = {
     "dataset_json": (Mapping,),
     "fold": (int, str),
 }
+#: What nnssl's trainers keep among their arguments.
+_COHORT = "pretrain_json"
 _IN_WORDS: dict[type, str] = {Mapping: "a mapping", str: "text", int: "a whole number", type(None): "nothing"}
 #: Sections that a model is rebuilt from, and that a training needs to go on.
 MODEL = ("network_weights", "trainer_name", "init_args")
@@ -210,12 +212,25 @@ def read_checkpoint(path: str | Path, needs: Sequence[str] = ("network_weights",
         '0'
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no checkpoint {path}.")
-    content = _load(path)
+    return as_checkpoint(path, load_content(path), needs)
+
+
+def as_checkpoint(path: Path, content: Any, needs: Sequence[str] = ("network_weights",)) -> Checkpoint:
+    """Check what a file holds.
+
+    Args:
+        path: File that it was read from.
+        content: Content of the file, of :func:`load_content`.
+        needs: Names of the sections that must be there: :data:`MODEL`, :data:`TRAINING`.
+
+    Raises:
+        ValueError: It is no checkpoint, lacks a section, a section is of a wrong type, or weights are no finite
+            numbers. Names the file.
+    """
     if not isinstance(content, Mapping) or not isinstance(content.get("network_weights"), Mapping):
         keys = ", ".join(map(str, content)) if isinstance(content, Mapping) else f"a {type(content).__name__}"
         raise ValueError(f"{path} holds no 'network_weights' (found: {keys[:200]}): no nnU-Net checkpoint.")
+    content = _without_cohort(content)
     missing = [name for name in needs if name not in content]
     if missing:
         raise ValueError(f"{path} lacks {', '.join(missing)}: expected a checkpoint that nnU-Net's trainer wrote.")
@@ -230,7 +245,7 @@ def read_checkpoint(path: str | Path, needs: Sequence[str] = ("network_weights",
     if "init_args" in needs:
         _check_arguments(path, content["init_args"])
     check_tensors(path, content["network_weights"])
-    return Checkpoint(path, dict(content))
+    return Checkpoint(path, content)
 
 
 @contextmanager
@@ -246,8 +261,19 @@ def no_code() -> Iterator[None]:
         os.environ.update({name: value for name, value in before.items() if value is not None})
 
 
-def _load(path: Path) -> Any:
-    """Content of a file, of whatever it is; unpickled without code."""
+def load_content(path: Path) -> Any:
+    """Content of a file of PyTorch's, of whatever it is; unpickled without code.
+
+    Args:
+        path: File to read.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        UnsafeCheckpointError: Reading the file would have to run code.
+        ValueError: The file is empty, cut, damaged or packed. Names the file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no checkpoint {path}.")
     size = path.stat().st_size
     if not size:
         raise ValueError(f"{path} is empty (0 bytes): its writing was cut off. {_AGAIN}")
@@ -263,12 +289,26 @@ def _load(path: Path) -> Any:
         if names:
             raise UnsafeCheckpointError(
                 f"{path} is a pickle that would have to run code to be read ({', '.join(names[:5])}), which is refused."
-                " Use the pretrained.safetensors beside it, or a checkpoint saved by nnU-Net or nnssl themselves."
+                " Use the pretrained.safetensors beside it, or a checkpoint saved by nnU-Net or nnssl themselves. Of "
+                "another file that you trust (Lightning's .ckpt, for example), save the tensors alone, where its own "
+                "package is installed: torch.save(torch.load(FILE, weights_only=False)['state_dict'], 'weights.pth')"
             ) from error
         raise ValueError(
             f"{path} cannot be read as a PyTorch checkpoint; it may be truncated or damaged: {_first_line(error)}. "
             f"{_AGAIN}"
         ) from error
+
+
+def _without_cohort(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content without nnssl's list of every person and image that was trained on, which nothing here needs.
+
+    For OpenMind's 114,000 images it has more entries than any other checkpoint may have.
+    """
+    arguments = content.get("init_args")
+    if isinstance(arguments, Mapping) and _COHORT in arguments:
+        arguments = {key: value for key, value in arguments.items() if key != _COHORT}
+        return {**content, "init_args": arguments}
+    return dict(content)
 
 
 _AGAIN = "Copy it again or repeat the training that wrote it."

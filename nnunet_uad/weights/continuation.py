@@ -10,8 +10,9 @@ from torch import nn
 
 from nnunet_uad.methods import PRETRAINER_PREFIX
 from nnunet_uad.weights.names import FILE_NAME
-from nnunet_uad.weights.readers import SourceWeights, read_weights
+from nnunet_uad.weights.readers import read_weights
 from nnunet_uad.weights.safe_file import canonical_tensors, read_record
+from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.suitability import TransferTarget, check_suits
 from nnunet_uad.weights.transfer import TensorOutcome, TransferReport, transfer
 

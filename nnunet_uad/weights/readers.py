@@ -1,4 +1,4 @@
-"""Weights from anywhere, read without unpickling code: our files, nnU-Net's and nnssl's checkpoints."""
+"""Weights from anywhere, read without unpickling code: our files, nnU-Net's, nnssl's and AMAES' checkpoints."""
 
 from __future__ import annotations
 
@@ -9,58 +9,16 @@ from typing import Any
 
 import torch
 
-from nnunet_uad.common.nnunet import channel_names, resolved_configuration
+from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.schema import Word, build
-from nnunet_uad.weights.checkpoint import Checkpoint, read_checkpoint
+from nnunet_uad.weights.amaes import amaes_tensors, read_amaes
+from nnunet_uad.weights.architecture import Architecture
+from nnunet_uad.weights.checkpoint import Checkpoint, as_checkpoint, load_content
+from nnunet_uad.weights.nnssl_plan import SECTION, cited, read_nnssl
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import read_pretrained
-
-
-@dataclass(frozen=True)
-class SourceWeights:
-    """Tensors by name and what is known about them.
-
-    Attributes:
-        path: File that they were read from.
-        kind: Kind of the file: ``nnunet_uad``, ``safetensors``, ``nnunet`` or ``nnssl``.
-        tensors: Tensors by name, on the CPU.
-        record: Record of the pretraining, ``None`` for files that others wrote.
-        channel_names: Names of the input channels in their order, empty if unknown.
-        configuration: nnU-Net configuration that the weights belong to, empty if unknown.
-        normalization: Normalisation scheme of nnU-Net, per channel; empty if unknown.
-        spacing: Edge length of a voxel, mm, per axis of the patch; empty if unknown.
-        trainer: Full name of the trainer that wrote the file, empty if unknown.
-        dataset: Full name of the dataset that was trained on, empty if unknown.
-        fold: Number of the fold that was trained, or ``all``; empty if unknown.
-        plans: Name of the plans, empty if unknown.
-        epoch: Length of the training when the file was written, epochs; ``None`` if unknown.
-    """
-
-    path: Path
-    kind: str
-    tensors: dict[str, torch.Tensor]
-    record: PretrainRecord | None = None
-    channel_names: tuple[str, ...] = ()
-    configuration: str = ""
-    normalization: tuple[str, ...] = ()
-    spacing: tuple[float, ...] = ()
-    trainer: str = ""
-    dataset: str = ""
-    fold: str = ""
-    plans: str = ""
-    epoch: int | None = None
-
-
-@dataclass(frozen=True)
-class _Configuration:
-    """What a configuration of plans, nnU-Net's or nnssl's, says of the images that a network saw."""
-
-    spacing: tuple[float, ...] | None = ()
-    normalization_schemes: tuple[str, ...] | None = ()
-
-    def __post_init__(self) -> None:
-        if any(not s > 0 for s in self.spacing or ()):
-            raise ValueError(f"spacing expects lengths > 0 in mm, found {list(self.spacing or ())}.")
+from nnunet_uad.weights.seen import seen_by
+from nnunet_uad.weights.source import SourceWeights
 
 
 @dataclass(frozen=True)
@@ -70,20 +28,11 @@ class _Dataset:
     channel_names: dict[str, Word] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class _AdaptationPlan:
-    """Where nnssl's networks keep encoder and stem, and what they were pretrained with."""
-
-    key_to_encoder: str | None = None
-    key_to_stem: str | None = None
-    pretrain_plan: dict[str, Any] = field(default_factory=dict)
-
-
 def read_weights(path: str | Path) -> SourceWeights:
     """Read a weight file by what it is, not by how it is called.
 
     Args:
-        path: File of ours, a checkpoint of nnU-Net or of nnssl, or another safetensors file.
+        path: File of ours, a checkpoint of nnU-Net, nnssl or AMAES, or another safetensors file.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -112,7 +61,7 @@ def read_weights(path: str | Path) -> SourceWeights:
         return SourceWeights(path, "safetensors", tensors) if record is None else _of_record(path, tensors, record)
     raise ValueError(
         f"{path} is neither a safetensors file nor a PyTorch checkpoint (it starts with {magic!r}). Expected "
-        "pretrained.safetensors of a pretrainer, a checkpoint_*.pth of nnU-Net or a checkpoint of nnssl."
+        "pretrained.safetensors of a pretrainer, a checkpoint_*.pth of nnU-Net, or a checkpoint of nnssl or AMAES."
     )
 
 
@@ -131,15 +80,23 @@ def _of_record(path: Path, tensors: dict[str, torch.Tensor], record: PretrainRec
         record.fold,
         record.plans,
         record.epochs_trained,
+        patch_size=record.patch_size,
+        architecture=Architecture.of(
+            record.architecture, record.architecture_kwargs, record.architecture_requires_import
+        ),
+        citation=record.citation,
     )
 
 
 def _read_torch(path: Path) -> SourceWeights:
-    checkpoint = read_checkpoint(path)
+    content = load_content(path)
+    if (tensors := amaes_tensors(content)) is not None:
+        return read_amaes(path, tensors)
+    checkpoint = as_checkpoint(path, content)
     weights = {_plain_name(name): tensor for name, tensor in checkpoint.weights.items()}
     # First: nnssl writes the arguments of its trainer, too, in a form of its own.
-    if "nnssl_adaptation_plan" in checkpoint.content:
-        return _of_nnssl(checkpoint, weights)
+    if SECTION in checkpoint.content:
+        return read_nnssl(checkpoint, weights)
     return _of_nnunet(checkpoint, weights)
 
 
@@ -147,6 +104,9 @@ def _of_nnunet(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> Sour
     path, arguments = checkpoint.path, checkpoint.arguments
     dataset = build(_Dataset, _named(arguments.get("dataset_json", {})), f"{path}: dataset_json", ignore_unknown=True)
     name = arguments.get("configuration", "")
+    seen = seen_by(path, checkpoint.plans, name)
+    # What nnU-Net's master keeps of nnssl's weights that a training started from.
+    started = checkpoint.plans.get("pretrain_info")
     return SourceWeights(
         path,
         "nnunet",
@@ -154,68 +114,24 @@ def _of_nnunet(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> Sour
         None,
         channel_names({"channel_names": dataset.channel_names}),
         name,
-        *_seen(path, checkpoint.plans, name),
+        seen.normalization,
+        seen.spacing,
         trainer=checkpoint.trainer,
         dataset=str(checkpoint.plans.get("dataset_name", "")),
         fold=checkpoint.fold,
         plans=str(checkpoint.plans.get("plans_name", "")),
         epoch=checkpoint.content.get("current_epoch"),
+        use_mask_for_norm=seen.use_mask_for_norm,
+        patch_size=seen.patch_size,
+        batch_size=seen.batch_size,
+        architecture=seen.architecture,
+        citation=cited(started.get("citations")) if isinstance(started, Mapping) else "",
     )
-
-
-def _of_nnssl(checkpoint: Checkpoint, weights: dict[str, torch.Tensor]) -> SourceWeights:
-    path = checkpoint.path
-    where = f"{path}: nnssl_adaptation_plan"
-    plan = build(_AdaptationPlan, _named(checkpoint.content["nnssl_adaptation_plan"]), where, ignore_unknown=True)
-    configurations = plan.pretrain_plan.get("configurations")
-    # nnssl keeps the one configuration that it trained with.
-    name = next(iter(configurations)) if isinstance(configurations, dict) and len(configurations) == 1 else ""
-    return SourceWeights(
-        path,
-        "nnssl",
-        _rename_nnssl(weights, plan),
-        None,
-        (),
-        name,
-        *_seen(path, plan.pretrain_plan, name),
-        trainer=checkpoint.trainer,
-        dataset=str(plan.pretrain_plan.get("dataset_name", "")),
-        fold=checkpoint.fold,
-        plans=str(plan.pretrain_plan.get("plans_name", "")),
-        epoch=checkpoint.content.get("current_epoch"),
-    )
-
-
-def _seen(path: Path, plans: Mapping[str, Any], name: str) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Normalisation and spacing of a configuration of plans; empty where the plans do not hold it."""
-    configurations = plans.get("configurations")
-    if not isinstance(configurations, Mapping) or name not in configurations:
-        return (), ()
-    try:
-        content = resolved_configuration(plans, name)
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: its plans have no usable configuration {name!r} ({error!r}).") from error
-    seen = build(_Configuration, content, f"{path}: plans: configuration {name}", ignore_unknown=True)
-    return seen.normalization_schemes or (), seen.spacing or ()
 
 
 def _named(content: Mapping[Any, Any]) -> dict[str, Any]:
     """Keys as JSON has them: the file may hold numbers."""
     return {str(key): value for key, value in content.items()}
-
-
-def _rename_nnssl(weights: Mapping[str, torch.Tensor], plan: _AdaptationPlan) -> dict[str, torch.Tensor]:
-    """Nnssl says where encoder and stem lie in its weights; give them the names of nnU-Net's networks."""
-    targets = {plan.key_to_encoder: "encoder.stages", plan.key_to_stem: "encoder.stem"}
-    renamed = dict(weights)
-    for prefix, target in targets.items():
-        # PlainConvUNet's stem is its first stage: its key lies inside the encoder's and needs no name of its own.
-        if not prefix or prefix == target or prefix.startswith("encoder.stages"):
-            continue
-        for name in weights:
-            if name.startswith(f"{prefix}."):
-                renamed[target + name[len(prefix) :]] = renamed.pop(name)
-    return renamed
 
 
 def _plain_name(name: str) -> str:

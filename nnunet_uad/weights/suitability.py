@@ -6,13 +6,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.methods import FINE_TUNED, PRETRAINER_PREFIX
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.source import FOR_OTHERS, SourceWeights
 from nnunet_uad.weights.transfer import places
 
 # Spacings further apart than this factor on any axis change what a filter sees.
@@ -59,8 +58,8 @@ def check_suits(
     method: str | None = None,
     accept_mismatch: bool = False,
     instead: str = (
-        "Pretrain with the plans that you fine-tune with (same -d, -c and -p), or name another file in "
-        "nnUNet_uad_pretrained."
+        "Pretrain with the plans that you fine-tune with (same -d, -c and -p), name another file in "
+        "nnUNet_uad_pretrained, or make a configuration that fits these weights: nnunet_uad small-plan --like FILE."
     ),
 ) -> list[str]:
     """Refuse weights of another kind of model.
@@ -81,8 +80,7 @@ def check_suits(
     """
     fatal = _structural_mismatches(source, target)
     debatable = _debatable_mismatches(source, target, method)
-    # nnssl's networks are made to be transferred to images of another kind.
-    judged = accept_mismatch or source.kind == "nnssl"
+    judged = accept_mismatch or source.kind in FOR_OTHERS
     errors = fatal if judged else [*fatal, *debatable]
     if errors:
         override = (
@@ -94,7 +92,7 @@ def check_suits(
             f"The weights in {source.path} do not suit {target.dataset}, configuration "
             f"{target.configuration}:\n  - " + "\n  - ".join(errors) + f"\n{instead}{override}"
         )
-    return [*debatable, *_not_compared(source)]
+    return [*debatable, *_not_compared(source), *source.remarks]
 
 
 def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: str) -> PretrainRecord:
@@ -149,15 +147,12 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
 
 def _structural_mismatches(source: SourceWeights, target: TransferTarget) -> list[str]:
     mismatches = []
-    dimension = _dimension(source.tensors)
-    if dimension is not None and dimension != len(target.spacing):
-        mismatches.append(f"dimension: expected {len(target.spacing)}D weights, found {dimension}D")
-    record = source.record
-    if record is not None and record.architecture != target.architecture:
-        mismatches.append(
-            f"architecture: expected {target.architecture.rsplit('.', 1)[-1]}, "
-            f"found {record.architecture.rsplit('.', 1)[-1]}"
-        )
+    if source.dimension is not None and source.dimension != len(target.spacing):
+        mismatches.append(f"dimension: expected {len(target.spacing)}D weights, found {source.dimension}D")
+    # nnU-Net's trainers may build another network than their plans say.
+    found = source.architecture if source.kind != "nnunet" else None
+    if found is not None and found.name != target.architecture:
+        mismatches.append(f"architecture: expected {target.architecture.rsplit('.', 1)[-1]}, found {found.short}")
     return mismatches
 
 
@@ -206,12 +201,6 @@ def _spacings_differ(source: Sequence[float], target: Sequence[float]) -> bool:
     return len(source) == len(target) and any(
         abs(math.log(a / b)) > math.log(SPACING_TOLERANCE) for a, b in zip(source, target, strict=True)
     )
-
-
-def _dimension(tensors: dict[str, torch.Tensor]) -> int | None:
-    """2 or 3, from the highest rank of any weight; ``None`` for weights without convolutions."""
-    rank = max((t.ndim for t in tensors.values()), default=0)
-    return rank - 2 if rank in (4, 5) else None
 
 
 def _fold(name: str) -> str:

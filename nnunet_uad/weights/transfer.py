@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from nnunet_uad.networks.reconstruction_branch import BRANCH
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.safe_file import canonical_tensors
+from nnunet_uad.weights.source import SourceWeights
 
 HEAD_MARK = ".seg_layers."
 MINIMUM_ENCODER_SHARE = 0.5
@@ -57,7 +57,7 @@ class TransferReport:
 
     Attributes:
         source: File that the weights came from.
-        kind: Kind of the file (:class:`~nnunet_uad.weights.readers.SourceWeights`).
+        kind: Kind of the file (:class:`~nnunet_uad.weights.source.SourceWeights`).
         outcomes: Outcome of every tensor.
         warnings: Sentences for the log.
     """

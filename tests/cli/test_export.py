@@ -1,9 +1,11 @@
-"""What ``export --stock`` refuses; what it writes is in end_to_end/test_autoencoders.py."""
+"""What ``export`` refuses; what ``--stock`` writes is in end_to_end/test_autoencoders.py."""
 
 import pytest
 import tiny
+import torch
 
 from nnunet_uad.cli.main import main
+from nnunet_uad.weights.readers import read_weights
 
 
 def command(trainer, output, *more):
@@ -20,6 +22,9 @@ def command(trainer, output, *more):
             ("--stock",),
             "learned from images alone and has nothing to segment with",
         ),
+        ("nnUNetPretrainerDAE_2epochs_3iters", ("--nnssl",), "holds 2D weights; nnssl and"),
+        ("nnUNetPretrainerDAE_2epochs_3iters", ("--nnssl", "-f", "0", "1"), "the weights of one fold, found -f 0 1"),
+        ("nnUNetPretrainerDAE_2epochs_3iters", ("--nnssl", "-f", "3"), "Pretrain first: nnUNetv2_train 991"),
     ],
 )
 def test_refusals_leave_no_file(dae_fold, tmp_path, capsys, trainer, more, message):
@@ -38,3 +43,18 @@ def test_models_with_frozen_parts_are_refused(dae_fold, results, tmp_path, capsy
     assert main(command(trainer, tmp_path / "model.zip", "--stock", "-f", "3")) == 1
     assert "Train the fold first" in capsys.readouterr().err
     assert not (tmp_path / "model.zip").exists()
+
+
+def test_a_3d_pretrainer_in_nnssls_form(results, tmp_path, capsys):
+    trainer = "nnUNetPretrainerDAE_1epochs_1iters"
+    fold = tiny.save_untrained(trainer, "3d_tiny")
+    made = tiny.make_trainer(trainer, "3d_tiny")
+    made.on_train_start()
+    arguments = ["export", "-d", tiny.NUMBER, "-c", "3d_tiny", "-tr", trainer, "-f", "0", "-o", str(tmp_path / "out")]
+    assert main([*arguments, "--nnssl"]) == 0
+    out = capsys.readouterr().out
+    assert "nnUNetv2_preprocess_like_nnssl -pc" in out and "nnssl itself cannot rebuild this PlainConvUNet" in out
+    back, own = read_weights(tmp_path / "out" / "checkpoint_final.pth"), read_weights(fold / "pretrained.safetensors")
+    encoder = [name for name in own.tensors if name.startswith("encoder.")]
+    assert encoder and all(torch.equal(back.tensors[name], own.tensors[name]) for name in encoder)
+    assert back.spacing == own.spacing == (3, 2, 2)

@@ -7,8 +7,8 @@ from torch import nn
 from weights_helpers import make_record
 
 from nnunet_uad.weights.continuation import begin_with, check_base, read_base
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.safe_file import canonical_tensors, write_pretrained
+from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.suitability import TransferTarget
 
 CHANNELS = ("FLAIR", "T1")

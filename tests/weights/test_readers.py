@@ -93,6 +93,19 @@ def test_stock_checkpoints_say_what_they_were_trained_on(tmp_path):
     assert (source.dataset, source.fold, source.trainer) == ("Dataset001_A", "all", "nnUNetTrainer")
 
 
+def test_checkpoints_of_the_master_branch_keep_what_they_started_from(tmp_path):
+    """Plans that preprocess_like_nnssl writes (experiment_planning/like_nnssl.py, commit 0e49508), with no_resample."""
+    network = {"network_class_name": "ResEncL", "arch_kwargs": None, "_kw_requires_import": None}
+    inner = {"spacing": [None] * 3, "normalization_schemes": ["ZScoreNormalization"], "architecture": network}
+    started = {"citations": [{"type": "Dataset", "apa_citations": ["OpenMind"]}], "key_to_stem": "encoder.stem"}
+    plans = {"configurations": {"3d_fullres": inner | {"patch_size": [160] * 3}}, "pretrain_info": started}
+    arguments = {"configuration": "3d_fullres", "plans": plans, "dataset_json": {"channel_names": {"0": "T1"}}}
+    torch.save(_checkpoint(init_args=arguments, trainer_name="PretrainedTrainer"), tmp_path / "c.pth")
+    source = read_weights(tmp_path / "c.pth")
+    assert (source.kind, source.spacing, source.patch_size, source.citation) == ("nnunet", (), (160,) * 3, "OpenMind")
+    assert source.architecture.called == "ResEncL" and source.architecture.is_planned
+
+
 _PLANS = {
     "configurations": {"2d": {"spacing": [1.0, 1.0]}, "me": {"inherits_from": "me"}, "no": {"inherits_from": "x"}}
 }

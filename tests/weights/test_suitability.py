@@ -5,7 +5,8 @@ import pytest
 import torch
 from weights_helpers import make_record
 
-from nnunet_uad.weights.readers import SourceWeights
+from nnunet_uad.weights.architecture import Architecture
+from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.suitability import TransferTarget, check_restorer_suits, check_suits
 
 TARGET = TransferTarget(
@@ -27,6 +28,7 @@ def source(record=None, rank=4, names=(), kind="nnunet_uad", normalization=(), s
         names or (record.channel_names if record else ()),
         normalization=record.normalization if record else normalization,
         spacing=record.spacing if record else spacing,
+        architecture=Architecture.of(record.architecture, record.architecture_kwargs, ()) if record else None,
     )
 
 
@@ -46,6 +48,15 @@ def test_plans_in_checkpoints_of_others_are_compared():
         check_suits(source(kind="nnunet", names=("FLAIR",), **other), TARGET)
     warnings = check_suits(source(kind="nnssl", **other), TARGET)
     assert [w.split(":")[0] for w in warnings] == ["normalisation", "spacing"]
+
+
+def test_networks_of_others_are_compared_by_their_class():
+    for kind in ("nnssl", "amaes"):
+        weights = dataclasses.replace(source(kind=kind), architecture=Architecture.of("PrimusM", None, ()))
+        with pytest.raises(ValueError, match="expected PlainConvUNet, found PrimusM.*\n.*small-plan --like FILE"):
+            check_suits(weights, TARGET)
+    remarks = dataclasses.replace(source(kind="amaes"), remarks=("it pools",))
+    assert check_suits(remarks, TARGET)[-1] == "it pools"
 
 
 def test_channels_of_one_name_are_compared_in_their_order():

@@ -6,8 +6,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.networks.recipe import PlanRecipe
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.safe_file import canonical_tensors
+from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.transfer import adapt_input_channels, transfer
 
 CHANNELS = ("FLAIR", "T1")
