@@ -10,6 +10,7 @@ import numpy as np
 from nnunet_uad.metrics.metric import ReportedMetric
 from nnunet_uad.metrics.segmentation import PRIMARY, RANKING
 from nnunet_uad.report.collect import Group, Results
+from nnunet_uad.report.forecasts import ForecastRow, forecast_rows
 from nnunet_uad.statistics.comparison import Comparison, compare, holm, is_clear
 from nnunet_uad.statistics.intervals import Interval, case_interval, interval
 from nnunet_uad.statistics.label_saving import LabelSaving, label_saving, labels_needed
@@ -91,14 +92,20 @@ class Analysis:
     differences: list[DifferenceRow]
     savings: list[SavingRow]
     enough: dict[str, dict[str, float]]
+    forecasts: list[ForecastRow]
 
     def cell(self, dataset: str, budget: str, arm: str) -> CellRow:
         """One row."""
         return next(c for c in self.cells if (c.dataset, c.budget.text, c.arm) == (dataset, budget, arm))
 
 
-def analyse(results: Results) -> Analysis:
-    """Compute everything that the report shows."""
+def analyse(results: Results, target: float | None = None) -> Analysis:
+    """Compute everything that the report shows.
+
+    Args:
+        results: Results of the study.
+        target: Mean of the primary metric whose need of labels is forecast; the next round one without it.
+    """
     cells = [
         _cell(results, dataset, budget, arm)
         for dataset in results.datasets
@@ -109,7 +116,8 @@ def analyse(results: Results) -> Analysis:
     savings = [
         row for dataset in results.datasets for arm in results.trained[1:] for row in _savings(results, dataset, arm)
     ]
-    return Analysis(cells, differences, savings, {d: _enough(results, d) for d in results.datasets})
+    forecasts = [row for dataset in results.datasets for row in forecast_rows(results, dataset, target)]
+    return Analysis(cells, differences, savings, {d: _enough(results, d) for d in results.datasets}, forecasts)
 
 
 def _cell(results: Results, dataset: str, budget: Budget, arm: str) -> CellRow:

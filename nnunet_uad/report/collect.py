@@ -140,6 +140,14 @@ class Results:
         """How many labels a budget is: cases, or slices where any budget of the study counts slices."""
         return self._amounts[budget]
 
+    def cases(self, budget: str) -> float:
+        """How many labelled cases a budget is, over outer folds and draws.
+
+        Args:
+            budget: Budget in cases, as the study writes it.
+        """
+        return float(np.mean([len(fold["train"]) for fold in self.layout.plan["folds"] if fold["budget"] == budget]))
+
     @property
     def unit(self) -> str:
         """Unit of :meth:`amount`: ``slices`` or ``cases``."""

@@ -13,7 +13,9 @@ from nnunet_uad.metrics.reliability import reliability_curve
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis
 from nnunet_uad.report.collect import Results
+from nnunet_uad.report.forecasts import ForecastRow
 from nnunet_uad.report.label_free import MapRow
+from nnunet_uad.statistics.forecast import FARTHEST
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,11 +59,13 @@ def efficiency_figure(results: Results, analysis: Analysis, dataset: str, maps: 
         low = [max(0.0, c.score - c.interval.low) if c.interval else 0.0 for c in rows]
         high = [max(0.0, c.interval.high - c.score) if c.interval else 0.0 for c in rows]
         axis.errorbar(x, y, [low, high], label=plain_text(arm), capsize=2, elinewidth=0.9, **style(index))
+    budgets = [(results.amount(b.text), b.words) for b in results.budgets]
+    beyond = _draw_forecasts(axis, results, drawn_forecasts(results, analysis, dataset))
     for index, row in enumerate(r for r in maps if r.learnt):
         look = {**style(len(results.trained) + index), "marker": "", "linestyle": (0, (1, 2)), "linewidth": 1.8}
         axis.axhline(row.values["Dice"], label=f"{plain_text(row.name)} (no labels, ⌈Dice⌉)", **look)
     axis.set_xscale("log")
-    axis.set_xticks([results.amount(b.text) for b in results.budgets], [b.words for b in results.budgets], fontsize=9)
+    axis.set_xticks(*zip(*budgets, *beyond, strict=True), fontsize=9)
     axis.minorticks_off()
     axis.set_ylabel(f"mean {PRIMARY.label}")
     axis.set_ylim(max(0.0, axis.get_ylim()[0]) if axis.get_ylim()[0] > 0 else 0.0, min(1.0, axis.get_ylim()[1]))
@@ -70,6 +74,34 @@ def efficiency_figure(results: Results, analysis: Analysis, dataset: str, maps: 
     return _svg(
         figure, f"Mean {PRIMARY.label} on {dataset} over the number of labels, a line per trainer; values in the tables"
     )
+
+
+def drawn_forecasts(results: Results, analysis: Analysis, dataset: str) -> list[ForecastRow]:
+    """The forecasts that the curves are carried on with; none where the axis counts slices.
+
+    Args:
+        results: Results of the study.
+        analysis: Numbers of the tables.
+        dataset: Name of the dataset that was tested on.
+    """
+    told = [r for r in analysis.forecasts if r.dataset == dataset and r.made.gain and not r.made.gain.withheld]
+    return told if results.unit == "cases" else []
+
+
+def _draw_forecasts(axis: Axes, results: Results, rows: Sequence[ForecastRow]) -> list[tuple[float, str]]:
+    """Thin dashes with a band, a bar where the target is reached; returns ticks for the numbers of cases beyond."""
+    largest = 0.0
+    for row in rows:
+        band, needed = row.made.band, row.made.needed
+        if band is None:
+            continue
+        colour = style(results.trained.index(row.arm))["color"]
+        axis.plot(band.amounts, band.scores, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
+        axis.fill_between(band.amounts, band.low, band.high, color=colour, alpha=0.12, linewidth=0)
+        if needed is not None and not needed.withheld:
+            axis.plot([needed.low, needed.high], [row.target, row.target], color=colour, linewidth=2.4, alpha=0.7)
+        largest = max(largest, row.made.largest)
+    return [(factor * largest, f"{factor * largest:g}") for factor in (2, int(FARTHEST))] if largest else []
 
 
 def reliability_figure(results: Results, dataset: str) -> str:

@@ -12,7 +12,8 @@ from nnunet_uad.common.files import write_text
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis, analyse
 from nnunet_uad.report.collect import Results, collect
-from nnunet_uad.report.figures import efficiency_figure, reliability_figure
+from nnunet_uad.report.figures import drawn_forecasts, efficiency_figure, reliability_figure
+from nnunet_uad.report.forecast_words import forecast_lines, forecast_table
 from nnunet_uad.report.forms import read_robustness
 from nnunet_uad.report.label_free import map_rows
 from nnunet_uad.report.pictures import case_pictures
@@ -37,13 +38,14 @@ PAGE = "index.html"
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def write_report(layout: Layout, settings: str, output: Path) -> Path:
+def write_report(layout: Layout, settings: str, output: Path, target: float | None = None) -> Path:
     """Write ``index.html`` and the tables.
 
     Args:
         layout: Layout of a study, finished or not.
         settings: Text of ``study.yaml``.
         output: Folder to write into.
+        target: Mean of the primary metric whose need of labels is forecast; the next round one without it.
 
     Returns:
         The page.
@@ -53,7 +55,7 @@ def write_report(layout: Layout, settings: str, output: Path) -> Path:
     """
     results = collect(layout)
     with tqdm(total=4, desc="report") as bar:
-        analysis = analyse(results)
+        analysis = analyse(results, target)
         bar.update()
         content = page_content(results, analysis, settings)
         bar.update()
@@ -72,11 +74,12 @@ def page_content(results: Results, analysis: Analysis, settings: str) -> dict[st
     return {
         "title": study.title or f"{results.datasets[0]}, {study.configuration}",
         "question": question(results),
-        "answer": answer(results, analysis),
+        "answer": answer(results, analysis, forecast_lines(analysis.forecasts, results.datasets[0])),
         "baseline": results.baseline,
         "metric": PRIMARY,
         "datasets": [_dataset_content(results, analysis, d) for d in results.datasets],
         "savings": saving_table(results, analysis),
+        "forecasts": forecast_table(analysis.forecasts),
         "pathologies": pathology_table(results, analysis) if len(results.datasets) > 1 and results.arms else None,
         "pictures": case_pictures(results, analysis),
         "trainers": arm_table(results),
@@ -99,6 +102,7 @@ def _dataset_content(results: Results, analysis: Analysis, dataset: str) -> dict
         "name": dataset,
         "own": dataset == results.datasets[0],
         "curve": efficiency_figure(results, analysis, dataset, maps) if labelled else None,
+        "forecast": bool(drawn_forecasts(results, analysis, dataset)),
         "scores": score_table(results, analysis, dataset) if labelled else None,
         "differences": difference_tables(results, analysis, dataset),
         "maps": map_table(maps, dataset) if maps else None,
@@ -108,7 +112,7 @@ def _dataset_content(results: Results, analysis: Analysis, dataset: str) -> dict
 
 def _all_tables(content: dict[str, Any], results: Results) -> list[Table]:
     tables = [content["savings"], content["pathologies"], content["trainers"], content["transfer"]]
-    tables += [reliability_table(results)]
+    tables += [content["forecasts"], reliability_table(results)]
     tables += [case_table(results)]
     for dataset in content["datasets"]:
         tables += [dataset["scores"], *dataset["differences"], dataset["maps"]]

@@ -23,6 +23,8 @@ STATISTICS = (
     "(1979).",
     "Kerby DS. The simple difference formula: an approach to teaching nonparametric correlation. Comprehensive "
     "Psychology 3 (2014).",
+    "Figueroa RL, Zeng-Treitler Q, Kandula S, Ngo LH. Predicting sample size required for classification performance. "
+    "BMC Medical Informatics and Decision Making 12, 8 (2012).",
 )
 
 

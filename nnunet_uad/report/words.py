@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from nnunet_uad.metrics.segmentation import PRIMARY, RANKING
 from nnunet_uad.report.analysis import ENOUGH, Analysis, CellRow, DifferenceRow
@@ -87,14 +88,21 @@ def question(results: Results) -> str:
     return f"{asked}, and {'does' if len(others) == 1 else 'which of'} {', '.join(others)} save any?"
 
 
-def answer(results: Results, analysis: Analysis) -> list[str]:
-    """The answer, a sentence or two per entry; says what is not known as plainly as what is."""
+def answer(results: Results, analysis: Analysis, forecasts: Sequence[str] = ()) -> list[str]:
+    """The answer, a sentence or two per entry; says what is not known as plainly as what is.
+
+    Args:
+        results: Results of the study.
+        analysis: Numbers of the tables.
+        forecasts: Sentences of the forecast.
+    """
     if not results.arms:
         return [*_map_words(results), *_caveats(results, analysis)]
     return [
         _curve_words(results, analysis),
         *_difference_words(results, analysis),
         _enough_words(results, analysis),
+        *forecasts,
         *_map_words(results),
         *_unseen_words(results, analysis),
         *_screened_words(results, analysis),

@@ -1,1 +1,1 @@
-"""Means with intervals, paired comparisons and the label-saving factor of repeated trainings on the same cases."""
+"""Means with intervals, paired comparisons, labels saved and forecasts, of repeated trainings on the same cases."""

@@ -3,7 +3,7 @@
 import json
 import re
 
-from reports import report
+from reports import report, table
 
 
 def test_the_page_stands_alone_and_can_be_read_by_machines(finished):
@@ -28,6 +28,16 @@ def test_robustness_is_shown_if_it_was_run(finished):
     (folder / "robustness.json").write_text(json.dumps(content))
     _, page = report(finished)
     assert ["DAE", "0.700", "1.250", "1.100 to 1.400"] in page.rows and "Robustness to artefacts" in page.headings
+
+
+def test_a_forecast_or_the_reason_why_there_is_none(finished):
+    folder, page = report(finished)
+    assert "Forecast" in page.headings and "forecast" in page.anchors
+    reason = "a curve takes at least three budgets of different numbers of cases"
+    assert f"No forecast for scratch, DAE: {reason}." in (folder / "index.html").read_text()
+    rows = table(folder, "forecast")
+    assert [row["trainer"] for row in rows] == ["scratch", "DAE"] and rows[0]["budgets"] == "1 3"
+    assert {row["gain_withheld"] for row in rows} == {"fewer than three budgets in cases"}
 
 
 def test_the_same_results_give_the_same_page(finished):

@@ -1,0 +1,118 @@
+"""Forecasts in words, and as a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from nnunet_uad.metrics.segmentation import PRIMARY
+from nnunet_uad.report.forecasts import ForecastRow
+from nnunet_uad.report.tables import Table
+from nnunet_uad.report.words import number
+from nnunet_uad.statistics.forecast import FARTHEST, Estimate, Forecast, Withheld
+
+_OF_ALL = {
+    Withheld.FEW_BUDGETS: "a curve takes at least three budgets of different numbers of cases",
+    Withheld.FEW_TRAININGS: "fewer than three trainings per budget do not show how another draw of labels may fall",
+    Withheld.FEW_CASES: "a single test case does not show how another may fall",
+    Withheld.NO_GAIN: "the mean does not rise clearly from the smallest to the largest budget",
+}
+
+
+def forecast_lines(rows: Sequence[ForecastRow], dataset: str) -> list[str]:
+    """A sentence per arm with a forecast on a dataset, then one per reason for which others have none.
+
+    Args:
+        rows: Forecasts of the study.
+        dataset: Name of the dataset.
+    """
+    own = [row for row in rows if row.dataset == dataset]
+    lines = [_sentence(row) for row in own if row.made.gain]
+    for reason, words in _OF_ALL.items():
+        arms = [row.arm for row in own if row.made.withheld is reason]
+        if arms:
+            lines.append(f"No forecast for {', '.join(arms)}: {words}.")
+    return lines
+
+
+def _sentence(row: ForecastRow) -> str:
+    parts = [needed_words(row)] if row.made.needed else []
+    return f"Forecast for {row.arm}: {'; '.join([*parts, gain_words(row.made)])}."
+
+
+def needed_words(row: ForecastRow) -> str:
+    """``Dice 0.85 needs 20 to 45 cases``, or why that is not said; a dash without a target."""
+    needed = row.made.needed
+    if needed is None:
+        return "–"
+    name = f"{PRIMARY.label} {row.target:g}"
+    reason = _why(needed, row.made)
+    return f"how many cases {name} needs is withheld: {reason}" if reason else f"{name} needs {_cases(needed)} cases"
+
+
+def _why(needed: Estimate, made: Forecast) -> str:
+    """Why the cases that the target needs are not told; empty where they are."""
+    if needed.withheld is Withheld.ABOVE_ASYMPTOTE:
+        return f"the curve tends to {number(made.asymptote)}"
+    if needed.withheld is Withheld.TOO_FAR:
+        beyond = f"the curve is not trusted beyond {FARTHEST * made.largest:g}, {FARTHEST:g} times its largest budget"
+        return f"at least {_whole(needed.low)}, and {beyond}"
+    return f"{_cases(needed)} is too wide to be of use" if needed.withheld else ""
+
+
+def gain_words(made: Forecast) -> str:
+    """``the next 5 cases bring +0.020 [0.001, +0.031]``, or why that is not said; a dash where nothing is forecast."""
+    gain = made.gain
+    if gain is None:
+        return "–"
+    noun = "next case" if made.more == 1 else f"next {made.more} cases"
+    ends = f"[{number(gain.low, signed=True)}, {number(gain.high, signed=True)}]"
+    if gain.withheld:
+        return f"what the {noun} would bring is withheld: {ends} is too wide to be of use"
+    return f"the {noun} bring{'s' if made.more == 1 else ''} {number(gain.value, signed=True)} {ends}"
+
+
+def _cases(needed: Estimate) -> str:
+    low, high = _whole(needed.low), _whole(needed.high)
+    return f"{low} to {high}" if low < high else f"{low}"
+
+
+def _whole(amount: float) -> int | str:
+    """Cases are whole; what a budget reaches exactly is not one case more."""
+    return "any number of" if math.isinf(amount) else max(1, math.ceil(amount - 1e-9))
+
+
+def forecast_table(rows: Sequence[ForecastRow]) -> Table:
+    """All forecasts; numbers that are withheld are gaps in the CSV, with the reason beside them."""
+    shown, raw = [], []
+    for row in rows:
+        made = row.made
+        gain, needed = made.gain, made.needed
+        budgets = ", ".join(f"{n:g}" for n in row.cases)
+        if made.withheld:
+            shown.append((row.dataset, row.arm, budgets, f"withheld: {made.withheld.value}", "–"))
+        else:
+            shown.append((row.dataset, row.arm, budgets, gain_words(made), needed_words(row)))
+        raw.append(
+            (row.dataset, row.arm, " ".join(f"{n:g}" for n in row.cases), made.more, *_raw(gain, made), row.target,
+             *_raw(needed, made))
+        )  # fmt: skip
+    return Table(
+        "forecast",
+        f"What more labelled cases would bring, by a power law through the means of {PRIMARY.label}; 95 % intervals "
+        "over cases and trainings.",
+        ("dataset", "trainer", "budgets, cases", "next cases", "target"),
+        shown,
+        ("dataset", "trainer", "budgets", "next_cases", "gain", "gain_low_95", "gain_high_95", "gain_withheld",
+         "target", "cases_needed", "cases_needed_low_95", "cases_needed_high_95", "cases_needed_withheld"),
+        raw,
+        headers=3,
+    )  # fmt: skip
+
+
+def _raw(estimate: Estimate | None, made: Forecast) -> tuple[Any, ...]:
+    withheld = made.withheld or (estimate and estimate.withheld)
+    if estimate is None or withheld:
+        return ("", "", "", withheld.value if withheld else "")
+    return (estimate.value, estimate.low, estimate.high, "")
