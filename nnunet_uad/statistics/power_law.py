@@ -20,9 +20,9 @@ class PowerLaws:
     """Curves a − b·(n + s)^(−c), one per fit.
 
     Attributes:
-        asymptote: What unlimited labels would bring, a, (fits,); at most 1.
+        asymptote: Score that unlimited labels would bring, a, (fits,); at most 1.
         drop: Factor of what is lacking, b, (fits,); at least 0.
-        exponent: How fast that shrinks, c, (fits,).
+        exponent: Exponent with which that shrinks, c, (fits,).
         shift: Labels by which it begins later, s, (fits,); 0 of a power law.
     """
 
