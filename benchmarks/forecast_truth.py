@@ -32,11 +32,11 @@ class Noise:
     """Standard deviations of what surrounds a curve.
 
     Attributes:
-        luck: Of trainings with one labelled case.
+        luck: Deviation of trainings with one labelled case.
         fall: Power of the labelled cases by which luck falls.
-        case: Of cases.
+        case: Deviation of cases.
         alike: Correlation of the effects of cases between budgets.
-        rest: Of single scores.
+        rest: Deviation of single scores.
     """
 
     luck: float

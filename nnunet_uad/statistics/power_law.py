@@ -103,4 +103,5 @@ def fit_power_laws(amounts: np.ndarray, scores: np.ndarray, weights: np.ndarray,
         better = error < best - 1e-15
         best = np.where(better, error, best)
         found = np.where(better, np.stack([asymptote, drop, np.full(len(scores), exponent)]), found)
-    return PowerLaws(*found, np.full(len(scores), float(shift)))
+    asymptotes, drops, exponents = found
+    return PowerLaws(asymptotes, drops, exponents, np.full(len(scores), float(shift)))
