@@ -98,7 +98,7 @@ def _draw_forecasts(axis: Axes, results: Results, rows: Sequence[ForecastRow]) -
         colour = style(results.trained.index(row.arm))["color"]
         axis.plot(band.amounts, band.scores, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
         axis.fill_between(band.amounts, band.low, band.high, color=colour, alpha=0.12, linewidth=0)
-        if needed is not None and not needed.withheld:
+        if row.target is not None and needed is not None and not needed.withheld:
             axis.plot([needed.low, needed.high], [row.target, row.target], color=colour, linewidth=2.4, alpha=0.7)
         largest = max(largest, row.made.largest)
     return [(factor * largest, f"{factor * largest:g}") for factor in (2, int(FARTHEST))] if largest else []

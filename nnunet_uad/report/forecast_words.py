@@ -75,12 +75,12 @@ def gain_words(made: Forecast) -> str:
 
 def _cases(needed: Estimate) -> str:
     low, high = _whole(needed.low), _whole(needed.high)
-    return f"{low} to {high}" if low < high else f"{low}"
+    return low if low == high else f"{low} to {high}"
 
 
-def _whole(amount: float) -> int | str:
+def _whole(amount: float) -> str:
     """Cases are whole; what a budget reaches exactly is not one case more."""
-    return "any number of" if math.isinf(amount) else max(1, math.ceil(amount - 1e-9))
+    return number(amount) if math.isinf(amount) else f"{max(1, math.ceil(amount - 1e-9))}"
 
 
 def forecast_table(rows: Sequence[ForecastRow]) -> Table:
