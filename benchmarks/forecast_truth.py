@@ -160,16 +160,15 @@ def line(studies: int, form: str, shape: tuple, noise: Noise, factor: float) -> 
     return tally
 
 
-def from_table(mean: float, low: float, high: float, budget: int) -> ScoreMatrix:
+def from_table(published: tuple[float, ...], budget: int) -> ScoreMatrix:
     """Scores that have a published mean and interval: four trainings, on two cases alike.
 
     Args:
-        mean: Mean of the table.
-        low: Lower end of its 95 % interval.
-        high: Upper end of its interval.
+        published: Mean and ends of its 95 % interval.
         budget: Place of the budget, below 3: trainings of different budgets have nothing in common.
     """
     pattern = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])[budget][:, None]
+    mean, low, high = published
     error = (high - low) / (2 * 1.96)
     return matrix(mean + np.sqrt(3) * error * np.repeat(pattern, 2, axis=1))
 
@@ -182,9 +181,9 @@ def tables() -> None:
             rows = list(csv.DictReader(handle))
         for trainer in dict.fromkeys(row[arm] for row in rows):
             own = [
-                [float(row[key]) for key in ("Dice", "Dice low", "Dice high")] for row in rows if row[arm] == trainer
+                tuple(float(row[k]) for k in ("Dice", "Dice low", "Dice high")) for row in rows if row[arm] == trainer
             ]
-            made = forecast((1, 3, 10), [from_table(*values, k) for k, values in enumerate(own[:3])])
+            made = forecast((1, 3, 10), [from_table(own[k], k) for k in range(3)])
             start, measured = f"| {name} | {trainer} | {own[2][0]:.3f}", own[3][0]
             if made.band is None:
                 print(f"{start} | withheld: {made.withheld.value if made.withheld else ''} | {measured:.3f} | – |")
