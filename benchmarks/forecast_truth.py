@@ -2,7 +2,6 @@
 
     python benchmarks/forecast_truth.py             # coverage
     python benchmarks/forecast_truth.py --factors   # of targets nearer and farther
-    python benchmarks/forecast_truth.py --tables    # the largest budget of earlier studies from the smaller ones
 
 Scores are a curve plus effects of trainings, of cases and a rest, as large and as alike from budget to budget as in the
 rows of the studies of hippocampus and glioma (benchmarks/studies/hippocampus.csv, lgg.csv). Curves are power laws, and
@@ -12,10 +11,8 @@ logistic in the logarithm of the labels, which the forecast takes for power laws
 from __future__ import annotations
 
 import argparse
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from statistics_truth import matrix
@@ -23,7 +20,6 @@ from statistics_truth import matrix
 from nnunet_uad.statistics.forecast import FARTHEST, Forecast, forecast
 from nnunet_uad.statistics.matrix import ScoreMatrix
 
-ROWS = Path(__file__).resolve().parent.parent / "docs" / "results" / "rows"
 Curve = Callable[[float], float]
 
 
@@ -160,40 +156,6 @@ def line(studies: int, form: str, shape: tuple, noise: Noise, factor: float) -> 
     return tally
 
 
-def from_table(published: tuple[float, ...], budget: int) -> ScoreMatrix:
-    """Scores that have a published mean and interval: four trainings, on two cases alike.
-
-    Args:
-        published: Mean and ends of its 95 % interval.
-        budget: Place of the budget, below 3: trainings of different budgets have nothing in common.
-    """
-    pattern = np.array([[1, 1, -1, -1], [1, -1, 1, -1], [1, -1, -1, 1]])[budget][:, None]
-    mean, low, high = published
-    error = (high - low) / (2 * 1.96)
-    return matrix(mean + np.sqrt(3) * error * np.repeat(pattern, 2, axis=1))
-
-
-def tables() -> None:
-    """Forecast the largest budget of tables of earlier studies from the smaller ones, and print what was measured."""
-    print("| study | trainer | largest fitted | predicted, 30 cases | measured | within |\n|---|---|---|---|---|---|")
-    for name, arm in (("long_pretraining", "arm"), ("three_draws", "trainer")):
-        with (ROWS / f"hippocampus_{name}.csv").open(encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
-        for trainer in dict.fromkeys(row[arm] for row in rows):
-            own = [
-                tuple(float(row[k]) for k in ("Dice", "Dice low", "Dice high")) for row in rows if row[arm] == trainer
-            ]
-            made = forecast((1, 3, 10), [from_table(own[k], k) for k in range(3)])
-            start, measured = f"| {name} | {trainer} | {own[2][0]:.3f}", own[3][0]
-            if made.band is None:
-                print(f"{start} | withheld: {made.withheld.value if made.withheld else ''} | {measured:.3f} | – |")
-                continue
-            band = made.band
-            mean, low, high = (np.interp(30, band.amounts, y) for y in (band.scores, band.low, band.high))
-            within = "yes" if low <= measured <= high else "no"
-            print(f"{start} | {mean:.3f} [{low:.3f}, {high:.3f}] | {measured:.3f} | {within} |")
-
-
 def coverage(studies: int, factors: bool) -> None:
     """Simulate studies of every form, noise and shape, and print a line for each.
 
@@ -218,12 +180,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=400)
     parser.add_argument("--factors", action="store_true", help="vary how far beyond the largest budget the target lies")
-    parser.add_argument("--tables", action="store_true", help="forecast the tables of earlier studies")
     arguments = parser.parse_args()
-    if arguments.tables:
-        tables()
-    else:
-        coverage(arguments.studies, arguments.factors)
+    coverage(arguments.studies, arguments.factors)
 
 
 if __name__ == "__main__":
