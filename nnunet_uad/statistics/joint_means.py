@@ -31,8 +31,7 @@ def mean_variances(matrices: Sequence[ScoreMatrix]) -> np.ndarray:
     Args:
         matrices: Scores of each group.
     """
-    parts = [influences(matrices, by_training) for by_training in (True, False)]
-    return np.asarray(sum(_inflated(u) * (u**2).sum(0) for u in parts))
+    return np.asarray(sum(_inflated(u) * (u**2).sum(0) for u in _parts(matrices)))
 
 
 def drawn_means(matrices: Sequence[ScoreMatrix], draws: int, seed: int = 0) -> np.ndarray:
@@ -51,12 +50,17 @@ def drawn_means(matrices: Sequence[ScoreMatrix], draws: int, seed: int = 0) -> n
     """
     rng = np.random.default_rng(seed)
     means = np.tile([m.mean for m in matrices], (draws, 1))
-    for by_training in (True, False):
-        u = influences(matrices, by_training)
+    for u in _parts(matrices):
         freedom = len(u) - 1
         scale = np.sqrt(_inflated(u) * freedom / rng.chisquare(freedom, draws))
         means += scale[:, None] * (rng.standard_normal((draws, len(u))) @ u)
     return means
+
+
+def _parts(matrices: Sequence[ScoreMatrix]) -> list[np.ndarray]:
+    """Influences of trainings, and of cases unless those of trainings hold them: every case tested by one of them."""
+    nested = all((np.count_nonzero(~np.isnan(m.values), axis=0) <= 1).all() for m in matrices)
+    return [influences(matrices, by_training=True), *([] if nested else [influences(matrices, by_training=False)])]
 
 
 def _inflated(u: np.ndarray) -> float:

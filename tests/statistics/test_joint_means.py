@@ -32,6 +32,17 @@ def test_a_single_group_has_the_interval_of_the_tables(trainings, cases, luck):
     assert (low + high) / 2 == pytest.approx(own.mean, abs=0.004)
 
 
+def test_cases_of_outer_folds_count_once():
+    """Every case is tested by one training, whose deviation holds those of its cases."""
+    values = np.full((4, 12), np.nan)
+    for fold in range(4):
+        values[fold, 3 * fold : 3 * fold + 3] = 0.5 + 0.1 * fold + np.array([-0.05, 0.0, 0.05])
+    own = matrix(values)
+    low, high = np.quantile(drawn_means([own], 20000)[:, 0], [0.025, 0.975])
+    known = interval(own)
+    assert (high - low) / (known.high - known.low) == pytest.approx(1, abs=0.1)
+
+
 def test_what_groups_share_cancels_in_their_difference():
     rng = np.random.default_rng(0)
     luck, case = 0.1 * rng.standard_normal((4, 1)), 0.2 * rng.standard_normal((1, 30))
