@@ -45,6 +45,8 @@ class Noise:
 #: As measured in the rows; the luck of nested draws has a correlation of 0.6 to 0.8 between budgets there.
 NOISES = {"hippocampus": Noise(0.09, 0.8, 0.03, 0.6, 0.045), "glioma": Noise(0.08, 0.3, 0.19, 0.9, 0.14)}
 LUCK_ALIKE = 0.7
+#: Curves that are drawn per study: fewer than the report's, for the time it takes.
+DRAWS = 400
 
 
 def power_law(asymptote: float, drop: float, exponent: float) -> Curve:
@@ -151,7 +153,7 @@ def line(studies: int, form: str, shape: tuple, noise: Noise, factor: float) -> 
     for k in range(studies):
         curve = FORMS[form][k % len(FORMS[form])]
         wanted = factor * budgets[-1]
-        made = forecast(budgets, study(rng, curve, budgets, trainings, cases, noise), curve(wanted))
+        made = forecast(budgets, study(rng, curve, budgets, trainings, cases, noise), curve(wanted), DRAWS)
         tally.add(made, curve, wanted)
     return tally
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Exponents that are tried: below the first the curve is a logarithm, beyond the last it jumps from budget to budget.
-EXPONENTS = np.geomspace(0.02, 3.0, 60)
+EXPONENTS = np.geomspace(0.02, 3.0, 40)
 
 
 @dataclass(frozen=True)
@@ -86,21 +86,22 @@ def fit_power_laws(amounts: np.ndarray, scores: np.ndarray, weights: np.ndarray,
         (0.9, 0.85)
     """
     share = weights / weights.sum()
+    mean, square = scores @ share, scores**2 @ share
     best = np.full(len(scores), np.inf)
     found = np.zeros((3, len(scores)))
-    mean = scores @ share
     for exponent in EXPONENTS:
         shape = (np.asarray(amounts, float) + shift) ** -exponent
-        centred = shape - share @ shape
-        drop = np.maximum(-((scores - mean[:, None]) * centred) @ share / (share @ centred**2), 0.0)
-        asymptote = mean + drop * (share @ shape)
+        along, shape_mean, shape_square = scores @ (share * shape), share @ shape, share @ shape**2
+        drop = np.maximum((mean * shape_mean - along) / (shape_square - shape_mean**2), 0.0)
+        asymptote = mean + drop * shape_mean
         # Convex with one bound in the way: the optimum lies on it.
         capped = asymptote > 1
-        on_bound = np.maximum((1 - scores) @ (share * shape) / (share @ shape**2), 0.0)
-        asymptote, drop = np.where(capped, 1.0, asymptote), np.where(capped, on_bound, drop)
-        error = (scores - asymptote[:, None] + drop[:, None] * shape) ** 2 @ share
+        drop = np.where(capped, np.maximum((shape_mean - along) / shape_square, 0.0), drop)
+        asymptote = np.where(capped, 1.0, asymptote)
+        error = square - 2 * asymptote * mean + 2 * drop * along + asymptote**2
+        error += drop * (drop * shape_square - 2 * asymptote * shape_mean)
         # Of equal fits, as of a flat curve, the first stays.
-        better = error < best - 1e-15
+        better = error < best - 1e-13
         best = np.where(better, error, best)
         found = np.where(better, np.stack([asymptote, drop, np.full(len(scores), exponent)]), found)
     asymptotes, drops, exponents = found
