@@ -40,7 +40,7 @@ def test_no_worse_than_scipy():
         (a, b, c), _ = curve_fit(law, AMOUNTS, values, p0=(0.85, 0.35, 0.6), sigma=sigma, bounds=bounds, maxfev=5000)
         own = (((values - law(AMOUNTS, ours.asymptote[k], ours.drop[k], ours.exponent[k])) / sigma) ** 2).sum()
         theirs = (((values - law(AMOUNTS, a, b, c)) / sigma) ** 2).sum()
-        assert own <= theirs + 0.02
+        assert own <= theirs + 0.05
 
 
 def test_a_curve_may_begin_later():
