@@ -2,6 +2,7 @@
 
     python benchmarks/forecast_truth.py             # coverage
     python benchmarks/forecast_truth.py --factors   # of targets nearer and farther
+    python benchmarks/forecast_truth.py --alone     # of power laws alone
 
 Scores are a curve plus effects of trainings, of cases and a rest, as large and as alike from budget to budget as in the
 rows of the studies of hippocampus and glioma (benchmarks/studies/hippocampus.csv, lgg.csv). Curves are power laws, and
@@ -11,13 +12,13 @@ logistic in the logarithm of the labels, which the forecast takes for power laws
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from statistics_truth import matrix
 
-from nnunet_uad.statistics.forecast import FARTHEST, Forecast, forecast
+from nnunet_uad.statistics.forecast import FARTHEST, SHIFTS, Forecast, forecast
 from nnunet_uad.statistics.matrix import ScoreMatrix
 
 Curve = Callable[[float], float]
@@ -145,7 +146,9 @@ def study(
     return scores
 
 
-def line(studies: int, form: str, shape: tuple, noise: Noise, factor: float) -> Tally:
+def line(
+    studies: int, form: str, shape: tuple, noise: Noise, factor: float, shifts: Mapping[float, float] = SHIFTS
+) -> Tally:
     """Forecast many studies; the target is what ``factor`` times the largest budget reaches."""
     rng = np.random.default_rng(0)
     budgets, trainings, cases = shape
@@ -153,17 +156,18 @@ def line(studies: int, form: str, shape: tuple, noise: Noise, factor: float) -> 
     for k in range(studies):
         curve = FORMS[form][k % len(FORMS[form])]
         wanted = factor * budgets[-1]
-        made = forecast(budgets, study(rng, curve, budgets, trainings, cases, noise), curve(wanted), DRAWS)
+        made = forecast(budgets, study(rng, curve, budgets, trainings, cases, noise), curve(wanted), DRAWS, shifts)
         tally.add(made, curve, wanted)
     return tally
 
 
-def coverage(studies: int, factors: bool) -> None:
+def coverage(studies: int, factors: bool, alone: bool) -> None:
     """Simulate studies of every form, noise and shape, and print a line for each.
 
     Args:
         studies: Number of studies of each.
         factors: Whether the target is varied, rather than what twice the largest budget reaches.
+        alone: Whether all drawn curves are power laws.
     """
     columns = ("form", "noise", "budgets", "trainings", "cases", "target at", "gain given", "gain held", "width",
                "needed held, all", "needed given", "needed held, given", "given and wrong")  # fmt: skip
@@ -172,7 +176,7 @@ def coverage(studies: int, factors: bool) -> None:
         for name, noise in NOISES.items():
             for shape in SHAPES[3:] if factors else SHAPES:
                 for factor in (1.25, 1.5, 3.0, FARTHEST) if factors else (2.0,):
-                    t = line(studies, form, shape, noise, factor)
+                    t = line(studies, form, shape, noise, factor, {0.0: 1.0} if alone else SHIFTS)
                     cells = [form, name, ", ".join(map(str, shape[0])), *shape[1:], f"× {factor:g}"]
                     print(f"| {' | '.join(map(str, [*cells, *t.cells()]))} |", flush=True)
 
@@ -180,10 +184,11 @@ def coverage(studies: int, factors: bool) -> None:
 def main() -> None:
     """Print one of the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=400)
+    parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--factors", action="store_true", help="vary how far beyond the largest budget the target lies")
+    parser.add_argument("--alone", action="store_true", help="draw power laws only, none that begins later")
     arguments = parser.parse_args()
-    coverage(arguments.studies, arguments.factors)
+    coverage(arguments.studies, arguments.factors, arguments.alone)
 
 
 if __name__ == "__main__":

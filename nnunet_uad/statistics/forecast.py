@@ -8,7 +8,7 @@ they cannot carry is withheld with a reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -29,8 +29,8 @@ _LEAST_VARIANCE = 1e-12
 SHIFTS = {0.0: 1 / 2, 0.1: 1 / 6, 0.3: 1 / 6, 1.0: 1 / 6}
 #: A curve of three parameters through fewer points is any curve.
 LEAST_BUDGETS = 3
-#: Multiple of the largest budget up to which the curve is trusted: where the form was wrong, intervals of farther
-#: amounts held the truth too rarely (benchmarks/forecast_truth.py).
+#: Multiple of the largest budget up to which the curve is trusted: as far as intervals were simulated
+#: (benchmarks/forecast_truth.py --factors); farther, nobody has looked.
 FARTHEST = 5.0
 #: Largest useful ratio of the ends of an interval of labels, and largest useful width of one of a gain.
 WIDEST_RATIO, WIDEST_GAIN = 5.0, 0.1
@@ -106,7 +106,11 @@ class Forecast:
 
 
 def forecast(
-    amounts: Sequence[float], scores: Sequence[ScoreMatrix], target: float | None = None, draws: int = DRAWS
+    amounts: Sequence[float],
+    scores: Sequence[ScoreMatrix],
+    target: float | None = None,
+    draws: int = DRAWS,
+    shifts: Mapping[float, float] = SHIFTS,
 ) -> Forecast:
     """Fit the curve and carry it on.
 
@@ -115,6 +119,7 @@ def forecast(
         scores: Scores at each budget; the trainings that all of them have are used.
         target: Score whose need of labels is forecast, if any.
         draws: Number of drawn curves.
+        shifts: Multiples of the largest budget by which drawn curves begin later → share of each beforehand.
     """
     largest = float(amounts[-1]) if amounts else 0.0
     more = next_cases(largest)
@@ -129,7 +134,7 @@ def forecast(
         return Forecast(largest, more, Withheld.NO_GAIN)
     weights = 1 / np.maximum(mean_variances(matrices), _LEAST_VARIANCE)
     own = np.array([[m.mean for m in matrices]])
-    curves = _drawn_curves(np.asarray(amounts, float), own, means, weights)
+    curves = _drawn_curves(np.asarray(amounts, float), own, means, weights, shifts)
     return Forecast(
         largest,
         more,
@@ -162,18 +167,20 @@ def _lacking(amounts: Sequence[float], matrices: Sequence[ScoreMatrix], training
     return Withheld.FEW_CASES if min(len(m.cases) for m in matrices) < 2 else None
 
 
-def _drawn_curves(amounts: np.ndarray, own: np.ndarray, means: np.ndarray, weights: np.ndarray) -> PowerLaws:
+def _drawn_curves(
+    amounts: np.ndarray, own: np.ndarray, means: np.ndarray, weights: np.ndarray, shifts: Mapping[float, float]
+) -> PowerLaws:
     """The power law through the means themselves, then a curve through each row of drawn ones.
 
     A form's share of the draws is that before the means were seen, times the likelihood of its best fit.
     """
-    shifts = [factor * amounts[-1] for factor in SHIFTS]
-    fits = [fit_power_laws(amounts, own, weights, shift) for shift in shifts]
+    later = [factor * amounts[-1] for factor in shifts]
+    fits = [fit_power_laws(amounts, own, weights, shift) for shift in later]
     distances = [own[0] - np.array([fit.at(n)[0] for n in amounts]) for fit in fits]
     errors = np.array([weights @ distance**2 for distance in distances])
-    shares = np.array(list(SHIFTS.values())) * np.exp(-(errors - errors.min()) / 2)
+    shares = np.array(list(shifts.values())) * np.exp(-(errors - errors.min()) / 2)
     ends = np.rint(len(means) * np.cumsum(shares) / shares.sum()).astype(int)
-    parts = zip(np.split(means, ends[:-1]), shifts, strict=True)
+    parts = zip(np.split(means, ends[:-1]), later, strict=True)
     return PowerLaws.joined([fits[0], *(fit_power_laws(amounts, drawn, weights, shift) for drawn, shift in parts)])
 
 
