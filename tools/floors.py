@@ -26,6 +26,7 @@ FLOORS = (
     "inference",
     "evaluation",
     "screening",
+    "selection",
     "pretrain",
     "trainers",
     "plugin",

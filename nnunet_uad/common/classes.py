@@ -88,6 +88,23 @@ def class_names(dataset_json: Mapping[str, Any]) -> dict[int, str]:
     return {value[0] if isinstance(value, list) else value: name for name, value in foreground.items()}
 
 
+def with_ignore_label(dataset_json: Mapping[str, Any]) -> dict[str, Any]:
+    """The dataset's description with an ignore label, as nnU-Net wants it: the highest value.
+
+    Args:
+        dataset_json: Content of a ``dataset.json`` that :func:`check_classes` takes.
+
+    Example:
+        >>> with_ignore_label({"labels": {"background": 0, "lesion": 1}})
+        {'labels': {'background': 0, 'lesion': 1, 'ignore': 2}}
+    """
+    labels = dict(dataset_json["labels"])
+    if IGNORE not in labels:
+        values = [v for entry in labels.values() for v in (entry if isinstance(entry, (list, tuple)) else [entry])]
+        labels[IGNORE] = int(max(values)) + 1
+    return {**dataset_json, "labels": labels}
+
+
 def _check_class(name: str, value: Any) -> None:
     values = value if isinstance(value, list) else [value]
     if not name.strip():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,10 @@ ROWS = 3
 _INPUT, _RECONSTRUCTION, _MAP, _OVERLAY = "input", "reconstruction", "anomaly map", "overlay"
 
 
-def write_montage(case: ScoredCase, channel: int, name: str, threshold: float | None, path: Path) -> None:
-    """The most anomalous slices, one per row.
+def write_montage(
+    case: ScoredCase, channel: int, name: str, threshold: float | None, path: Path, slices: Sequence[int] = ()
+) -> None:
+    """The most anomalous slices, or those that are named, one per row.
 
     Args:
         case: Case to show.
@@ -28,20 +31,20 @@ def write_montage(case: ScoredCase, channel: int, name: str, threshold: float | 
         name: Name of the channel.
         threshold: Threshold whose outline the overlay shows, in units of the score; ``None`` for no outline.
         path: File to write, ending in ``.png``.
+        slices: Indices of the slices to show; the most anomalous if empty.
     """
     from matplotlib import style
 
     # nnU-Net changes matplotlib's defaults in its own process.
     with style.context("default"):
-        figure = _figure(case, channel, name, threshold)
+        figure = _figure(case, channel, name, threshold, slices or anomalous_slices(case.score))
         with atomic_path(path) as temporary:
             figure.savefig(temporary, facecolor="black", metadata={"Software": None})
 
 
-def _figure(case: ScoredCase, channel: int, name: str, threshold: float | None) -> Figure:
+def _figure(case: ScoredCase, channel: int, name: str, threshold: float | None, slices: Sequence[int]) -> Figure:
     from matplotlib.figure import Figure
 
-    slices = anomalous_slices(case.score)
     shown = case.image[channel]
     pictures: dict[str, np.ndarray | None] = {_INPUT: shown}
     if case.reconstruction is not None:

@@ -17,13 +17,13 @@ import numpy as np
 from batchgenerators.utilities.file_and_folder_operations import load_pickle, write_pickle
 from tqdm import tqdm
 
+from nnunet_uad.common.classes import IGNORE, with_ignore_label
 from nnunet_uad.common.files import atomic_copy, atomic_path, write_json
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.study.pins import SEG_ENDING
 from nnunet_uad.study.planning.labels import Annotation
 from nnunet_uad.study.planning.ordering import interleave, spread_order
 
-IGNORE = "ignore"
 FIRST_NUMBER, LAST_NUMBER = 500, 999
 
 
@@ -69,15 +69,6 @@ def free_number(roots: Sequence[Path]) -> int:
 def labelled_name(case: str, fold: str) -> str:
     """Identifier of a case whose labels are those of one fold."""
     return f"{case}_{fold}"
-
-
-def with_ignore_label(dataset_json: dict[str, Any]) -> dict[str, Any]:
-    """The dataset's description with an ignore label, as nnU-Net wants it: the highest value."""
-    labels = dict(dataset_json["labels"])
-    if IGNORE not in labels:
-        values = [v for entry in labels.values() for v in (entry if isinstance(entry, (list, tuple)) else [entry])]
-        labels[IGNORE] = int(max(values)) + 1
-    return {**dataset_json, "labels": labels}
 
 
 def write_slice_dataset(
