@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from nnunet_uad.inference.predict import PredictRequest, predict_folder
     from nnunet_uad.screening.request import ScreenRequest
     from nnunet_uad.screening.run import screen_folder
+    from nnunet_uad.selection.request import NextRequest
+    from nnunet_uad.selection.run import label_next
     from nnunet_uad.weights.readers import read_weights
     from nnunet_uad.weights.safe_file import read_record
     from nnunet_uad.weights.transfer import transfer
@@ -33,10 +35,12 @@ __all__ = [
     "ChannelsRequest",
     "CohortRequest",
     "EvaluationRequest",
+    "NextRequest",
     "PredictRequest",
     "ScreenRequest",
     "append_residuals",
     "evaluate_folders",
+    "label_next",
     "load_restorer",
     "predict_folder",
     "preprocess_cohort",
@@ -58,6 +62,8 @@ _HOMES = {
     "inference.predict": ("PredictRequest", "predict_folder"),
     "screening.request": ("ScreenRequest",),
     "screening.run": ("screen_folder",),
+    "selection.request": ("NextRequest",),
+    "selection.run": ("label_next",),
     "weights.readers": ("read_weights",),
     "weights.safe_file": ("read_record",),
     "weights.transfer": ("transfer",),

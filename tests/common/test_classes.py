@@ -1,7 +1,7 @@
 import pytest
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
-from nnunet_uad.common.classes import check_classes, check_order, class_names
+from nnunet_uad.common.classes import check_classes, check_order, class_names, with_ignore_label
 
 REGIONS = {"background": 0, "whole": [1, 2, 3], "core": [2, 3], "enhancing": 3}
 
@@ -61,3 +61,9 @@ def test_regions_are_named_by_what_they_are_painted_with(order):
     painted = dict(zip(manager.regions_class_order, manager.foreground_regions, strict=True))
     assert {value: regions[name] for value, name in names.items()} == painted
     assert class_names({"labels": {"background": 0, "b": 2, "a": [1], "ignore": 3}}) == {2: "b", 1: "a"}
+
+
+def test_the_ignore_label_is_the_highest_value():
+    assert with_ignore_label({"labels": {"background": 0, "a": 1}})["labels"]["ignore"] == 2
+    assert with_ignore_label({"labels": {"background": 0, "all": [1, 2], "core": 2}})["labels"]["ignore"] == 3
+    assert with_ignore_label({"labels": {"background": 0, "ignore": 4}})["labels"]["ignore"] == 4

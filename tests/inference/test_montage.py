@@ -44,6 +44,11 @@ def test_slices_are_the_most_anomalous_and_apart():
     assert anomalous_slices(np.zeros((1, 4, 4))) == [0]
 
 
+def test_slices_that_are_named_are_shown(tmp_path):
+    write_montage(case(), 0, "FLAIR", None, tmp_path / "m.png", slices=[3, 9])
+    assert imread(tmp_path / "m.png").shape[0] == 530
+
+
 def test_an_empty_foreground_is_no_error(tmp_path):
     empty = case()
     empty = dataclasses.replace(empty, foreground=~empty.foreground, score=0 * empty.score, spacing=(1, 1, 1))

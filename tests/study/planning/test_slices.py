@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
 
 from nnunet_uad.study.planning.labels import Annotation
-from nnunet_uad.study.planning.slices import choose_slices, free_number, slice_order, with_ignore_label
+from nnunet_uad.study.planning.slices import choose_slices, free_number, slice_order
 
 
 def annotation(lesion, other):
@@ -31,12 +31,6 @@ def test_smaller_budgets_are_subsets(few, more):
     if min(few, more) <= 10:
         counts = [len(small.get(c, [])) for c in "ba"]
         assert 0 <= counts[0] - counts[1] <= 1
-
-
-def test_the_ignore_label_is_the_highest_value():
-    assert with_ignore_label({"labels": {"background": 0, "a": 1}})["labels"]["ignore"] == 2
-    assert with_ignore_label({"labels": {"background": 0, "all": [1, 2], "core": 2}})["labels"]["ignore"] == 3
-    assert with_ignore_label({"labels": {"background": 0, "ignore": 4}})["labels"]["ignore"] == 4
 
 
 def test_numbers_that_are_taken_are_skipped(tmp_path):
