@@ -66,6 +66,9 @@ def label_next(request: NextRequest, say: Say = print) -> NextResult:
         >>> [one.unit.case for one in label_next(request, say=lambda told: None).chosen]
         ['healthy_0']
     """
+    folder = Path(request.output)
+    if folder.is_file():
+        raise ValueError(f"-o expects a folder to write into, found the file {folder}.")
     refuse_without_pretrainer(request.names)
     request.fold_folders()
     models = NextModels.load(request)
@@ -75,7 +78,6 @@ def label_next(request: NextRequest, say: Say = print) -> NextResult:
     refuse_nothing_left(candidates, slices, Path(request.dataset).name, say)
     if len(models.predictors) == 1:
         say("The supervised model has one fold, so nobody can disagree with it: its doubt does not count.")
-    folder = Path(request.output)
     files = ChosenFiles(folder, models, candidates, request.proposals)
     processes = (request.preprocessing_processes, request.export_processes)
     with folder_lock(folder, say=say):

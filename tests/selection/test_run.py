@@ -91,7 +91,9 @@ def test_what_cannot_be_is_refused(place, monkeypatch):
         FileNotFoundError, match=r"needs no label: nnUNetv2_train Dataset991_Tiny 2d_tiny 0 -tr nnUNetPr"
     ):
         label_next(missing)
-    monkeypatch.undo()
+    place.output.touch()
+    with pytest.raises(ValueError, match="expects a folder to write into, found the file"):
+        label_next(place.request())
 
 
 @pytest.mark.slow
