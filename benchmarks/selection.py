@@ -2,6 +2,7 @@
 
     python benchmarks/selection.py look  -d 905 -c 2d_small -f 5 -tr nnUNetPretrainerDAE_10epochs_100iters -o OUT
     python benchmarks/selection.py train -d 905 -c 2d_small -f 5 -o OUT --budgets 2 5 [--until 21:00]
+    python benchmarks/selection.py probe -d 905 -c 2d_small -f 5 -tr nnUNetPretrainerDAE_10epochs_100iters -o OUT
     python benchmarks/selection.py rows OUT ... -o docs/results/rows/selection.csv
 
 The training cases of the fold are the pool, as if nobody had labelled them; its validation cases are the test. ``look``
@@ -10,9 +11,12 @@ pool may be chosen from, the same for all arms; each arm buys the labels of N ca
 scratch, with the same seed for all arms, and tested. Arms: ``next``, without a supervised model, as at a cold start;
 ``random``; ``foreground``, random in proportion to the volume of the foreground, for which the labels must be known (as
 the foreground-aware random of nnActive, https://arxiv.org/abs/2511.19183, which draws patches). Each arm's first cases
-of N are its cases of fewer. ``rows``: means and paired differences, with intervals over test cases and draws. Needs
-the dataset preprocessed and writable splits: folds are appended, once. Dice is taken on the preprocessed grid, of 2D
-plans on every third slice. One row per cell in OUT/cells.csv; finished cells are kept, so it may be killed at any time.
+of N are its cases of fewer. ``probe`` does the same in seconds where a training takes minutes: of a 2D plan's frozen
+pretrainer it takes the last features of the decoder, beside them the image and the image smoothed over 1 and 2 voxels,
+and only a logistic regression of every voxel is learnt, its threshold the best Dice on the voxels it learnt from.
+``rows``: means and paired differences, with intervals over test cases and draws. Needs the dataset preprocessed and
+writable splits: folds are appended, once. Dice is taken on the preprocessed grid, of 2D plans on every third slice. One
+row per cell in OUT/cells.csv; finished cells are kept, so it may be killed at any time.
 """
 
 from __future__ import annotations
@@ -35,6 +39,10 @@ import blosc2
 import numpy as np
 import torch
 from batchgenerators.utilities.file_and_folder_operations import load_pickle
+from scipy.ndimage import gaussian_filter
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from nnunet_uad.common.csv_files import write_csv_file
@@ -44,6 +52,7 @@ from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.common.settings import SETTINGS_VARIABLE
 from nnunet_uad.common.trainer_names import NO_VALIDATION, VALIDATION_VARIABLE
 from nnunet_uad.data.splits import SPLITS_FILE, splits_of
+from nnunet_uad.inference.model import load_restorer
 from nnunet_uad.inference.pipeline import IMAGES_HASH, Prepared
 from nnunet_uad.selection.describe import DescriptionFiles
 from nnunet_uad.selection.description import Description
@@ -60,6 +69,9 @@ COLUMNS = ("dataset", "trainer", "budget", "draw", "arm", "seconds", "dice", "la
 PLANS, TRAINER = "nnUNetPlans", "nnUNetTrainerFromScratch_10epochs_30iters"
 #: Share of the pool that a draw may choose from; of volumes that are segmented slice by slice, which slices are tested.
 SHARE, EVERY = 0.75, 3
+#: Of the probe: which slices it sees, voxels it learns from per case, and what the sizes of its images are made
+#: multiples of.
+PROBED, LEARNT, TOTAL_STRIDE = 4, 20_000, 32
 
 
 class Data:
@@ -121,6 +133,66 @@ def look(arguments: argparse.Namespace) -> None:
     write_json(arguments.o / "foreground.json", volumes)
 
 
+class Probe:
+    """Features of the foreground of every fourth slice, and a logistic regression on them.
+
+    Args:
+        data: Cases of a 2D plan.
+        network: Pretrained U-Net.
+    """
+
+    def __init__(self, data: Data, network: torch.nn.Module) -> None:
+        self.seen: list[torch.Tensor] = []
+        network.decoder.stages[-1].register_forward_hook(lambda module, given, found: self.seen.append(found))
+        self.cases = {case: self._case(data, network, case) for case in tqdm([*data.pool, *data.test])}
+
+    @torch.inference_mode()
+    def _case(self, data: Data, network: torch.nn.Module, case: str) -> tuple[np.ndarray, np.ndarray]:
+        """Features (voxels, entries), and whether each voxel is foreground of the labels."""
+        image, labels = data.image(case)[:, ::PROBED], data.labels(case)[::PROBED]
+        smooth = [gaussian_filter(image, (0, 0, sigma, sigma)) for sigma in (1, 2)]
+        behind = [(0, 0), (0, 0), *((0, -n % TOTAL_STRIDE) for n in image.shape[2:])]
+        slices = torch.from_numpy(np.pad(image, behind).swapaxes(0, 1).copy())
+        self.seen.clear()
+        for start in range(0, len(slices), 12):
+            network(slices[start : start + 12])
+        deep = torch.cat(self.seen)[..., : image.shape[2], : image.shape[3]].float().numpy().swapaxes(0, 1)
+        inside = labels >= 0
+        return np.concatenate([image, *smooth, deep])[:, inside].T.astype(np.float32), labels[inside] > 0
+
+    def dices(self, labelled: Sequence[str], tested: Sequence[str]) -> str:
+        """Dice of the test cases, in their order, of a regression that is learnt on these cases."""
+        chosen = [self._some(case) for case in labelled]
+        features, labels = np.concatenate([f for f, _ in chosen]), np.concatenate([y for _, y in chosen])
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=200)).fit(features, labels)
+        scores = model.decision_function(features)
+        steps = np.quantile(scores, np.linspace(0.7, 0.999, 60))
+        threshold = steps[int(np.argmax([_dice(scores > t, labels) for t in steps]))]
+        found = [_dice(model.decision_function(self.cases[c][0]) > threshold, self.cases[c][1]) for c in tested]
+        return " ".join(f"{dice:.4f}" for dice in found)
+
+    def _some(self, case: str) -> tuple[np.ndarray, np.ndarray]:
+        """Voxels of a case to learn from, the same for every arm."""
+        features, labels = self.cases[case]
+        some = np.random.default_rng(0).choice(len(labels), min(LEARNT, len(labels)), replace=False)
+        return features[some], labels[some]
+
+
+def _dice(found: np.ndarray, labels: np.ndarray) -> float:
+    both = int(found.sum()) + int(labels.sum())
+    return 2 * int((found & labels).sum()) / both if both else 1.0
+
+
+def probe(arguments: argparse.Namespace) -> None:
+    """Learn and test every cell of the probe that is not done."""
+    data = Data(arguments.d, arguments.c, arguments.f)
+    model = ModelFolder(required_folder("nnUNet_results"), data.folder.name, arguments.tr, PLANS, arguments.c)
+    restorer = load_restorer(model.path, [arguments.f], arguments.chk, "cpu")
+    found = Probe(data, restorer.networks[0])
+    arguments.trainer = "probe"
+    run_cells(arguments, data, lambda labelled, draw: found.dices(labelled, data.test))
+
+
 def orders(folder: Path, pool: Sequence[str], draw: int, count: int) -> dict[str, list[str]]:
     """What each arm labels, in its order, of the part of the pool that a draw may choose from."""
     rng = random.Random(f"{folder.name} {draw}")
@@ -137,8 +209,19 @@ def orders(folder: Path, pool: Sequence[str], draw: int, count: int) -> dict[str
 
 
 def train(arguments: argparse.Namespace) -> None:
-    """Train and test every cell that is not done, draw by draw, until the time is up."""
+    """Train and test every cell that is not done."""
     data = Data(arguments.d, arguments.c, arguments.f)
+    run_cells(arguments, data, lambda labelled, draw: trained(data, arguments, labelled, draw))
+
+
+def run_cells(arguments: argparse.Namespace, data: Data, cell: Callable[[Sequence[str], int], str]) -> None:
+    """Every cell that is not done, draw by draw, until the time is up.
+
+    Args:
+        arguments: Dataset, trainer, budgets, draws, folder and time.
+        data: Cases.
+        cell: Function of the labelled cases and the draw that gives the Dice of the test cases.
+    """
     path, longest = arguments.o / CELLS, 0.0
     for draw in range(arguments.draws):
         wanted = orders(arguments.o, data.pool, draw, max(arguments.budgets))
@@ -155,7 +238,7 @@ def train(arguments: argparse.Namespace) -> None:
                 same = [
                     r for r in rows if [r[c] for c in COLUMNS[:4]] == key[:4] and r["labelled"] == " ".join(labelled)
                 ]
-                dices = same[0]["dices"] if same else trained(data, arguments, labelled, draw)
+                dices = same[0]["dices"] if same else cell(labelled, draw)
                 seconds = time.time() - start
                 longest = max(longest, seconds)
                 mean = float(np.mean([float(d) for d in dices.split()]))
@@ -219,11 +302,11 @@ def matrix(rows: Sequence[Mapping[str, str]]) -> ScoreMatrix:
 def summarise(arguments: argparse.Namespace) -> None:
     """Write a row per dataset, budget and arm: its mean, and what ``next`` is above it."""
     cells = [row for folder in arguments.folders for row in read(folder / CELLS)]
-    columns = ["dataset", "budget", "arm", "draws", "test_cases", "dice", "dice_low", "dice_high"]
+    columns = ["dataset", "trainer", "budget", "arm", "draws", "test_cases", "dice", "dice_low", "dice_high"]
     columns += ["next_above", "above_low", "above_high", "p_wilcoxon"]
     lines = []
-    for dataset, budget in sorted({(r["dataset"], int(r["budget"])) for r in cells}):
-        own = [r for r in cells if (r["dataset"], int(r["budget"])) == (dataset, budget)]
+    for dataset, trainer, budget in sorted({(r["dataset"], r["trainer"], int(r["budget"])) for r in cells}):
+        own = [r for r in cells if [r[c] for c in COLUMNS[:3]] == [dataset, trainer, str(budget)]]
         scores = {arm: matrix([r for r in own if r["arm"] == arm]) for arm in ARMS}
         for arm, found in scores.items():
             ends = interval(found)
@@ -232,6 +315,7 @@ def summarise(arguments: argparse.Namespace) -> None:
             lines.append(
                 [
                     dataset,
+                    trainer,
                     budget,
                     arm,
                     len(found.trainings),
@@ -254,21 +338,22 @@ def _cell(value: float | None) -> float | None:
 
 
 def main() -> None:
-    """Run one of the three steps."""
+    """Run one of the steps."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     steps = parser.add_subparsers(required=True)
-    for name, function in (("look", look), ("train", train)):
+    for name, function in (("look", look), ("train", train), ("probe", probe)):
         step = steps.add_parser(name)
         step.set_defaults(run=function)
         step.add_argument("-d", required=True, help="number of the dataset")
         step.add_argument("-c", required=True, help="configuration")
         step.add_argument("-f", type=int, required=True, help="fold: training cases are the pool, the others the test")
         step.add_argument("-o", type=Path, required=True, help="folder of the simulation")
-        if name == "look":
+        if name != "train":
             step.add_argument("-tr", required=True, help="pretrainer")
             step.add_argument("-chk", default=CHECKPOINT, help=f"its checkpoint (default: {CHECKPOINT})")
         else:
             step.add_argument("--trainer", default=TRAINER, help=f"of the labelled cases (default: {TRAINER})")
+        if name != "look":
             step.add_argument("--budgets", type=int, nargs="+", default=[2, 5], help="cases that are labelled")
             step.add_argument("--draws", type=int, default=5, help="parts of the pool (default: 5)")
             step.add_argument("--until", default="", metavar="HH:MM", help="begin no cell that would not end by then")
