@@ -1,19 +1,20 @@
 """What to label next, simulated on datasets that are labelled: ``nnunet_uad next`` against random choices.
 
-    python benchmarks/selection.py look  -d 905 -c 2d_small -f 5 -tr nnUNetPretrainerDAE_10epochs_100iters -o OUT
+    python benchmarks/selection.py look  -d 905 -c 2d_small -f 5 -tr nnUNetPretrainerDAE_10epochs_100iters -ft 5 -o OUT
     python benchmarks/selection.py train -d 905 -c 2d_small -f 5 -o OUT --budgets 2 5 [--until 21:00]
-    python benchmarks/selection.py probe -d 905 -c 2d_small -f 5 -tr nnUNetPretrainerDAE_10epochs_100iters -o OUT
+    python benchmarks/selection.py probe -d 905 -c 2d_small -f 5 -tr nnUNetPretrainerDAE_10epochs_100iters -ft 5 -o OUT
     python benchmarks/selection.py rows OUT ... -o docs/results/rows/selection.csv
 
 The training cases of the fold are the pool, as if nobody had labelled them; its validation cases are the test. ``look``
-describes the pool by a pretrainer of that fold, trained on it without labels. ``train``, per draw: a random part of the
+describes the pool by a pretrainer that was trained without labels. ``train``, per draw: a random part of the
 pool may be chosen from, the same for all arms; each arm buys the labels of N cases; a network is trained on them from
 scratch, with the same seed for all arms, and tested. Arms: ``next``, without a supervised model, as at a cold start;
 ``random``; ``foreground``, random in proportion to the volume of the foreground, for which the labels must be known (as
 the foreground-aware random of nnActive, https://arxiv.org/abs/2511.19183, which draws patches). Each arm's first cases
 of N are its cases of fewer. ``probe`` does the same in seconds where a training takes minutes: of a 2D plan's frozen
 pretrainer it takes the last features of the decoder, beside them the image and the image smoothed over 1 and 2 voxels,
-and only a logistic regression of every voxel is learnt, its threshold the best Dice on the voxels it learnt from.
+and only a logistic regression of every voxel is learnt, its threshold the best Dice on the voxels it learnt from. It
+also tries the parts of ``next``: ``diverse``, its features alone, and ``unusual``, the highest anomaly maps first.
 ``rows``: means and paired differences, with intervals over test cases and draws. Needs the dataset preprocessed and
 writable splits: folds are appended, once. Dice is taken on the preprocessed grid, of 2D plans on every third slice. One
 row per cell in OUT/cells.csv; finished cells are kept, so it may be killed at any time.
@@ -63,7 +64,7 @@ from nnunet_uad.statistics.comparison import compare
 from nnunet_uad.statistics.intervals import interval
 from nnunet_uad.statistics.matrix import ScoreMatrix
 
-ARMS = ("next", "random", "foreground")
+ARMS, PARTS = ("next", "random", "foreground"), ("diverse", "unusual")
 CELLS = "cells.csv"
 COLUMNS = ("dataset", "trainer", "budget", "draw", "arm", "seconds", "dice", "labelled", "cases", "dices")
 PLANS, TRAINER = "nnUNetPlans", "nnUNetTrainerFromScratch_10epochs_30iters"
@@ -119,7 +120,7 @@ def look(arguments: argparse.Namespace) -> None:
     data = Data(arguments.d, arguments.c, arguments.f)
     results = required_folder("nnUNet_results")
     model = ModelFolder(results, data.folder.name, arguments.tr, PLANS, arguments.c)
-    options: dict[str, Any] = {"model": model.path, "folds": [arguments.f], "checkpoint": arguments.chk}
+    options: dict[str, Any] = {"model": model.path, "folds": [arguments.ft], "checkpoint": arguments.chk}
     request = NextRequest(**options, dataset="", output=arguments.o, device="cpu", mirroring=False)
     models = NextModels.load(request)
     files = DescriptionFiles(arguments.o / "descriptions", models.restorer.scorer, models.settings)
@@ -187,10 +188,10 @@ def probe(arguments: argparse.Namespace) -> None:
     """Learn and test every cell of the probe that is not done."""
     data = Data(arguments.d, arguments.c, arguments.f)
     model = ModelFolder(required_folder("nnUNet_results"), data.folder.name, arguments.tr, PLANS, arguments.c)
-    restorer = load_restorer(model.path, [arguments.f], arguments.chk, "cpu")
+    restorer = load_restorer(model.path, [arguments.ft], arguments.chk, "cpu")
     found = Probe(data, restorer.networks[0])
     arguments.trainer = "probe"
-    run_cells(arguments, data, lambda labelled, draw: found.dices(labelled, data.test))
+    run_cells(arguments, data, lambda labelled, draw: found.dices(labelled, data.test), (*ARMS, *PARTS))
 
 
 def orders(folder: Path, pool: Sequence[str], draw: int, count: int) -> dict[str, list[str]]:
@@ -205,7 +206,14 @@ def orders(folder: Path, pool: Sequence[str], draw: int, count: int) -> dict[str
     while len(aware) < count:
         left = [case for case in part if case not in aware]
         aware += rng.choices(left, [weights[case] for case in left])
-    return {"next": [c.unit.case for c in chosen], "random": rng.sample(part, count), "foreground": aware}
+    diverse = choose_units(case_units(found, ()), count, Weights(0, 0))
+    return {
+        "next": [c.unit.case for c in chosen],
+        "random": rng.sample(part, count),
+        "foreground": aware,
+        "diverse": [c.unit.case for c in diverse],
+        "unusual": sorted(part, key=lambda case: -float(found[case].anomaly))[:count],
+    }
 
 
 def train(arguments: argparse.Namespace) -> None:
@@ -214,19 +222,25 @@ def train(arguments: argparse.Namespace) -> None:
     run_cells(arguments, data, lambda labelled, draw: trained(data, arguments, labelled, draw))
 
 
-def run_cells(arguments: argparse.Namespace, data: Data, cell: Callable[[Sequence[str], int], str]) -> None:
+def run_cells(
+    arguments: argparse.Namespace,
+    data: Data,
+    cell: Callable[[Sequence[str], int], str],
+    arms: Sequence[str] = ARMS,
+) -> None:
     """Every cell that is not done, draw by draw, until the time is up.
 
     Args:
         arguments: Dataset, trainer, budgets, draws, folder and time.
         data: Cases.
         cell: Function of the labelled cases and the draw that gives the Dice of the test cases.
+        arms: Names of the ways of choosing.
     """
     path, longest = arguments.o / CELLS, 0.0
     for draw in range(arguments.draws):
         wanted = orders(arguments.o, data.pool, draw, max(arguments.budgets))
         for budget in arguments.budgets:
-            for arm in ARMS:
+            for arm in arms:
                 rows = read(path)
                 key = [data.folder.name, arguments.trainer, str(budget), str(draw), arm]
                 if any([row[c] for c in COLUMNS[:5]] == key for row in rows):
@@ -301,19 +315,22 @@ def matrix(rows: Sequence[Mapping[str, str]]) -> ScoreMatrix:
 
 def summarise(arguments: argparse.Namespace) -> None:
     """Write a row per dataset, budget and arm: its mean, and what ``next`` is above it."""
-    cells = [row for folder in arguments.folders for row in read(folder / CELLS)]
-    columns = ["dataset", "trainer", "budget", "arm", "draws", "test_cases", "dice", "dice_low", "dice_high"]
+    cells = [{**row, "pool": folder.name} for folder in arguments.folders for row in read(folder / CELLS)]
+    columns = ["pool", "dataset", "trainer", "budget", "arm", "draws", "test_cases", "dice", "dice_low", "dice_high"]
     columns += ["next_above", "above_low", "above_high", "p_wilcoxon"]
     lines = []
-    for dataset, trainer, budget in sorted({(r["dataset"], r["trainer"], int(r["budget"])) for r in cells}):
-        own = [r for r in cells if [r[c] for c in COLUMNS[:3]] == [dataset, trainer, str(budget)]]
-        scores = {arm: matrix([r for r in own if r["arm"] == arm]) for arm in ARMS}
+    keys = ("pool", *COLUMNS[:3])
+    for pool, dataset, trainer, budget in sorted({tuple(r[k] for k in keys) for r in cells}):
+        own = [r for r in cells if tuple(r[k] for k in keys) == (pool, dataset, trainer, budget)]
+        arms = [arm for arm in (*ARMS, *PARTS) if any(r["arm"] == arm for r in own)]
+        scores = {arm: matrix([r for r in own if r["arm"] == arm]) for arm in arms}
         for arm, found in scores.items():
             ends = interval(found)
             versus = compare(scores["next"], found) if arm != "next" else None
             difference = versus.interval if versus is not None else None
             lines.append(
                 [
+                    pool,
                     dataset,
                     trainer,
                     budget,
@@ -350,6 +367,7 @@ def main() -> None:
         step.add_argument("-o", type=Path, required=True, help="folder of the simulation")
         if name != "train":
             step.add_argument("-tr", required=True, help="pretrainer")
+            step.add_argument("-ft", default="0", help="fold of the pretrainer (default: 0)")
             step.add_argument("-chk", default=CHECKPOINT, help=f"its checkpoint (default: {CHECKPOINT})")
         else:
             step.add_argument("--trainer", default=TRAINER, help=f"of the labelled cases (default: {TRAINER})")
@@ -359,7 +377,7 @@ def main() -> None:
             step.add_argument("--until", default="", metavar="HH:MM", help="begin no cell that would not end by then")
     step = steps.add_parser("rows")
     step.set_defaults(run=summarise)
-    step.add_argument("folders", type=Path, nargs="+", help="folders of simulations")
+    step.add_argument("folders", type=Path, nargs="+", help="folders of simulations, named after their pools")
     step.add_argument("-o", type=Path, required=True, help="CSV to write")
     arguments = parser.parse_args()
     arguments.run(arguments)
