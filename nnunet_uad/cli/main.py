@@ -40,7 +40,7 @@ _HELP = {
     "preprocess": "preprocess unlabelled data with another dataset's plans",
     "predict": "anomaly maps, reconstructions, residuals, masks of raw images",
     "screen": "segment raw images, and find what is anomalous beside it at a promised false-positive rate",
-    "next": "list which unlabelled cases or slices to label next: diverse and unusual ones, with label templates",
+    "next": "list diverse unlabelled cases or slices to label next, with templates; not shown to beat chance",
     "append-residuals": "write a dataset whose images carry residual channels, for stock nnU-Net",
     "evaluate": "score anomaly maps against labels",
     "robustness": "predict corrupted images with several models and compare what they lose",

@@ -1,10 +1,12 @@
-"""Which unlabelled cases of a dataset to label next, or with --slices which slices of them.
+"""Diverse unlabelled cases of a dataset to label next, or with --slices slices of them.
 
-Chosen are cases that many unlabelled ones resemble in what the pretrainer sees, and that no labelled one resembles;
-among them rather those with an unusual anomaly map and, with -tr-seg, those on which the folds of the current model
-disagree. No label is needed. Written: next.csv (rank, case, why), montages/, and labels/, templates to label in: on the
-grid of the image, with --slices the ignore label outside the chosen slices, with --proposals the model's segmentation
-inside. Run it again to continue after an interruption; templates that are there are never written over.
+What it gives is diversity, a list and templates: that networks learn more from its choice than from a random one was
+not shown (docs/results/selection.md). It takes cases that many unlabelled ones resemble in what the pretrainer sees,
+and that no labelled one resembles; among them rather those with an unusual anomaly map and, with -tr-seg, those on
+which the folds of the current model disagree. No label is needed. Written: next.csv (rank, case, why), montages/, and
+labels/, templates to label in: on the grid of the image, with --slices the ignore label outside the chosen slices, with
+--proposals the model's segmentation inside. Run it again to continue after an interruption; templates that are there
+are never written over.
 
 Examples:
     nnunet_uad next -d 901 -c 2d -n 5 -tr nnUNetPretrainerDAE
