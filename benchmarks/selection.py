@@ -341,7 +341,7 @@ def summarise(arguments: argparse.Namespace) -> None:
                     *(_cell(None if ends is None else v(ends)) for v in _ENDS),
                     _cell(None if versus is None else versus.difference),
                     *(_cell(None if difference is None else v(difference)) for v in _ENDS),
-                    _cell(None if versus is None else versus.p),
+                    None if versus is None else float(f"{versus.p:.3g}"),
                 ]
             )
     write_csv_file(arguments.o, columns, lines)
