@@ -15,7 +15,7 @@ def pairwise_dice(segmentations: Sequence[np.ndarray]) -> float:
     there is no label (Roy et al., NeuroImage 2019, https://doi.org/10.1016/j.neuroimage.2019.03.042).
 
     Args:
-        segmentations: Whole numbers of the same shape, 0 is background; at least two.
+        segmentations: Whole numbers (z, y, x) of the same shape, 0 is background; at least two.
 
     Raises:
         ValueError: There are fewer than two.

@@ -71,10 +71,10 @@ def find_candidates(dataset: Path, more: Path | None, model: ModelPlan) -> Candi
 
 
 def labelled_slices(candidates: Candidates, model: ModelPlan) -> dict[str, np.ndarray]:
-    """Labelled case → whether each slice of the raw image is labelled: holds anything but the ignore label.
+    """Labelled case → whether each slice of the raw image is labelled: holds anything but the ignore label: (slices,).
 
     Args:
-        candidates: Cases.
+        candidates: Cases of the dataset.
         model: Plan of the pretrainer, whose slices are meant.
     """
     ignore = model.dataset["labels"].get(IGNORE)
@@ -96,8 +96,8 @@ def refuse_nothing_left(
     """Refuse a dataset in which everything is labelled; say where the rest does not.
 
     Args:
-        candidates: Cases.
-        slices: Labelled case → whether each slice is labelled, where slices are chosen; else ``None``.
+        candidates: Cases of the dataset.
+        slices: Labelled case → whether each slice is labelled, (slices,), where slices are chosen; else ``None``.
         dataset: Name of the dataset, for the error.
         say: Function that is told how many cases there are.
 

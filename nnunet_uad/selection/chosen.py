@@ -30,7 +30,7 @@ class ChosenFiles:
 
     Attributes:
         folder: Folder to write into.
-        models: Models.
+        models: Models, loaded.
         candidates: Cases and their labels.
         proposals: Whether the templates hold the supervised model's segmentation.
     """

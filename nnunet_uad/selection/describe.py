@@ -58,7 +58,7 @@ class DescriptionFiles:
         """Score a case and write its description.
 
         Args:
-            seen: What the networks say of it.
+            seen: Outputs of the networks for it.
         """
         score, inside = self.scorer.scored(seen.case, self.settings).score, seen.case.foreground
         agreement, slice_agreement = seen.agreement()

@@ -42,7 +42,7 @@ class Chosen:
     Attributes:
         unit: Case or slice.
         rank: Place in the list, from 1.
-        choice: What it covers.
+        choice: Coverage by it.
         anomaly_above: Share of the other unlabelled units whose anomaly is lower.
         disagreement_above: Share of the other unlabelled units on which the folds agree more; ``None`` without folds.
     """
@@ -119,7 +119,7 @@ def choose_units(units: Sequence[Unit], count: int, weights: Weights) -> list[Ch
     Args:
         units: Cases or slices, labelled ones too.
         count: Number of units that are wanted.
-        weights: What counts beside typicality and diversity.
+        weights: Weights of what counts beside typicality and diversity.
 
     Raises:
         ValueError: Everything is labelled.

@@ -71,12 +71,12 @@ def test_interrupted_and_continued(place, monkeypatch):
 
     def stop(self, identifier, prepared):
         if len(looked) == 2:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("now")
         looked.append(identifier)
         return look(self, identifier, prepared)
 
     monkeypatch.setattr(run.NextModels, "look", stop)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="now"):
         label_next(place.request(count=2), lambda told: None)
     looked.clear()
     monkeypatch.setattr(run.NextModels, "look", lambda *a: (looked.append(a[1]), look(*a))[1])
