@@ -25,7 +25,7 @@ from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.networks.recipe import PlanRecipe, Recipe
 from nnunet_uad.pretrain.continuation import ContinuationSection, ContinuedPretrainer
 from nnunet_uad.pretrain.patches import PatchChoice
-from nnunet_uad.pretrain.record import make_record
+from nnunet_uad.pretrain.record import RecordSection, make_record
 from nnunet_uad.pretrain.target import TargetSection
 from nnunet_uad.pretrain.task import Geometry, PretrainTask, ReconstructionTask, StepResult, check_task
 from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
@@ -42,7 +42,7 @@ SAMPLINGS = ("healthy", "anywhere")
 
 
 @dataclass(frozen=True)
-class PretrainSettings(ContinuationSection, ScoreSettings, TrainSettings):
+class PretrainSettings(ContinuationSection, RecordSection, ScoreSettings, TrainSettings):
     """Settings of every pretrainer; those of the score can be chosen anew at prediction.
 
     Attributes:
@@ -378,6 +378,7 @@ class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
             settings=self.stored_settings(),
             restorer=self.description(),
             bases=self.bases,
+            keep_names=self.settings.keep_names,
         )
 
     def save_checkpoint(self, filename: str) -> None:

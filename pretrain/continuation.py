@@ -14,7 +14,9 @@ from nnunet_uad.common.bounds import PositiveShare
 from nnunet_uad.common.files import file_hash, write_json
 from nnunet_uad.common.schema import build
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, refuse_without_effect
+from nnunet_uad.pretrain.record import RecordSection
 from nnunet_uad.training.trainer import UADTrainer
+from nnunet_uad.weights.case_names import new_salt
 from nnunet_uad.weights.checkpoint import Checkpoint
 from nnunet_uad.weights.continuation import begin_with, check_base, read_base
 from nnunet_uad.weights.leakage import compared_by_name, leakage_warnings, unknown_cases
@@ -121,7 +123,11 @@ class ContinuedPretrainer(UADTrainer):
         source = read_base(path)
         target = TransferTarget.from_plans(self.plans_manager, self.configuration_name, self.dataset_json)
         warnings = check_base(source, target, self.method, self.continuation.accept_mismatch)
-        self.bases = BaseWeights.chain(path.name, file_hash(path), source.kind, source.record)
+        # The checkpoint holds them, too, and is passed on.
+        record = source.record
+        if record is not None and not cast("RecordSection", self.settings).keep_names:
+            record = record.with_hidden_names(new_salt())
+        self.bases = BaseWeights.chain(path.name, file_hash(path), source.kind, record)
         report = begin_with(source, self.networks(self.bare_network), self.channel_names)
         report.warnings += [*warnings, *self._leaks(source)]
         self.print_to_log_file(f"Going on from {path}, at {self.continuation.init_lr:g} of the learning rate.")

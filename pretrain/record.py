@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from nnunet_uad.common.settings import Settings
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.pretrain.task import PretrainTask
+from nnunet_uad.weights.case_names import new_salt
 from nnunet_uad.weights.provenance import installed_versions
 from nnunet_uad.weights.record import BaseWeights, PretrainRecord
+
+#: Of the plans beside the configuration: what the plans of another dataset must take over for weights to fit.
+_OF_PLANS = (
+    "transpose_forward",
+    "transpose_backward",
+    "image_reader_writer",
+    "foreground_intensity_properties_per_channel",
+)
+
+
+@dataclass(frozen=True)
+class RecordSection(Settings):
+    """Settings of the record that travels with the weights.
+
+    Attributes:
+        keep_names: Whether the record names the training cases in clear, instead of by salted hashes.
+    """
+
+    keep_names: bool = False
 
 
 def make_record(
@@ -24,8 +46,9 @@ def make_record(
     restorer: dict[str, Any],
     contents: dict[str, tuple[str, ...]] | None = None,
     bases: tuple[BaseWeights, ...] = (),
+    keep_names: bool = False,
 ) -> PretrainRecord:
-    """What stage two will know about the weights.
+    """What stage two will know about the weights; it travels with them, so nothing in it names a patient.
 
     Args:
         task: Task of the training.
@@ -40,9 +63,10 @@ def make_record(
         restorer: Description of network and restoration, empty for methods that nothing reconstructs with.
         contents: Fingerprints of the cases' images, by case.
         bases: Weights that the training goes back to, the newest first.
+        keep_names: Whether identifiers of cases stand in clear, instead of as salted hashes.
     """
     manager = model.configuration
-    return PretrainRecord(
+    record = PretrainRecord(
         method=task.method,
         trainer=trainer,
         dataset=model.plans.dataset_name,
@@ -66,5 +90,10 @@ def make_record(
         restorer=restorer,
         contents=contents or {},
         bases=bases,
+        plan={
+            "configuration": dict(manager.configuration),
+            **{key: model.plans.plans[key] for key in _OF_PLANS if key in model.plans.plans},
+        },
         versions=installed_versions(),
     )
+    return record if keep_names else record.with_hidden_names(new_salt())

@@ -26,7 +26,8 @@ from nnunet_uad.inference.pipeline import prepare as prepare_case
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights, same_score, score_settings
 from nnunet_uad.scoring.thresholds import refuse_infinite, resolve_threshold, stored_thresholds
-from nnunet_uad.weights.leakage import ARRAY, Cases, Overlap, plain_name, unknown_bases, unknown_cases
+from nnunet_uad.weights.case_names import SeenCases
+from nnunet_uad.weights.leakage import ARRAY, Cases, Overlap, unknown_bases, unknown_cases
 from nnunet_uad.weights.names import FILE_NAME
 
 #: Tells the user something while it happens.
@@ -208,18 +209,17 @@ def copies_of_training(folds: Sequence[Path], trainer: str, say: Say) -> Callabl
     Returns:
         Function of a case's identifier and its preprocessed image (C, z, y, x).
     """
-    records = [seen for record in training_records(folds) for seen in record.lineage]
-    contents = [pair for record in records for pair in record.contents.items()]
-    return watch_for_copies(contents, trainer, "Its maps do not count as maps of an unseen case.", say)
+    seen = [seen.seen for record in training_records(folds) for seen in record.lineage]
+    return watch_for_copies(seen, trainer, "Its maps do not count as maps of an unseen case.", say)
 
 
 def watch_for_copies(
-    contents: Iterable[tuple[str, Iterable[str]]], trainer: str, consequence: str, say: Say
+    trained: Iterable[SeenCases], trainer: str, consequence: str, say: Say
 ) -> Callable[[str, np.ndarray], None]:
     """A watch over cases while the networks are at them, as :func:`copies_of_training`.
 
     Args:
-        contents: Training cases with the fingerprints of their images.
+        trained: Training cases with the fingerprints of their images.
         trainer: Name of the trainer.
         consequence: Sentence that says what follows.
         say: Function that is told the warning.
@@ -227,13 +227,14 @@ def watch_for_copies(
     Returns:
         Function of a case's identifier and its preprocessed image (C, z, y, x).
     """
-    seen = {f: case for case, found in contents for f in found if f.startswith(ARRAY)}
+    seen = {f: (cases, key) for cases in trained for key, found in cases.contents.items() for f in found}
+    seen = {f: owner for f, owner in seen.items() if f.startswith(ARRAY)}
 
     def watch(identifier: str, image: np.ndarray) -> None:
         """Compare the preprocessed image (C, z, y, x), which is at hand: nothing is read again."""
-        original = seen.get(ARRAY + array_fingerprint(image)) if seen else None
-        if original is not None and plain_name(original) != plain_name(identifier):
-            overlap = Overlap((identifier,), ((identifier, original),))
+        cases, key = seen.get(ARRAY + array_fingerprint(image), (None, "")) if seen else (None, "")
+        if cases is not None and not cases.named_like(key, identifier):
+            overlap = Overlap((identifier,), ((identifier, cases.shown(key, identifier)),))
             say(overlap.finding(trainer, consequence))
 
     return watch

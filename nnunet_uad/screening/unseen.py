@@ -12,6 +12,7 @@ from nnunet_uad.data.splits import splits_of
 from nnunet_uad.inference.model import training_records
 from nnunet_uad.inference.predict import watch_for_copies
 from nnunet_uad.training.cases import CASES_FILE, TrainedCases
+from nnunet_uad.weights.case_names import SeenCases
 from nnunet_uad.weights.leakage import Overlap, unknown_bases, unknown_cases
 from nnunet_uad.weights.names import FILE_NAME
 
@@ -88,7 +89,7 @@ class UnseenCases:
         Returns:
             Function of a case's identifier and its image (C, z, y, x), preprocessed for the supervised model.
         """
-        trained = [pair for fold in self.splits for pair in self._trained_on(fold).items()]
+        trained = [SeenCases.of(self._trained_on(fold)) for fold in self.splits]
         return watch_for_copies(trained, trainer, "Its segmentation does not count as that of an unseen case.", say)
 
     def _fingerprints(self, fold: Path, case: str) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from pathlib import Path
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.data.content import Contents
-from nnunet_uad.weights.leakage import ARRAY, Overlap, plain_name, unknown_cases
+from nnunet_uad.weights.case_names import plain_name
+from nnunet_uad.weights.leakage import ARRAY, Overlap, unknown_cases
 
 CASES_FILE = "training_cases.json"
 _MOST_NAMED = 5

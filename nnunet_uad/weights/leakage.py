@@ -5,15 +5,14 @@ Cases are the same if their images are, whatever they are called; where nobody k
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from nnunet_uad.weights.case_names import SeenCases
 from nnunet_uad.weights.record import PretrainRecord
 
 _MOST_NAMED = 10
-_ENDINGS = (".gz", ".nii", ".nrrd", ".mha", ".mhd", ".gipl", ".png", ".bmp", ".tif", ".tiff", ".b2nd", ".npz")
 _TOO_GOOD = "the validation scores are too good"
 #: Begins the fingerprints of raw images, and of preprocessed ones, which differ between plans.
 RAW, DATA = "raw:", "data:"
@@ -31,7 +30,8 @@ class Overlap:
 
     Attributes:
         cases: Identifiers of the measured cases, sorted.
-        copies: Measured cases whose images are those of a training case, with the training case's identifier.
+        copies: Measured cases whose images are those of a training case, with the training case's identifier, or
+            words for it where only a hash of it is known.
 
     Example:
         >>> overlap = Overlap.between(["a", "b"], ["b", "c"])
@@ -53,14 +53,13 @@ class Overlap:
             cases: Cases that something is measured on.
             same_dataset: Whether equal identifiers are the same case, as in :meth:`between`.
         """
-        records, cases = list(records), cases if isinstance(cases, Mapping) else list(cases)
-        seen: dict[str, tuple[str, ...]] = {}
-        for record in records:
-            for case, found in seen_by(record).items():
-                seen[case] = (*seen.get(case, ()), *found)
-        earlier = [(base, base.dataset == record.dataset) for record in records for base in record.lineage[1:]]
-        further = [cls.between(seen_by(base), cases, same_dataset and known) for base, known in earlier]
-        return cls.between(seen, cases, same_dataset).joined(further)
+        cases = cases if isinstance(cases, Mapping) else list(cases)
+        found = [
+            cls.between(seen.seen, cases, same_dataset and seen.dataset == record.dataset)
+            for record in records
+            for seen in record.lineage
+        ]
+        return cls(()).joined(found)
 
     def joined(self, others: Iterable[Overlap]) -> Overlap:
         """This overlap and others with the same measured cases; what is certain in one of them is certain.
@@ -75,28 +74,28 @@ class Overlap:
         return Overlap(tuple(sorted(cases)), tuple(sorted(copies.items())))
 
     @classmethod
-    def between(cls, seen: Cases, cases: Cases, same_dataset: bool = True) -> Overlap:
+    def between(cls, seen: Cases | SeenCases, cases: Cases, same_dataset: bool = True) -> Overlap:
         """Overlap of two lists of cases.
 
         Args:
-            seen: Training cases.
-            cases: Cases that something is measured on.
+            seen: Training cases, by name or under salted hashes.
+            cases: Cases that something is measured on, by name.
             same_dataset: Whether equal identifiers are the same case even if the images are known to differ.
         """
-        theirs, ours = _fingerprints(seen), _fingerprints(cases)
-        owners = {f: case for case, found in reversed(theirs.items()) for f in found if f not in _common(theirs)}
-        common = _common(ours)
-        names = {plain_name(case): case for case in theirs}
+        theirs, ours = _comparable(seen), _comparable(cases).contents
+        shared, common = _common(theirs.contents), _common(ours)
+        owners = {f: key for key, found in reversed(theirs.contents.items()) for f in found if f not in shared}
         copies, named = {}, []
         for case, found in ours.items():
-            namesake = case if case in theirs else names.get(plain_name(case))
+            namesake = theirs.find(case)
             owner = next((owners[f] for f in found if f in owners and f not in common), None)
-            if namesake is not None and owner is not None and set(found) & set(theirs[namesake]):
+            if namesake is not None and owner is not None and set(found) & set(theirs.contents[namesake]):
                 owner = namesake
             if owner is not None:
-                copies[case] = owner
+                copies[case] = theirs.shown(owner, case)
             elif namesake is not None and (
-                (same_dataset and namesake == case) or not _other_scans(theirs[namesake], found, same_dataset)
+                (same_dataset and namesake == theirs.key(case))
+                or not _other_scans(theirs.contents[namesake], found, same_dataset)
             ):
                 named.append(case)
         return cls(tuple(sorted([*copies, *named])), tuple(sorted(copies.items())))
@@ -176,31 +175,6 @@ class Overlap:
         return " ".join(filter(None, (found, feared)))
 
 
-def seen_by(record: PretrainRecord) -> dict[str, tuple[str, ...]]:
-    """Case → fingerprints of what weights were trained on; no fingerprints in records of earlier versions.
-
-    Args:
-        record: Record of the weights.
-    """
-    return {case: record.contents.get(case, ()) for case in record.cases}
-
-
-def plain_name(case: str) -> str:
-    """An identifier without what people and programs change by accident: case, spaces around it, a file ending.
-
-    Args:
-        case: Identifier of a case.
-
-    Example:
-        >>> plain_name("Lesion_1.nii.gz ")
-        'lesion_1'
-    """
-    name = unicodedata.normalize("NFKC", case).casefold().strip()
-    while ending := next((e for e in _ENDINGS if name.endswith(e) and len(name) > len(e)), ""):
-        name = name.removesuffix(ending).strip()
-    return name
-
-
 def unknown_cases(weights: str, consequence: str, reason: str = "they carry no record of a pretraining") -> str:
     """What to say of weights of which nobody knows what they were trained on.
 
@@ -238,7 +212,7 @@ def leakage_warning(record: PretrainRecord, dataset: str, validation_cases: Case
     Returns:
         The warning, ``None`` if there is no overlap.
     """
-    overlap = Overlap.between(seen_by(record), validation_cases, same_dataset=record.dataset == dataset)
+    overlap = Overlap.between(record.seen, validation_cases, same_dataset=record.dataset == dataset)
     if not overlap:
         return None
     if record.dataset != dataset:
@@ -275,10 +249,11 @@ def unknown_bases(records: Iterable[PretrainRecord], consequence: str) -> list[s
     return [unknown_cases(f"{base.file}, from which {trainer} went on,", consequence) for base, trainer in strangers]
 
 
-def _fingerprints(cases: Cases) -> dict[str, tuple[str, ...]]:
-    if not isinstance(cases, Mapping):
-        return dict.fromkeys(cases, ())
-    return {case: tuple(f for f in found if not f.startswith(ARRAY)) for case, found in cases.items()}
+def _comparable(cases: Cases | SeenCases) -> SeenCases:
+    """Cases without the fingerprints that tell only whether an image was changed."""
+    known = cases if isinstance(cases, SeenCases) else SeenCases.of(cases)
+    contents = {case: tuple(f for f in found if not f.startswith(ARRAY)) for case, found in known.contents.items()}
+    return SeenCases(contents, known.salt)
 
 
 def _common(contents: Mapping[str, tuple[str, ...]]) -> set[str]:

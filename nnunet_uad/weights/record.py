@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnunet_uad.common.schema import build
+from nnunet_uad.weights.case_names import SeenCases, is_hidden, is_salt
 
-#: 2: an earlier version would pass over what weights went on from, and with it over cases that they have seen.
+#: 2: an earlier version would take hashes for names, and pass over what weights went on from, and with it over cases
+#: that they have seen.
 RECORD_FORMAT = 2
 
 
@@ -25,7 +27,7 @@ class PretrainRecord:
         plans: Name of the plans.
         configuration: Name of the configuration.
         fold: Fold number, or ``all``.
-        cases: Identifiers of the cases whose patches were trained on.
+        cases: Identifiers of the cases whose patches were trained on, or hashes of them.
         channel_names: Names of the image's channels, in the order of the input channels.
         normalization: Normalisation scheme of nnU-Net, per channel.
         spacing: Edge length of a voxel, mm, per axis of the patch.
@@ -42,10 +44,17 @@ class PretrainRecord:
         versions: Versions of nnunet_uad, nnunetv2 and torch.
         restorer: Description to rebuild network and restoration without the pretrainer
             (:mod:`nnunet_uad.restoration`); empty for methods that nothing reconstructs with.
-        contents: Fingerprints of the cases' images (:mod:`nnunet_uad.data.content`), by case; none in the records of
-            earlier versions.
+        contents: Fingerprints of the cases' images (:mod:`nnunet_uad.data.content`), by case or hash; none in the
+            records of earlier versions.
+        salt: Salt of the hashes (:mod:`nnunet_uad.weights.case_names`); empty where the identifiers stand in clear.
         bases: Weights that the pretraining went on from, instead of random ones, and before them those that these went
             on from, and so on.
+        plan: What a plan for these weights needs besides the above: the whole configuration, the order of the axes, the
+            intensities of the foreground; empty in the records of earlier versions.
+        licence: SPDX expression of the licence; empty if nobody gave one.
+        data_statement: Text that says where the data come from and why they may be used; empty if nobody gave one.
+        metrics: Quality on the validation cases, by name; empty if nobody added it.
+        validation_cases: Number of cases that the metrics are of.
         format: Version of this record's form.
     """
 
@@ -72,7 +81,13 @@ class PretrainRecord:
     versions: dict[str, str] = field(default_factory=dict)
     restorer: dict[str, Any] = field(default_factory=dict)
     contents: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    salt: str = ""
     bases: tuple[BaseWeights, ...] = ()
+    plan: dict[str, Any] = field(default_factory=dict)
+    licence: str = ""
+    data_statement: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
+    validation_cases: int = 0
     format: int = RECORD_FORMAT
 
     def __post_init__(self) -> None:
@@ -90,6 +105,10 @@ class PretrainRecord:
             "num_epochs expects >= 1": self.num_epochs < 1,
             "epochs_trained expects >= 0": self.epochs_trained < 0,
             "iterations_per_epoch expects >= 1": self.iterations_per_epoch < 1,
+            "validation_cases expects >= 0": self.validation_cases < 0,
+            "metrics expects finite numbers": not all(map(math.isfinite, self.metrics.values())),
+            "salt expects 32 hexadecimal digits or nothing": bool(self.salt) and not is_salt(self.salt),
+            "cases expects hashes of 32 hexadecimal digits beside a salt": not self._names_are_all_hashes_or_none(),
         }
         for fault, there in faults.items():
             if there:
@@ -99,6 +118,37 @@ class PretrainRecord:
     def dimension(self) -> int:
         """Number of axes: 2 or 3."""
         return len(self.patch_size)
+
+    @property
+    def seen(self) -> SeenCases:
+        """The cases with their fingerprints; no fingerprints in records of earlier versions."""
+        return SeenCases({case: self.contents.get(case, ()) for case in self.cases}, self.salt)
+
+    @property
+    def names_in_clear(self) -> bool:
+        """Whether identifiers of cases can be read, of this pretraining or of those that it goes back to."""
+        return any(record.cases and not record.salt for record in self.lineage)
+
+    def with_hidden_names(self, salt: str) -> PretrainRecord:
+        """The same record with a hash for every identifier that can be read, of those that it goes back to, too.
+
+        Args:
+            salt: Salt of the hashes.
+        """
+        bases = tuple(
+            base if base.record is None else dataclasses.replace(base, record=base.record.with_hidden_names(salt))
+            for base in self.bases
+        )
+        if self.salt:
+            return dataclasses.replace(self, bases=bases)
+        hidden = self.seen.hidden(salt).contents
+        contents = {case: found for case, found in hidden.items() if found}
+        return dataclasses.replace(
+            self, cases=tuple(hidden), contents=contents, salt=salt, bases=bases, format=RECORD_FORMAT
+        )
+
+    def _names_are_all_hashes_or_none(self) -> bool:
+        return not self.salt or all(map(is_hidden, (*self.cases, *self.contents)))
 
     @property
     def lineage(self) -> tuple[PretrainRecord, ...]:
@@ -175,7 +225,7 @@ class BaseWeights:
             return (cls(file, sha256, kind),)
         # What rebuilds a network is large, and here nobody rebuilds it.
         bare = dataclasses.replace(
-            record, bases=(), restorer={}, architecture_kwargs={}, architecture_requires_import=()
+            record, bases=(), restorer={}, plan={}, architecture_kwargs={}, architecture_requires_import=()
         )
         return (cls(file, sha256, kind, bare), *record.bases)
 

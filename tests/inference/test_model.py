@@ -19,6 +19,7 @@ from nnunet_uad.inference.model import (
 from nnunet_uad.inference.pipeline import score_files
 from nnunet_uad.plugin.nnunet_uad_trainers import nnUNetPretrainerDAE
 from nnunet_uad.pretrain.dae import DAESettings
+from nnunet_uad.weights.case_names import hidden_name
 
 FINAL = "checkpoint_final.pth"
 #: A pretrainer of somebody else, in a folder of nnUNet_extTrainer.
@@ -100,7 +101,7 @@ def test_a_request_loads_some_of_its_folds(dae_fold):
 
 def test_cases_of_the_training_are_known(dae_fold, tmp_path):
     (record,) = training_records([dae_fold])
-    assert set(record.cases) == {*tiny.HEALTHY, tiny.LESION[0]}
+    assert set(record.cases) == {hidden_name(case, record.salt) for case in (*tiny.HEALTHY, tiny.LESION[0])}
     assert training_records([tmp_path]) == []
 
 

@@ -9,13 +9,16 @@ from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.methods import METHODS
 from nnunet_uad.pretrain.record import make_record
 from nnunet_uad.pretrain.task import PretrainTask
+from nnunet_uad.weights.case_names import hidden_name
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import read_pretrained
 
 
 def test_the_record_of_a_training(dae_fold):
     _, record = read_pretrained(dae_fold / "pretrained.safetensors")
-    assert record.cases == (*tiny.HEALTHY, tiny.LESION[0])
+    trained = (*tiny.HEALTHY, tiny.LESION[0])
+    assert record.cases == tuple(sorted(hidden_name(case, record.salt) for case in trained))
+    assert {record.seen.find(case) for case in trained} == set(record.cases)
     assert record.method == "DAE" and record.trainer == "nnUNetPretrainerDAE_2epochs_3iters"
     assert (record.epochs_trained, record.num_epochs, record.iterations_per_epoch) == (2, 2, 3)
     assert record.channel_names == ("FLAIR", "T1") and record.spacing == (2.0, 2.0)
@@ -42,6 +45,7 @@ def test_everything_about_the_network_comes_from_the_plans(tiny_dataset, configu
         seed=17,
         settings={"learning_rate": 0.5},
         restorer={},
+        keep_names=True,
     )
     content = manager.get_configuration(configuration).configuration
     assert (record.dataset, record.plans, record.fold) == (tiny.DATASET, "nnUNetPlans", "all")
@@ -53,6 +57,8 @@ def test_everything_about_the_network_comes_from_the_plans(tiny_dataset, configu
     assert (record.epochs_trained, record.num_epochs, record.iterations_per_epoch) == (3, 9, 250)
     assert record.cases == ("b", "a") and record.seed == 17 and record.restorer == {}
     assert torch.__version__.startswith(record.versions["torch"])
+    assert record.plan["configuration"]["batch_size"] == content["batch_size"]
+    assert record.plan["transpose_forward"] == plans["transpose_forward"]
     # A method that is not listed has no citation; none is made up.
     assert record.method == "NobodysMethod" and record.citation == ""
     assert PretrainRecord.from_json(record.to_json()) == record

@@ -9,6 +9,7 @@ import torch
 
 from nnunet_uad.data.content import raw_contents
 from nnunet_uad.training.cases import TrainedCases
+from nnunet_uad.weights.case_names import hidden_name
 from nnunet_uad.weights.safe_file import read_pretrained, write_pretrained
 
 TUNED = "nnUNetTrainerDAEPretrained_2epochs_2iters"
@@ -48,7 +49,9 @@ def test_leakage_is_said_loudly(dae_fold, weights):
     tensors, record = read_pretrained(weights)
     import dataclasses
 
-    write_pretrained(weights, tensors, dataclasses.replace(record, cases=(*record.cases, tiny.LESION[3])))
+    assert record.salt and tiny.LESION[3] not in record.cases
+    seen = (*record.cases, hidden_name(tiny.LESION[3], record.salt))
+    write_pretrained(weights, tensors, dataclasses.replace(record, cases=seen))
     trainer = started()
     assert "WARNING: LEAKAGE: 1 validation case(s) of this fold were among the training cases" in log(trainer)
     assert tiny.LESION[3] in log(trainer)

@@ -3,6 +3,7 @@ import json
 import pytest
 from weights_helpers import make_record
 
+from nnunet_uad.weights.case_names import SeenCases
 from nnunet_uad.weights.leakage import (
     Overlap,
     compared_by_name,
@@ -11,6 +12,8 @@ from nnunet_uad.weights.leakage import (
     unknown_cases,
 )
 from nnunet_uad.weights.record import BaseWeights, PretrainRecord
+
+SALT, OTHER = 32 * "1", 32 * "2"
 
 
 def test_overlap_in_the_same_dataset_is_named():
@@ -118,3 +121,42 @@ def test_what_is_certain_in_one_overlap_is_certain():
     copy, name = Overlap(("a",), (("a", "b"),)), Overlap(("a", "c"))
     for joined in (copy.joined([name]), name.joined([copy])):
         assert joined.certain.cases == ("a",) and joined.suspected.cases == ("c",)
+
+
+@pytest.mark.parametrize("case", ["b", "B.nii.gz", " b"])
+def test_hashed_records_name_the_cases_that_are_measured(case):
+    record = make_record(contents={"a": ("raw:1",)}).with_hidden_names(SALT)
+    assert "b" not in record.cases and record.names_in_clear is False
+    assert f"training cases of nnUNetPretrainerDAE (fold 0): {case}." in leakage_warning(
+        record, "Dataset991_Tiny", [case]
+    ).replace("' b'", " b")
+    warning = leakage_warning(record, "Dataset002_X", {"x": ("raw:1",)})
+    assert "x (the images of a case whose name the weights keep as a hash)" in warning
+    assert leakage_warning(record, "Dataset991_Tiny", ["c"]) is None
+
+
+@pytest.mark.parametrize("same_dataset", [True, False])
+@pytest.mark.parametrize(
+    "measured",
+    [
+        {"a": ("raw:1",)},
+        {"x": ("raw:1",)},
+        {"A": ("raw:9",)},
+        {"a": ("raw:9",)},
+        {"a": ("data:9",), "b": ("raw:2",)},
+        {"a": (), "c": ()},
+    ],
+)
+def test_hashes_find_what_names_find(measured, same_dataset):
+    clear = Overlap.between(RAW, measured, same_dataset)
+    hidden = Overlap.between(SeenCases.of(RAW).hidden(SALT), measured, same_dataset)
+    assert (hidden.cases, hidden.certain.cases) == (clear.cases, clear.certain.cases)
+
+
+def test_hashed_records_that_went_on_from_hashed_ones():
+    base = make_record(dataset="Dataset002_X", contents={"b": ("raw:2",)}, cases=("b",)).with_hidden_names(OTHER)
+    record = make_record(cases=("a",), bases=BaseWeights.chain("x", "1", "nnunet_uad", base)).with_hidden_names(SALT)
+    assert [seen.salt for seen in record.lineage] == [SALT, OTHER] and not record.names_in_clear
+    assert PretrainRecord.from_json(record.to_json()) == record
+    assert Overlap.of([record], {"y": ("raw:2",), "a": ()}).certain.cases == ("y",)
+    assert len(leakage_warnings(record, "Dataset002_X", ["a", "b"])) == 2

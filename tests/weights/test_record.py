@@ -64,6 +64,12 @@ WRONG: dict[str, list[Any]] = {
         [{"file": "x"}],
         [{"file": "x", "sha256": "1", "kind": "x", "record": {"method": "x"}}],
     ],
+    "salt": [None, "x", "0" * 31, 5],
+    "plan": [None, []],
+    "licence": [None, 5],
+    "data_statement": [None, ["x"]],
+    "metrics": [None, {"AP": "good"}, {"AP": 1e400}],
+    "validation_cases": [-1, None, 1.5],
     "format": [None, "x", 1.5, [1], True],
 }
 
@@ -93,6 +99,30 @@ def test_whatever_stands_in_a_field_ends_in_words_or_in_a_record(field, value):
         assert "pretraining record" in str(error)
     else:
         assert PretrainRecord.from_json(record.to_json()) == record
+
+
+def test_records_of_the_first_format_are_read_as_before():
+    content = json.loads(make_record(contents={"a": ("raw:1",)}).to_json())
+    later = ("salt", "bases", "plan", "licence", "data_statement", "metrics", "validation_cases")
+    first = {**{key: value for key, value in content.items() if key not in later}, "format": 1}
+    record = PretrainRecord.from_json(json.dumps(first))
+    assert record.cases == ("a", "b") and record.names_in_clear and record.seen.find("A") == "a"
+    assert record.with_hidden_names("0" * 32).format == 2
+
+
+def test_names_are_hidden_once_and_nothing_else_changes():
+    record = make_record(contents={"a": ("raw:1",), "b": ("raw:2",)})
+    hidden = record.with_hidden_names("0" * 32)
+    assert not {"a", "b"} & {*hidden.cases, *hidden.contents} and set(hidden.contents) == set(hidden.cases)
+    assert sorted(hidden.contents.values()) == [("raw:1",), ("raw:2",)]
+    assert hidden.with_hidden_names("1" * 32) == hidden and not hidden.names_in_clear
+    assert dataclasses.replace(hidden, cases=record.cases, contents=record.contents, salt="") == record
+
+
+def test_names_beside_a_salt_are_refused():
+    content = {**json.loads(make_record().to_json()), "salt": "0" * 32}
+    with pytest.raises(ValueError, match="expects hashes of 32 hexadecimal digits"):
+        PretrainRecord.from_json(json.dumps(content))
 
 
 def test_values_of_a_wrong_type_are_refused():

@@ -19,7 +19,7 @@ from nnunet_uad.data.splits import Split, splits_of
 from nnunet_uad.study.planning.cases import chosen_cases, listed
 from nnunet_uad.study.planning.folds import assign_indices
 from nnunet_uad.study.study_file import Pretraining, Study
-from nnunet_uad.weights.leakage import plain_name
+from nnunet_uad.weights.case_names import plain_name
 
 #: Beside ``splits_final.json``: indices of the entries that studies appended and no other study is meant to test on.
 APPENDED_FILE = "nnunet_uad_appended_folds.json"
