@@ -34,6 +34,7 @@ setup(
         "nnunet_uad.study": ["example.yaml"],
         "nnunet_uad.study.running": ["workflow/Snakefile", "workflow/profiles/*/config.yaml"],
         "nnunet_uad.report": ["templates/*"],
+        "nnunet_uad.sharing": ["templates/*"],
     },
     install_requires=[
         "nnunetv2>=2.8,<3",
@@ -50,15 +51,19 @@ setup(
         "monai>=1.4",
         "nibabel",
         "numpy",
+        "packaging>=24.2",
         "pydantic>=2.12,<3",
+        "requests",
         "safetensors",
         "scipy",
         "tqdm",
     ],
     extras_require={
+        "hub": ["huggingface_hub>=0.30"],
         "robustness": ["torchio>=0.20,<2"],
         "study": ["snakemake>=9"],
         "test": [
+            "huggingface_hub>=0.30",
             "hypothesis",
             "mypy",
             "psutil",

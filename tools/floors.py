@@ -29,6 +29,7 @@ FLOORS = (
     "selection",
     "pretrain",
     "trainers",
+    "sharing",
     "plugin",
     "robustness",
     "study",

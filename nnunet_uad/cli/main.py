@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "small-plan": "small_plan",
     "preprocess": "preprocess",
     "transfer": "transfer",
+    "weights": "weights",
     "check-checkpoint": "check_checkpoint",
     "predict": "predict",
     "screen": "screen",
@@ -48,6 +49,7 @@ _HELP = {
     "report": "write the page and tables of a study",
     "export": "write a fine-tuned model as a plain nnU-Net that needs no plugin, or pretrained weights in nnssl's form",
     "transfer": "show what a weight file would give to a network",
+    "weights": "show what is known of weights, share them, fetch those of others",
     "check-checkpoint": "say whether weight files are safe to read, without running anything in them",
     "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",
 }

@@ -1,0 +1,28 @@
+import yaml
+
+from nnunet_uad.sharing.card import model_card
+from nnunet_uad.weights.readers import read_weights
+
+
+def card_of(path):
+    source = read_weights(path)
+    return model_card(source, source.record)
+
+
+def test_the_front_matter_is_the_hubs(weights):
+    card = card_of(weights(licence="CC-BY-4.0", method="DAE"))
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert front["license"] == "cc-by-4.0" and front["library_name"] == "nnunet_uad" and "dae" in front["tags"]
+
+
+def test_the_card_says_what_is_known_what_is_not_and_what_it_is_not(weights):
+    card = card_of(weights(data_statement="Scans | of nobody", metrics={"map AP": 0.25}, validation_cases=3))
+    assert "**Not a medical device.**" in card and "| map AP | 0.2500 |" in card and "Of 3 validation cases" in card
+    assert "Nobody said: licence." in card and "ask before you use them" in card
+    assert "Scans \\| of nobody" in card and "as hashes with a random salt" in card
+    assert "nnUNetv2_train DATASET like_weights FOLD -tr nnUNetTrainerDAEPretrained" in card
+
+
+def test_names_in_clear_are_said_not_shown(weights):
+    card = card_of(weights(salt="", cases=("patient_x",)))
+    assert "stand in the file in clear" in card and "patient_x" not in card and "Nobody measured any" in card
