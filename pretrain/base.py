@@ -106,7 +106,7 @@ class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
         self.initial_lr *= self.first_rate
         self.enable_deep_supervision = False
         self.oversample_foreground_percent = 1.0
-        self.training_cases: tuple[str, ...] = ()
+        self._trained_on: CentredDataset | None = None
         # The class refuses to build a segmentation network (see below); an instance builds its own.
         self.build_network_architecture = self._build_for_nnunet  # type: ignore[method-assign]
         self.channel_names = channel_names(dataset_json)
@@ -262,8 +262,15 @@ class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
         )
         loaded_patch = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
         training = choice.training(train, loaded_patch)
-        self.training_cases = tuple(training.identifiers)
+        self._trained_on = training
         return training, choice.validation(val, training)
+
+    def training_cases(self) -> tuple[str, ...]:
+        """Identifiers of the cases whose patches are trained on.
+
+        A method, since nnU-Net writes all attributes into ``debug.json``, which its export passes on.
+        """
+        return tuple(self._trained_on.identifiers) if self._trained_on is not None else ()
 
     # --- training -------------------------------------------------------------------------------
 
@@ -371,8 +378,8 @@ class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
             trainer=type(self).__name__,
             configuration=self.configuration_name,
             fold=str(self.fold),
-            cases=self.training_cases,
-            contents={c: self.cases.train.get(c, ()) for c in self.training_cases} if self.cases else {},
+            cases=self.training_cases(),
+            contents={c: self.cases.train.get(c, ()) for c in self.training_cases()} if self.cases else {},
             epochs=(self.current_epoch + 1, self.num_epochs, self.num_iterations_per_epoch),
             seed=self.seed,
             settings=self.stored_settings(),

@@ -3,7 +3,8 @@
 --stock: a fine-tuned model that predicts where this plugin is not installed. Writes a zip for
 nnUNetv2_install_pretrained_model_from_zip. Inside, the model belongs to nnUNetTrainer; a model of that name that the
 other machine already has for the same dataset would be replaced. What only training needs (an auxiliary
-reconstruction's weights, the optimiser's state) is left out. Models with a restorer or discriminator are refused.
+reconstruction's weights, the optimiser's state) is left out, and so are the names of cases. Models with a restorer or
+discriminator are refused.
 
 --nnssl: the weights of one fold of a 3D pretrainer, as nnssl and nnU-Net's master branch read them
 (nnUNetv2_preprocess_like_nnssl). Writes a folder with checkpoint_final.pth, adaptation_plan.json and config.json, as
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", type=Path, required=True, metavar="FILE", help="zip to write; with --nnssl a folder")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--stock", action="store_true", help="as a model of nnUNetTrainer")
+    add("--keep-names", action="store_true", help="with --stock: leave the names of validation cases in the summaries")
     form.add_argument("--nnssl", action="store_true", help="weights of a pretrainer as a checkpoint of nnssl")
 
 
@@ -74,7 +76,7 @@ def _write_stock(arguments: argparse.Namespace, model: ModelFolder) -> None:
     from nnunet_uad.weights.stock import write_stock_model
 
     arguments.o.parent.mkdir(parents=True, exist_ok=True)
-    write_stock_model(model.path, arguments.f, arguments.chk, arguments.o)
+    write_stock_model(model.path, arguments.f, arguments.chk, arguments.o, arguments.keep_names)
     print(f"{arguments.o}: install it with nnUNetv2_install_pretrained_model_from_zip {quote(str(arguments.o))}")
 
 

@@ -121,5 +121,7 @@ def _library() -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise RuntimeError(f"{HUB} needs the library of the Hugging Face Hub: pip install 'nnunet_uad[hub]'") from error
+        raise RuntimeError(
+            f"{HUB} needs the library of the Hugging Face Hub: pip install '.[hub]' in the clone of nnunet_uad"
+        ) from error
     return huggingface_hub

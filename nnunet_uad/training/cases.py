@@ -30,8 +30,9 @@ class TrainedCases:
 
     dataset: str
     fold: str
-    train: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    val: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    # Not printed: nnU-Net writes every attribute of a trainer into debug.json, which its export passes on.
+    train: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    val: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(

@@ -64,7 +64,8 @@ class PretrainRecord:
     plans: str
     configuration: str
     fold: str
-    cases: tuple[str, ...]
+    # Not printed, as names of cases nowhere are.
+    cases: tuple[str, ...] = field(repr=False)
     channel_names: tuple[str, ...]
     normalization: tuple[str, ...]
     spacing: tuple[float, ...]
@@ -80,7 +81,7 @@ class PretrainRecord:
     citation: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     restorer: dict[str, Any] = field(default_factory=dict)
-    contents: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    contents: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     salt: str = ""
     bases: tuple[BaseWeights, ...] = ()
     plan: dict[str, Any] = field(default_factory=dict)

@@ -15,15 +15,19 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_uad.common.files import atomic_path
+from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder
 from nnunet_uad.common.nnunet_files import RESTORE, load_dataset_json, load_plans
 from nnunet_uad.common.plan_settings import BLOCK
 from nnunet_uad.methods import PRETRAINER_PREFIX, STOCK_TRAINER
 from nnunet_uad.networks.reconstruction_branch import stock_weights
 from nnunet_uad.weights.checkpoint import MODEL, read_checkpoint
+from nnunet_uad.weights.without_names import dataset_without_cases, summary_without_cases
 
 
-def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target: Path) -> Path:
+def write_stock_model(
+    model: Path, folds: Sequence[str], checkpoint: str, target: Path, keep_names: bool = False
+) -> Path:
     """Write a zip that ``nnUNetv2_install_pretrained_model_from_zip`` installs as a model of ``nnUNetTrainer``.
 
     Args:
@@ -31,6 +35,7 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
         folds: Folds, numbers or ``all``.
         checkpoint: Name of the checkpoint; in the zip it is ``checkpoint_final.pth``.
         target: File of the zip to write.
+        keep_names: Whether the zip may name cases, as the summary of a validation does.
 
     Returns:
         File of the zip.
@@ -49,6 +54,8 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
     plans = load_plans(model / "plans.json", RESTORE)
     plans.pop(BLOCK, None)
     dataset_json = load_dataset_json(model / "dataset.json", RESTORE)
+    if not keep_names:
+        dataset_json = dataset_without_cases(dataset_json)
     # Paths in the zip begin with the dataset.
     inside = dataclasses.replace(ModelFolder.from_path(model), results=Path(), trainer=STOCK_TRAINER)
     with atomic_path(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -57,13 +64,17 @@ def write_stock_model(model: Path, folds: Sequence[str], checkpoint: str, target
             buffer = io.BytesIO()
             torch.save(_stock_checkpoint(content, plans, dataset_json, model.name), buffer)
             archive.writestr(str(inside.fold(fold) / CHECKPOINT), buffer.getvalue())
-            for extra in ("progress.png", "validation/summary.json"):
-                if (model / f"fold_{fold}" / extra).is_file():
-                    archive.write(model / f"fold_{fold}" / extra, str(inside.fold(fold) / extra))
+            summary = model / f"fold_{fold}" / "validation" / "summary.json"
+            if summary.is_file():
+                found = read_mapping(summary)
+                said = found if keep_names else summary_without_cases(found)
+                archive.writestr(str(inside.fold(fold) / "validation" / summary.name), json.dumps(said, indent=4))
+            if (model / f"fold_{fold}" / "progress.png").is_file():
+                archive.write(model / f"fold_{fold}" / "progress.png", str(inside.fold(fold) / "progress.png"))
         archive.writestr(str(inside.path / "plans.json"), json.dumps(plans, indent=4))
-        for name in ("dataset.json", "dataset_fingerprint.json"):
-            if (model / name).is_file():
-                archive.write(model / name, str(inside.path / name))
+        archive.writestr(str(inside.path / "dataset.json"), json.dumps(dataset_json, indent=4))
+        if (model / "dataset_fingerprint.json").is_file():
+            archive.write(model / "dataset_fingerprint.json", str(inside.path / "dataset_fingerprint.json"))
     return target
 
 
@@ -90,7 +101,7 @@ def _stock_checkpoint(
         **content,
         "network_weights": weights,
         "trainer_name": STOCK_TRAINER,
-        "init_args": {**content["init_args"], "plans": plans},
+        "init_args": {**content["init_args"], "plans": plans, "dataset_json": dataset_json},
         "optimizer_state": None,
         "grad_scaler_state": None,
     }

@@ -43,7 +43,12 @@ def test_no_file_that_is_passed_on_names_a_case(dae_fold, tmp_path):
     """Those of a finished pretraining's model, and what push makes of it; what stays at home may."""
     said = ("--licence", "CC-BY-4.0", "--data", "Phantoms, made by a program.")
     assert weights_command("push", dae_fold / "pretrained.safetensors", tmp_path / "shared", *said) == 0
-    passed_on = [*dae_fold.glob("*.pth"), *dae_fold.glob("*.safetensors"), *dae_fold.parent.glob("*.json")]
+    passed_on = [
+        dae_fold / "debug.json",
+        *dae_fold.glob("*.pth"),
+        *dae_fold.glob("*.safetensors"),
+        *dae_fold.parent.glob("*.json"),
+    ]
     passed_on += (tmp_path / "shared").iterdir()
     assert len(passed_on) >= 8
     names = [case.encode() for case in (*tiny.HEALTHY, *tiny.LESION)]

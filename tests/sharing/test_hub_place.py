@@ -71,5 +71,5 @@ def test_without_its_library_the_command_is_named(monkeypatch):
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(RuntimeError, match=r"pip install 'nnunet_uad\[hub\]'"):
+    with pytest.raises(RuntimeError, match=r"pip install '.\[hub\]'"):
         HubPlace("a/b")

@@ -49,3 +49,21 @@ def test_weights_of_another_network_are_refused(model, tmp_path):
     with pytest.raises(ValueError, match="is not the plan's own network.*nnUNetv2_export_model_to_zip"):
         write_stock_model(model, ["0"], "checkpoint_final.pth", tmp_path / "model.zip")
     assert not list(tmp_path.glob("*.zip"))
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_names_of_cases_stay_at_home_unless_somebody_wants_them(model, tmp_path, keep):
+    (model / "fold_0" / "validation").mkdir()
+    case = {"metrics": {"1": {"Dice": 0.5}}, "prediction_file": f"/a/{tiny.LESION[2]}.nii.gz", "reference_file": "/b"}
+    summary = {"metric_per_case": [case], "mean": {"1": {"Dice": 0.5}}, "foreground_mean": {"Dice": 0.5}}
+    (model / "fold_0" / "validation" / "summary.json").write_text(json.dumps(summary))
+    dataset = json.loads((model / "dataset.json").read_text())
+    named = {**dataset, "training": [{"image": f"{tiny.LESION[0]}.nii.gz"}]}
+    (model / "dataset.json").write_text(json.dumps(named))
+    target = write_stock_model(model, ["0"], "checkpoint_final.pth", tmp_path / "model.zip", keep_names=keep)
+    with zipfile.ZipFile(target) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    names = [name.encode() for name in (*tiny.HEALTHY, *tiny.LESION)]
+    assert any(name in held for name in names for held in content.values()) == keep
+    (written,) = [json.loads(held) for name, held in content.items() if name.endswith("summary.json")]
+    assert written["foreground_mean"] == {"Dice": 0.5} and written["metric_per_case"][0]["metrics"] == case["metrics"]
