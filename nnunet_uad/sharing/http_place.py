@@ -11,7 +11,7 @@ import requests
 from tqdm import tqdm
 
 from nnunet_uad.sharing.manifest import MOST_TEXT
-from nnunet_uad.sharing.places import GO_ON, AbsentError, too_long
+from nnunet_uad.sharing.place import GO_ON, AbsentError, too_long
 
 #: Seconds until a connection, and between two pieces.
 _PATIENCE = (10, 60)

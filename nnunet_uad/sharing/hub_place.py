@@ -12,7 +12,7 @@ from typing import Any
 
 from nnunet_uad.common.schema import shown
 from nnunet_uad.sharing.manifest import MOST_TEXT
-from nnunet_uad.sharing.places import GO_ON, HUB, AbsentError, too_long
+from nnunet_uad.sharing.place import GO_ON, HUB, AbsentError, too_long
 
 _NAME = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
@@ -121,7 +121,5 @@ def _library() -> Any:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise RuntimeError(
-            f"{HUB} needs the library of the Hugging Face Hub: pip install '.[hub]' in the clone of nnunet_uad"
-        ) from error
+        raise RuntimeError(f"{HUB} needs the library of the Hugging Face Hub: pip install 'nnunet_uad[hub]'") from error
     return huggingface_hub

@@ -11,7 +11,8 @@ from pathlib import Path
 from nnunet_uad.common.files import file_hash, flush, flush_folder, write_text
 from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.sharing.manifest import CARD, MANIFEST, Manifest
-from nnunet_uad.sharing.places import AbsentError, Place, nothing_there, place_of
+from nnunet_uad.sharing.place import AbsentError, Place, nothing_there
+from nnunet_uad.sharing.places import place_of
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import read_pretrained
 

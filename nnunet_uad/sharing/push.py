@@ -12,7 +12,8 @@ from nnunet_uad.common.files import write_text
 from nnunet_uad.sharing.card import model_card
 from nnunet_uad.sharing.licences import licence_of
 from nnunet_uad.sharing.manifest import CARD, MANIFEST, Manifest
-from nnunet_uad.sharing.places import AbsentError, place_of
+from nnunet_uad.sharing.place import AbsentError
+from nnunet_uad.sharing.places import place_of
 from nnunet_uad.sharing.validation import validation_metrics
 from nnunet_uad.weights.case_names import new_salt
 from nnunet_uad.weights.names import FILE_NAME

@@ -1,7 +1,7 @@
 import pytest
 
 from nnunet_uad.sharing.http_place import HttpPlace
-from nnunet_uad.sharing.places import AbsentError
+from nnunet_uad.sharing.place import AbsentError
 
 CONTENT = bytes(range(256)) * 8192
 

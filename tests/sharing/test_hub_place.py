@@ -4,7 +4,8 @@ import time
 import pytest
 
 from nnunet_uad.sharing.hub_place import HubPlace
-from nnunet_uad.sharing.places import AbsentError, place_of
+from nnunet_uad.sharing.place import AbsentError
+from nnunet_uad.sharing.places import place_of
 
 constants = pytest.importorskip("huggingface_hub.constants")
 
@@ -71,5 +72,5 @@ def test_without_its_library_the_command_is_named(monkeypatch):
         return real(name, *arguments, **named)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(RuntimeError, match=r"pip install '.\[hub\]'"):
+    with pytest.raises(RuntimeError, match=r"pip install 'nnunet_uad\[hub\]'"):
         HubPlace("a/b")
