@@ -14,7 +14,7 @@ class Row:
 
     Attributes:
         topic: Noun for it.
-        words: What is known; empty if nothing.
+        words: Text of what is known; empty if nothing.
     """
 
     topic: str

@@ -41,7 +41,7 @@ def pull(request: PullRequest, say: Callable[[str], object] = print) -> tuple[Pa
     """Fetch weights; a command that was killed goes on where it was.
 
     Args:
-        request: What is fetched, and where to.
+        request: Source and folder.
         say: Function that is told what was done.
 
     Returns:

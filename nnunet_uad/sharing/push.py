@@ -53,7 +53,7 @@ def push(request: PushRequest, say: Callable[[str], object] = print) -> Manifest
     """Check what is said of weights, write it into them, and put them where others can fetch them.
 
     Args:
-        request: What is shared, where, and what is said of it.
+        request: Weights, target, and what is said of them.
         say: Function that is told what was done.
 
     Returns:

@@ -49,8 +49,8 @@ class PretrainRecord:
         salt: Salt of the hashes (:mod:`nnunet_uad.weights.case_names`); empty where the identifiers stand in clear.
         bases: Weights that the pretraining went on from, instead of random ones, and before them those that these went
             on from, and so on.
-        plan: What a plan for these weights needs besides the above: the whole configuration, the order of the axes, the
-            intensities of the foreground; empty in the records of earlier versions.
+        plan: Parts of the plans that a plan for these weights needs besides the above: the whole configuration, the
+            order of the axes, the intensities of the foreground; empty in the records of earlier versions.
         licence: SPDX expression of the licence; empty if nobody gave one.
         data_statement: Text that says where the data come from and why they may be used; empty if nobody gave one.
         metrics: Quality on the validation cases, by name; empty if nobody added it.

@@ -137,7 +137,7 @@ def test_copies_of_training_cases_are_said_whatever_they_are_called(request_of, 
     said = []
     predict_folder(request_of(), said.append)
     assert len(said) == 1 and "LEAKAGE: 1 case(s) were among the training cases" in said[0]
-    assert "renamed (the images of healthy_0)" in said[0]
+    assert "renamed (the images of a case whose name the weights keep as a hash)" in said[0]
 
 
 def test_a_model_of_which_nobody_knows_what_it_has_seen(request_of, tmp_path, dae_fold):

@@ -89,7 +89,7 @@ def test_finished_cases_are_kept_and_nothing_else_is_mixed_in(request_of, tmp_pa
     (tmp_path / "images" / "half_0000.nii.gz").write_bytes(b"")
     said = []
     first = screen_folder(request_of(save=["unknown"]), said.append)
-    copies = [words for words in said if f"other (the images of {tiny.HEALTHY[0]})" in words]
+    copies = [words for words in said if "other (the images of " in words]
     assert ["segmentation" in words for words in copies] == [True, False], "both models were trained on it"
     assert first.written == ("other", "test") and list(first.failed) == ["half"]
     assert {row["case"]: bool(row["failed"]) for row in csv.DictReader((tmp_path / "out" / "cases.csv").open())} == {

@@ -167,7 +167,7 @@ def test_copies_of_validation_cases_in_the_pretraining_are_said(weights):
     tensors, record = read_pretrained(weights)
     raw = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTr"
     found = raw_contents({"x": sorted(raw.glob(f"{tiny.LESION[3]}_*"))})["x"]
-    changes = {"cases": ("u_1",), "contents": {"u_1": found}, "dataset": "Dataset903_Healthy"}
+    changes = {"cases": ("u_1",), "contents": {"u_1": found}, "salt": "", "dataset": "Dataset903_Healthy"}
     write_pretrained(weights, tensors, dataclasses.replace(record, **changes))
     assert "LEAKAGE: 1 validation case(s) were among the training cases of nnUNetPretrainerDAE" in log(
         trainer := started()
