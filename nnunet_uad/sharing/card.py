@@ -8,8 +8,8 @@ from pathlib import Path
 from nnunet_uad.sharing.licences import licence_fields
 from nnunet_uad.sharing.passport import passport, unknown
 from nnunet_uad.sharing.usage import commands
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.source import SourceWeights
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _HASHED = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nnunet_uad.weights.readers import SourceWeights
 from nnunet_uad.weights.record import PretrainRecord
+from nnunet_uad.weights.source import SourceWeights
 
 
 @dataclass(frozen=True)
