@@ -7,7 +7,8 @@
 
 A study file (``benchmarks/studies``) cannot say that one pretraining goes on from another. The scans of HT are halved:
 the weights are adapted to one half, without labels, and both halves are tested, so that what is gained on scans that
-nobody has seen stands beside what is gained on the scans that were adapted to. Cells end with nnU-Net's own validation.
+nobody has seen stands beside what is gained on the scans that were adapted to. All in one process, by nnU-Net's own
+functions: on a busy machine to start one takes longer than a short training.
 """
 
 from __future__ import annotations
@@ -19,17 +20,21 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from nnunetv2.run.run_training import run_training
+from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint
 
 from nnunet_uad.common.csv_files import write_csv_file
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_json
 from nnunet_uad.common.nnunet import dataset_folder
 from nnunet_uad.common.settings import SETTINGS_VARIABLE
-from nnunet_uad.common.trainer_names import NO_VALIDATION, VALIDATION_VARIABLE
 from nnunet_uad.data.splits import SPLITS_FILE
+from nnunet_uad.pretrain.continuation import ContinuationSection
 from nnunet_uad.statistics.comparison import compare, holm
 from nnunet_uad.statistics.intervals import interval
 from nnunet_uad.statistics.matrix import ScoreMatrix
@@ -38,24 +43,26 @@ from nnunet_uad.weights.names import FILE_NAME, WEIGHTS_VARIABLE
 
 DATASET, CONFIGURATION, PLANS = "Dataset905_LGG", "2d_small", "nnUNetPlans"
 BUDGETS, DRAWS = (2, 5), 3
+#: Dice of every tested case, beside a cell's checkpoints.
+SCORES = "dice_of_HT.json"
 SCRATCH, TUNED, PRETRAINER = "nnUNetTrainerFromScratch", "nnUNetTrainerDAEPretrained", "nnUNetPretrainerDAE"
 #: Name of a pretraining → its fold, its length as a multiple of the others', and the one that it goes on from.
 PRETRAININGS = {
     "DU": ("DU", 1, ""),
-    "adapted": ("HT", 1, "DU"),
     "HT": ("HT", 1, ""),
+    "adapted": ("HT", 1, "DU"),
     "joint": ("DU and HT", 2, ""),
 }
+ADAPTED, JOINT = "DU, adapted to HT", "DU and HT together"
 ARMS = {
     "scratch": "",
     "DU alone": "DU",
-    "DU, adapted to HT": "adapted",
+    ADAPTED: "adapted",
     "HT alone": "HT",
-    "DU and HT together": "joint",
+    JOINT: "joint",
 }
-ADAPTED, BEFORE = "DU, adapted to HT", "DU alone"
 #: Settings of going on that are compared.
-RATES = tuple(f"init_lr={rate} warmup={warmup}" for rate in (1, 0.3, 0.1) for warmup in (0.1, 0))
+RATES = ("init_lr=1", "init_lr=0.3", "init_lr=0.1")
 
 
 @dataclass(frozen=True)
@@ -111,11 +118,10 @@ def folds() -> dict[str, dict[str, list[str]]]:
     """Name → fold; those of a pretraining are monitored on hospitals that are neither labelled nor tested."""
     (adapted, unseen), (rated, kept), du = halves("HT"), halves("CS"), cases_of("DU")
     found = {
-        "DU": {"train": du, "val": cases_of("FG")},
+        "DU": {"train": du, "val": kept},
         "HT": {"train": adapted, "val": cases_of("FG")},
         "DU and HT": {"train": du + adapted, "val": cases_of("FG")},
         "CS": {"train": rated, "val": kept},
-        "DU, seen from CS": {"train": du, "val": kept},
     }
     for draw in range(DRAWS):
         order = random.Random(f"draw {draw}").sample(du, len(du))
@@ -144,49 +150,69 @@ def folder_of(job: Job, names: Sequence[str]) -> Path:
 
 
 def is_finished(job: Job, names: Sequence[str]) -> bool:
-    """Whether a training has ended, and its validation, if it has one."""
-    last = "checkpoint_final.pth" if job.trainer.startswith(PRETRAINER) else "validation/summary.json"
+    """Whether a training has ended, and its test, if it has one."""
+    last = "checkpoint_final.pth" if job.trainer.startswith(PRETRAINER) else SCORES
     return (folder_of(job, names) / last).is_file()
 
 
 def train(job: Job, names: Sequence[str], pretrainings: dict[str, Job]) -> None:
-    """nnU-Net's own training on the CPU, begun or continued."""
+    """nnU-Net's own training on the CPU, begun or continued, and the test of a fine-tuned network."""
     results, folder = os.environ["nnUNet_results"], folder_of(job, names)
     own = {"nnUNet_results": f"{results}/{job.name}", SETTINGS_VARIABLE: job.settings}
-    if job.trainer.startswith(PRETRAINER):
-        own[VALIDATION_VARIABLE] = NO_VALIDATION
     if job.weights:
         own[WEIGHTS_VARIABLE] = str(folder_of(pretrainings[job.weights], names) / FILE_NAME)
     before = {key: os.environ.get(key) for key in own}
     os.environ.update(own)
     begun = (folder / "checkpoint_latest.pth").is_file() or (folder / "checkpoint_final.pth").is_file()
     try:
-        run_training(
-            DATASET,
-            CONFIGURATION,
-            names.index(job.fold),
-            job.trainer,
-            PLANS,
-            continue_training=begun,
-            device=torch.device("cpu"),
-        )
+        device = torch.device("cpu")
+        fold = names.index(job.fold)
+        trainer = get_trainer_from_args(DATASET, CONFIGURATION, fold, job.trainer, PLANS, begun, device=device)
+        maybe_load_checkpoint(trainer, begun, False, None)
+        trainer.run_training()
+        if not job.trainer.startswith(PRETRAINER):
+            write_json(folder / SCORES, tested(trainer))
     finally:
         for key, value in before.items():
             os.environ.pop(key) if value is None else os.environ.update({key: value})
 
 
-def pretrainings_of(length: Length, names: Sequence[str]) -> dict[str, Job]:
+def tested(trainer: Any) -> dict[str, float]:
+    """Case → Dice of the validation cases, predicted without mirroring, compared on the grid of the raw image."""
+    trainer.set_deep_supervision_enabled(False)
+    trainer.network.eval()
+    predictor = nnUNetPredictor(use_mirroring=False, device=trainer.device, perform_everything_on_device=False)
+    plans, configuration, described = trainer.plans_manager, trainer.configuration_manager, trainer.dataset_json
+    name = type(trainer).__name__
+    predictor.manual_initialization(trainer.network, plans, configuration, None, described, name, None)
+    cases = trainer.do_split()[1]
+    dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, cases)
+    reader, truths = plans.image_reader_writer_class(), Path(trainer.preprocessed_dataset_folder_base)
+    found = {}
+    for case in cases:
+        data, _, _, properties = dataset.load_case(case)
+        logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(np.asarray(data[:])))
+        segmentation = convert_predicted_logits_to_segmentation_with_correct_shape(
+            logits, plans, configuration, trainer.label_manager, properties
+        )
+        truth = reader.read_seg(str(truths / "gt_segmentations" / f"{case}.nii.gz"))[0][0] == 1
+        both, either = ((segmentation == 1) & truth).sum(), (segmentation == 1).sum() + truth.sum()
+        found[case] = float(2 * both / max(either, 1))
+    return found
+
+
+def pretrainings_of(length: Length, names: Sequence[str], init_lr: float) -> dict[str, Job]:
     """Name → pretraining of the study, in the order in which they can be made."""
     jobs: dict[str, Job] = {}
     for name, (fold, times, base) in PRETRAININGS.items():
         trainer = f"{PRETRAINER}_{times * length.pretraining}epochs_{length.steps}iters"
-        init = f" init={folder_of(jobs[base], names) / FILE_NAME}" if base else ""
+        init = f" init={folder_of(jobs[base], names) / FILE_NAME} init_lr={init_lr}" if base else ""
         jobs[name] = Job(f"pretrained_{name}", trainer, fold, f"sampling=anywhere seed=0{init}")
     return jobs
 
 
 def tunings_of(length: Length) -> Iterator[tuple[str, int, int, Job]]:
-    """Arm, budget, draw and fine-tuning of every cell, whole draws first."""
+    """Arm, budget, draw and fine-tuning of every cell, draw by draw."""
     for draw in range(DRAWS):
         for budget in BUDGETS:
             for number, (arm, weights) in enumerate(ARMS.items()):
@@ -195,17 +221,15 @@ def tunings_of(length: Length) -> Iterator[tuple[str, int, int, Job]]:
                 yield arm, budget, draw, Job(f"tuned_{number}", trainer, fold, settings, weights)
 
 
-def rates_of(length: Length, names: Sequence[str]) -> dict[str, Job]:
-    """Settings → pretraining that goes on from DU to CS; first that of DU, and CS from random weights."""
+def rates_of(base: Job, length: Length, names: Sequence[str]) -> dict[str, Job]:
+    """Settings → pretraining that goes on from DU to CS; first that of DU, last the controls."""
     trainer, rest = f"{PRETRAINER}_{length.pretraining}epochs_{length.steps}iters", "sampling=anywhere seed=0"
-    jobs = {
-        "DU, not adapted": Job("rate_base", trainer, "DU, seen from CS", rest),
-        "CS, from random weights": Job("rate_random", trainer, "CS", rest),
-    }
-    base = folder_of(jobs["DU, not adapted"], names) / FILE_NAME
+    jobs, file = {"DU, not adapted": base}, folder_of(base, names) / FILE_NAME
     for number, rate in enumerate(RATES):
-        jobs[rate] = Job(f"rate_{number}", trainer, "CS", f"{rest} init={base} {rate}")
-    return jobs
+        jobs[f"on CS, {rate}"] = Job(f"rate_{number}", trainer, "CS", f"{rest} init={file} {rate}")
+    # What the same steps would have done without any scan of CS.
+    jobs["on DU instead, init_lr=1"] = Job("rate_du", trainer, "DU", f"{rest} init={file} init_lr=1")
+    return jobs | {"CS, from random weights": Job("rate_random", trainer, "CS", rest)}
 
 
 def run_all(jobs: Sequence[Job], names: Sequence[str], pretrainings: dict[str, Job], minutes: float) -> None:
@@ -218,18 +242,12 @@ def run_all(jobs: Sequence[Job], names: Sequence[str], pretrainings: dict[str, J
             print(f"{job.name}, {job.fold}: {time.monotonic() - started:.0f} s")
 
 
-def dice_of(folder: Path) -> dict[str, float]:
-    """Case → Dice, from nnU-Net's validation."""
-    entries = read_json(folder / "validation" / "summary.json")["metric_per_case"]
-    return {Path(e["prediction_file"]).name.removesuffix(".nii.gz"): e["metrics"]["1"]["Dice"] for e in entries}
-
-
 def scores_of(length: Length, names: Sequence[str]) -> dict[tuple[str, int], ScoreMatrix]:
     """Arm and budget → Dice of all finished draws on all tested patients."""
     entries: dict[tuple[str, int], list[tuple[int, str, float]]] = {}
     for arm, budget, draw, job in tunings_of(length):
         if is_finished(job, names):
-            found = dice_of(folder_of(job, names)).items()
+            found = read_json(folder_of(job, names) / SCORES).items()
             entries.setdefault((arm, budget), []).extend((draw, case, dice) for case, dice in found)
     return {key: ScoreMatrix.of(cells) for key, cells in entries.items()}
 
@@ -266,14 +284,14 @@ def write_rows(length: Length, names: Sequence[str], folder: Path) -> None:
     write_csv_file(folder / "site_adaptation_differences.csv", [*columns, "p", "p_holm", "share_better"], differences)
 
 
-def write_rates(length: Length, names: Sequence[str], folder: Path) -> None:
+def write_rates(jobs: dict[str, Job], names: Sequence[str], folder: Path) -> None:
     """What is explained of scans of CS that nothing was trained on, in the last epochs."""
     rows = []
-    for name, job in rates_of(length, names).items():
+    for name, job in jobs.items():
         if is_finished(job, names):
             logged = read_checkpoint(folder_of(job, names) / "checkpoint_final.pth").content["logging"]
-            rows.append([name, *(logged["mean_fg_dice"][-k] for k in (1, 2, 3))])
-    write_csv_file(folder / "site_adaptation_rates.csv", ["setting", "last", "last_but_one", "last_but_two"], rows)
+            rows.append([name, *(logged["mean_fg_dice"][-k] for k in (1, 2))])
+    write_csv_file(folder / "site_adaptation_rates.csv", ["setting", "last", "last_but_one"], rows)
 
 
 def main() -> None:
@@ -283,21 +301,25 @@ def main() -> None:
     parser.add_argument("-o", type=Path, default=Path(), help="folder of the rows")
     parser.add_argument("--pretraining", type=int, nargs=2, default=(10, 100), help="epochs and steps per epoch")
     parser.add_argument("--tuning", type=int, nargs=2, default=(10, 30), help="epochs and steps per epoch")
-    parser.add_argument("--rates", type=int, nargs=2, default=(4, 50), help="epochs and steps per epoch")
+    parser.add_argument("--rates", type=int, nargs=2, default=(2, 50), help="epochs and steps per epoch")
+    rate = ContinuationSection().init_lr
+    parser.add_argument("--init-lr", type=float, default=rate, help="at which the adapted weights go on")
     parser.add_argument("--minutes", type=float, default=1e6, help="no training begins after so long")
     flags = parser.parse_args()
     names = write_splits()
     length = Length(flags.pretraining[0], flags.tuning[0], flags.pretraining[1], flags.tuning[1])
-    short = Length(flags.rates[0], 1, flags.rates[1], 1)
+    pretrainings = pretrainings_of(length, names, flags.init_lr)
+    rates = rates_of(pretrainings["DU"], Length(flags.rates[0], 1, flags.rates[1], 1), names)
     if flags.what == "rates":
-        run_all(list(rates_of(short, names).values()), names, {}, flags.minutes)
+        run_all(list(rates.values()), names, {}, flags.minutes)
     elif flags.what == "study":
-        pretrainings = pretrainings_of(length, names)
-        tunings = [job for *_, job in tunings_of(length)]
-        run_all([*pretrainings.values(), *tunings], names, pretrainings, flags.minutes)
+        jobs = [*pretrainings.values(), *(job for *_, job in tunings_of(length))]
+        # The longest pretraining and what starts from it come last: they are what is left out where time is short.
+        last = [job for job in jobs if "joint" in (job.weights, job.name.removeprefix("pretrained_"))]
+        run_all([*(job for job in jobs if job not in last), *last], names, pretrainings, flags.minutes)
     else:
         write_rows(length, names, flags.o)
-        write_rates(short, names, flags.o)
+        write_rates(rates, names, flags.o)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class ContinuationSection(Settings):
     before: ClassVar[dict[str, Any]] = {"init": ""}
 
     init: str = ""
-    init_lr: PositiveShare = 0.3
+    init_lr: PositiveShare = 1.0
     accept_mismatch: bool = False
 
     def check_given(self, keys: Collection[str]) -> None:

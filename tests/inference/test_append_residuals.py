@@ -18,6 +18,7 @@ from nnunet_uad.inference.append_residuals import (
 )
 from nnunet_uad.inference.model import ModelRequest
 from nnunet_uad.inference.predict import PredictRequest, predict_folder
+from nnunet_uad.weights.record import BaseWeights
 from nnunet_uad.weights.safe_file import FILE_NAME, write_pretrained
 
 
@@ -121,6 +122,16 @@ def test_a_renamed_training_case_is_left_to_the_folds_that_have_not_seen_it(tmp_
     with pytest.raises(ValueError, match=r"every fold .*: z \(the images of b\)\."):
         unseen_folds({"z": ("raw:2",)}, folds)
     assert not said
+
+
+def test_what_weights_went_on_from_counts_and_strangers_are_refused(folds):
+    bases = BaseWeights.chain("from_du.safetensors", "1", "nnunet_uad", make_record(cases=("d",)))
+    write_pretrained(folds[1] / FILE_NAME, {}, make_record(cases=("c",), bases=bases))
+    assert unseen_folds(["d"], folds) == {"d": (folds[0],)}
+    bases = BaseWeights.chain("openmind.pth", "1", "nnssl", None)
+    write_pretrained(folds[1] / FILE_NAME, {}, make_record(cases=("c",), bases=bases))
+    with pytest.raises(ValueError, match=r"went on from openmind\.pth, which has no record"):
+        unseen_folds(["d"], folds)
 
 
 def test_records_without_fingerprints_are_said(folds):

@@ -9,10 +9,13 @@ import pytest
 import SimpleITK
 import tiny
 import torch
+from weights_helpers import make_record
 
 from nnunet_uad.common.lock import LockedError, folder_lock
-from nnunet_uad.inference.predict import PredictRequest, PredictResult, predict_folder
+from nnunet_uad.inference.predict import PredictRequest, PredictResult, overlap_with_training, predict_folder
 from nnunet_uad.weights.leakage import Overlap
+from nnunet_uad.weights.record import BaseWeights
+from nnunet_uad.weights.safe_file import FILE_NAME, write_pretrained
 
 
 @pytest.fixture
@@ -146,3 +149,13 @@ def test_a_model_of_which_nobody_knows_what_it_has_seen(request_of, tmp_path, da
     said = []
     result = predict_folder(request_of(model=model), said.append)
     assert not result.failed and "LEAKAGE? It is not known which cases" in said[0] and "fold_0" in said[0]
+
+
+def test_images_that_first_weights_saw_are_named_and_strangers_said(tmp_path):
+    seen = BaseWeights.chain("from_du.safetensors", "1", "nnunet_uad", make_record(cases=("d",)))
+    strangers = BaseWeights.chain("openmind.pth", "1", "nnssl", None)
+    record = make_record(cases=("z",), bases=(*seen, *strangers), contents={"z": ("raw:1",)})
+    write_pretrained(tmp_path / FILE_NAME, {}, record)
+    said = []
+    assert overlap_with_training([tmp_path], ["d", "x"], "nnUNetPretrainerDAE", said.append).cases == ("d",)
+    assert "openmind.pth, from which nnUNetPretrainerDAE" in said[0] and "trained on: d" in said[1]

@@ -53,11 +53,7 @@ def test_a_training_goes_on_from_all_of_the_weights_and_its_record_says_so(base,
     trainer = begin(base)
     tensors, record = read_pretrained(base)
     assert same(trainer.bare_network, tensors)
-    assert (
-        trainer.initial_lr
-        == trainer.settings.learning_rate * trainer.settings.init_lr
-        < record.settings["learning_rate"]
-    )
+    assert trainer.initial_lr == trainer.settings.learning_rate
     report = json.loads((Path(trainer.output_folder) / "transfer.json").read_text())
     assert {entry["status"] for entry in report["tensors"]} == {"loaded"} and not report["warnings"]
     assert "LEAKAGE" not in log(trainer) and str(base) in log(trainer)
@@ -70,10 +66,20 @@ def test_a_training_goes_on_from_all_of_the_weights_and_its_record_says_so(base,
         record.contents,
         tiny.DATASET,
     )
-    assert set(written.cases) == set(tiny.LESION[:2]) and written.settings["init"] == "pretrained.safetensors"
+    assert (
+        all(written.seen.find(case) for case in tiny.LESION[:2])
+        and len(written.cases) == 2
+        and written.settings["init"] == "pretrained.safetensors"
+    )
     checkpoint = torch.load(f"{trainer.output_folder}/checkpoint_final.pth", weights_only=True)
     stored = checkpoint["init_args"]["plans"]["nnunet_uad"]
     assert str(base.parent) not in written.to_json() + json.dumps(stored)
+
+
+def test_the_rate_is_a_share_of_that_from_random_weights(base, begin):
+    trainer = begin(base, "init_lr=0.5")
+    assert trainer.initial_lr == 0.5 * trainer.settings.learning_rate
+    assert {group["peak_lr"] for group in trainer.optimizer.param_groups} == {trainer.initial_lr}
 
 
 def test_it_is_continued_without_the_file_and_only_as_it_was_begun(base, begin, monkeypatch):
@@ -95,23 +101,23 @@ def test_it_is_continued_without_the_file_and_only_as_it_was_begun(base, begin, 
 
 
 def test_the_guard_of_stage_two_sees_both_cohorts_through_two_continuations(base, begin, monkeypatch):
-    first = changed(base, cases=("du_1",), contents={"du_1": ("raw:1",)})
+    first = changed(base, cases=("du_1",), contents={"du_1": ("raw:1",)}, salt="")
     for number in (1, 2):
         trainer = begin(first, name=f"nnUNetPretrainerDAE_{number}epochs_1iters")
         trainer.current_epoch = number - 1
         trainer.save_checkpoint(f"{trainer.output_folder}/checkpoint_final.pth")
         first = f"{trainer.output_folder}/pretrained.safetensors"
     record = read_record(first)
-    assert [seen.cases for seen in record.lineage][2] == ("du_1",) and len(record.lineage) == 3
+    assert record.lineage[2].seen.find("du_1") and len(record.lineage) == 3 and not record.names_in_clear
     monkeypatch.delenv("nnUNet_uad_settings")
     tuned = tiny.make_trainer("nnUNetTrainerDAEPretrained_1epochs_1iters", fold=0)
     tuned.cases = TrainedCases(tiny.DATASET, "0", val={tiny.LESION[1]: (), "x": ("raw:1",)})
     words = " ".join(tuned.warnings_about(record, "pretraining"))
-    assert f"(fold 1): {tiny.LESION[1]}. " in words and "x (the images of du_1)" in words
+    assert f"(fold 1): {tiny.LESION[1]}. " in words and "x (the images of " in words
 
 
 def test_validation_cases_that_the_weights_have_seen_are_named(base, begin):
-    trainer = begin(changed(base, cases=(tiny.LESION[3],), contents={}))
+    trainer = begin(changed(base, cases=(tiny.LESION[3],), contents={}, salt=""))
     assert "LEAKAGE: 1 validation case(s) of this fold" in log(trainer) and "compared by name" in log(trainer)
 
 

@@ -6,6 +6,7 @@ from weights_helpers import make_record
 from nnunet_uad.screening import unseen
 from nnunet_uad.screening.unseen import UnseenCases
 from nnunet_uad.training.cases import TrainedCases
+from nnunet_uad.weights.record import BaseWeights
 
 
 @pytest.fixture
@@ -65,6 +66,17 @@ def test_what_cannot_be_known_is_said(folds, monkeypatch):
     )
     everything = folds["stock"].with_name("fold_all")
     assert "was trained on it" in UnseenCases([everything], [folds["other"]]).why_not("d", folds["other"], everything)
+
+
+def test_weights_that_a_pretrainer_went_on_from(folds, monkeypatch):
+    seen = BaseWeights.chain("from_du.safetensors", "1", "nnunet_uad", make_record(cases=("d",)))
+    strangers = BaseWeights.chain("openmind.pth", "1", "nnssl", None)
+    record = make_record(cases=("z",), bases=(*seen, *strangers))
+    monkeypatch.setattr(unseen, "training_records", lambda found: [record])
+    cases = UnseenCases([folds["known"]], [folds["map"]])
+    assert cases.why_not("d", folds["map"], folds["known"]) == "nnUNetPretrainerDAE__p__2d/fold_3 was trained on it"
+    (said,) = cases.unchecked()
+    assert said.startswith("WARNING: LEAKAGE? It is not known which cases openmind.pth")
 
 
 def test_pretrainers_without_their_record(folds, monkeypatch):
