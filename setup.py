@@ -31,6 +31,8 @@ setup(
     },
     package_data={
         "nnunet_uad": ["py.typed"],
+        "nnunet_uad.common": ["templates/*"],
+        "nnunet_uad.quality": ["templates/*"],
         "nnunet_uad.study": ["example.yaml"],
         "nnunet_uad.study.running": ["workflow/Snakefile", "workflow/profiles/*/config.yaml"],
         "nnunet_uad.report": ["templates/*"],

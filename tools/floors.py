@@ -27,6 +27,7 @@ FLOORS = (
     "evaluation",
     "screening",
     "selection",
+    "quality",
     "pretrain",
     "trainers",
     "sharing",

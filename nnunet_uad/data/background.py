@@ -50,11 +50,11 @@ def has_dark_border(image: np.ndarray, foreground: np.ndarray) -> bool:
         return False
     # The border within slices: a scan ends at the head and the feet without any background.
     border = np.concatenate([np.take(image, (0, -1), axis).ravel() for axis in (-1, -2)])
-    threshold = _otsu(image)
+    threshold = otsu(image)
     return bool((border < threshold).mean() > _DARK and (image >= threshold).mean() > _OUTSIDE)
 
 
-def _otsu(image: np.ndarray) -> float:
+def otsu(image: np.ndarray) -> float:
     """The threshold that splits intensities into two groups that vary least within themselves (Otsu 1979)."""
     low, high = np.percentile(image, (0.5, 99.5))
     counts, edges = np.histogram(np.clip(image, low, high), bins=128)

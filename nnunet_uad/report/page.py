@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from nnunet_uad.common.files import write_text
+from nnunet_uad.common.pages import render_page
 from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis, analyse
 from nnunet_uad.report.collect import Results, collect
@@ -35,7 +36,7 @@ from nnunet_uad.report.words import answer, question
 from nnunet_uad.study.layout import Layout
 
 PAGE = "index.html"
-TEMPLATES = Path(__file__).resolve().parent / "templates"
+TEMPLATE = Path(__file__).resolve().parent / "templates" / "report.html"
 
 
 def write_report(layout: Layout, settings: str, output: Path, target: float | None = None) -> Path:
@@ -129,13 +130,4 @@ def _robustness(folder: Path) -> dict[str, Any] | None:
 
 def render(content: dict[str, Any]) -> str:
     """The page as HTML."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html").render(content)
+    return render_page(TEMPLATE, content)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from nnunet_uad.common.pages import picture_data
 from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.data.image_files import ending_of, read_image
 from nnunet_uad.metrics.segmentation import PRIMARY
@@ -147,9 +146,7 @@ def _png(image: np.ndarray, truth: np.ndarray, masks: dict[str, np.ndarray]) -> 
         axis.set_title(plain_text(title), color="white", fontsize=9)
         axis.set_axis_off()
     figure.tight_layout(pad=0.4, rect=(0, 0, 1, 1 - 0.05 / height))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor="black", metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return picture_data(figure)
 
 
 def _window(picture: np.ndarray, margin: int = 4) -> tuple[slice, slice]:

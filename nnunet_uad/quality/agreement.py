@@ -1,0 +1,205 @@
+"""How far the folds of a model agree on a scan: about the Dice that is to be expected.
+
+Where networks that were trained alike disagree, one of them is wrong, and the rate at which they do estimates the rate
+of errors (Jiang et al., ICLR 2022, arXiv:2106.13799); as pairwise Dice of segmentations of MRI: Roy et al., NeuroImage
+2019, DOI 10.1016/j.neuroimage.2019.03.042. What is common is known from the folds' own validation, of cases that they
+had not seen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from nnunet_uad.common.claim import claim
+from nnunet_uad.common.files import file_hash
+from nnunet_uad.common.json_files import read_as
+from nnunet_uad.common.lock import folder_lock
+from nnunet_uad.data.image_files import read_values
+from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages, images_hash
+from nnunet_uad.inference.segmenter import load_segmenter, segment
+from nnunet_uad.quality.calibration import conformal_limit
+from nnunet_uad.quality.descriptors import AGREEMENT
+from nnunet_uad.quality.findings import Finding
+from nnunet_uad.quality.names import OK, UNFIT
+from nnunet_uad.screening.map_folders import validation_command
+from nnunet_uad.screening.models import SupervisedModel
+
+#: Beside the segmentations: which weights made them.
+_RECORD = "segmentations.json"
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What nnU-Net's ``validation/summary.json`` must hold."""
+
+    metric_per_case: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class AgreementLimit:
+    """What Dice the folds reached in their validation.
+
+    Attributes:
+        limit: Least agreement that is within the rate.
+        rate: Share of scans like those of the validation that lies below at most.
+        middle: Median Dice of the validation.
+    """
+
+    limit: float
+    rate: float
+    middle: float
+
+    @classmethod
+    def of(cls, model: SupervisedModel, rate: float) -> AgreementLimit:
+        """The limit that the validation of a model gives.
+
+        Args:
+            model: Model that segments, of two folds or more.
+            rate: Wanted share of false alarms.
+
+        Raises:
+            ValueError: The model has one fold only, or a fold was not validated; names the command.
+            FileNotFoundError: There is no such model, or a fold lacks the checkpoint.
+        """
+        folds = model.fold_folders()
+        if len(folds) < 2:
+            raise ValueError(
+                f"Agreement needs two folds or more of {model.folder}, found {folds[0].name} alone. Train another: "
+                f"{validation_command(folds[0]).removesuffix(' --val')}, with another fold; or leave -tr out."
+            )
+        scores = np.array([dice for fold in folds for dice in validation_dice(fold)])
+        limit, promised = conformal_limit(-scores, rate)
+        return cls(-limit, promised, float(np.median(scores)))
+
+    def finding(self, agreement: float) -> Finding:
+        """What is said of a scan.
+
+        Args:
+            agreement: Mean Dice of all pairs of folds; NaN where no fold segments anything.
+        """
+        words = "agreement of the folds (Dice)"
+        if math.isnan(agreement):
+            return Finding(AGREEMENT, OK, words, low=self.limit, sentence="No fold segments anything.")
+        verdict = OK if agreement >= self.limit else UNFIT
+        reach = self.middle - self.limit
+        strange = (self.middle - agreement) / reach if reach > 0 else float(agreement < self.limit) * 2
+        told = f"Expect a Dice of about {agreement:.2f} (median of the validation: {self.middle:.2f})."
+        advice = " The folds contradict each other: do not use the segmentation unseen." if verdict == UNFIT else ""
+        return Finding(AGREEMENT, verdict, words, agreement, self.limit, None, "", strange, told + advice)
+
+
+def validation_dice(fold: Path) -> list[float]:
+    """Mean Dice over the classes of each validation case of a fold; cases without any class are left out.
+
+    Args:
+        fold: Folder of the fold.
+
+    Raises:
+        ValueError: The fold was not validated, or its summary is damaged; names the command.
+    """
+    path, fix = fold / "validation" / "summary.json", f"Validate it: {validation_command(fold)}"
+    try:
+        cases = read_as(_Summary, path, fix).metric_per_case
+    except FileNotFoundError as error:
+        raise ValueError(str(error)) from error
+    rows = [[metrics.get("Dice") for metrics in case.get("metrics", {}).values()] for case in cases]
+    means = [[d for d in row if isinstance(d, (int, float)) and math.isfinite(d)] for row in rows]
+    found = [float(np.mean(row)) for row in means if row]
+    if not found:
+        raise ValueError(f"{path} holds no Dice of any case. {fix}")
+    return found
+
+
+def pairwise_dice(segmentations: Sequence[np.ndarray]) -> float:
+    """Mean Dice over all pairs and the classes that either of a pair has; NaN where none has any.
+
+    Args:
+        segmentations: Labels (z, y, x) of each fold, integers.
+
+    Example:
+        >>> pairwise_dice([np.array([[[0, 1, 1]]]), np.array([[[0, 0, 1]]])])
+        0.6666666666666666
+    """
+    pairs = []
+    for first, second in combinations(segmentations, 2):
+        classes = (set(np.unique(first)) | set(np.unique(second))) - {0}
+        sizes = [((first == c).sum(), (second == c).sum(), ((first == c) & (second == c)).sum()) for c in classes]
+        pairs += [float(np.mean([2 * both / (a + b) for a, b, both in sizes]))] if sizes else []
+    return float(np.mean(pairs)) if pairs else math.nan
+
+
+def agreement_findings(
+    model: SupervisedModel,
+    cases: Mapping[str, Sequence[str]],
+    output: Path,
+    limit: AgreementLimit,
+    run: Mapping[str, Any],
+    say: Say,
+) -> tuple[dict[str, Finding], dict[str, str]]:
+    """Segment scans with each fold, those that an interrupted run has left out, and compare the folds.
+
+    Args:
+        model: Model that segments.
+        cases: Images of every scan, in the order of the channels.
+        output: Folder for the segmentations, one below it per fold.
+        limit: Limit of the agreement.
+        run: Options of :func:`load_segmenter` that say how it is run: ``mirroring`` and ``device``.
+        say: Function that is told what the user should know.
+
+    Returns:
+        Finding by scan, and reasons why scans failed.
+
+    Raises:
+        ValueError: The output holds segmentations of other weights.
+    """
+    folders = model.fold_folders()
+    folds = [folder.name.removeprefix("fold_") for folder in folders]
+    weights = {folder.name: file_hash(folder / model.checkpoint) for folder in folders}
+    record = {"model": f"{model.names.dataset}/{model.names.name}", "weights": weights, **run}
+    claim(output / _RECORD, record, "segmentations", "Choose another -o.")
+    failed: dict[str, str] = {}
+    for fold in folds:
+        failed |= _segment_fold(model, fold, {k: v for k, v in cases.items() if k not in failed}, output, run, say)
+    found = {}
+    for case in (c for c in cases if c not in failed):
+        labels = [read_values(next((output / f"fold_{fold}").glob(f"{case}.*"))) for fold in folds]
+        found[case] = limit.finding(pairwise_dice(labels))
+    return found, failed
+
+
+def _segment_fold(
+    model: SupervisedModel,
+    fold: str,
+    cases: Mapping[str, Sequence[str]],
+    output: Path,
+    run: Mapping[str, Any],
+    say: Say,
+) -> dict[str, str]:
+    """Write the segmentations of a fold; case → why it failed."""
+    folder, failed = output / f"fold_{fold}", {}
+    with folder_lock(folder, say=say):
+        inputs = InputImages(folder / INPUTS_FILE)
+        todo: Collection[str] = [c for c, f in cases.items() if not any(folder.glob(f"{c}.*")) or inputs.changed(c, f)]
+        if not todo:
+            return {}
+        predictor = load_segmenter(model.folder, fold, model.checkpoint, **run)
+        ending = predictor.dataset_json["file_ending"]
+        for case in tqdm(todo, desc=f"fold {fold}"):
+            files = [Path(f) for f in cases[case]]
+            try:
+                value = images_hash(files)
+                segment(predictor, files, folder / f"{case}{ending}")
+                inputs.add(case, value)
+            except Exception as error:
+                # Whatever is wrong with one scan, the others are finished; the caller lists it.
+                failed[case] = f"{type(error).__name__}: {error}"
+    return failed

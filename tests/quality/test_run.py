@@ -1,0 +1,86 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import tiny
+
+from nnunet_uad.quality import run
+from nnunet_uad.quality.run import CheckRequest, check_folder
+from nnunet_uad.quality.training_scans import TrainingScans
+
+
+@pytest.fixture
+def images(tmp_path):
+    """A fit scan, one with its channels swapped, one of one channel, and one that is cut short."""
+    folder = tmp_path / "IMAGES"
+    folder.mkdir()
+    image = tiny.tiny_case(50, False)[0]
+    for case, volumes in {"fit": image, "swapped": image[::-1], "single": image[:1], "cut": image}.items():
+        for channel, volume in enumerate(volumes):
+            tiny.write_image(volume, folder / f"{case}_{channel:04d}.nii.gz")
+    cut = folder / "cut_0000.nii.gz"
+    cut.write_bytes(cut.read_bytes()[:300])
+    return folder
+
+
+@pytest.fixture
+def request_(preprocessed, images, tmp_path):
+    training = TrainingScans(preprocessed, "nnUNetPlans", "2d_tiny")
+    return CheckRequest(images=images, training=training, output=tmp_path / "out")
+
+
+def test_a_folder_is_checked(request_, tmp_path):
+    told = []
+    result = check_folder(request_, told.append)
+    assert result.unfit == ["cut", "single", "swapped"] and not result.failed
+    assert "at most 11.1 % are called unfit (so few scans cannot promise less)" in told[-1] == result.promise
+    sentences = {case: " ".join(f.sentence for f in found) for case, found in result.findings.items()}
+    assert "are the channels swapped?" in sentences["swapped"] and "cut_0000.nii.gz" in sentences["cut"]
+    assert "expected 2 channel(s) (FLAIR, T1: _0000, _0001), found _0000" in sentences["single"]
+    rows = list(csv.DictReader((tmp_path / "out" / "checks.csv").open()))
+    assert {row["scan"]: row["verdict"] for row in rows}["fit"] in ("ok", "unusual")
+    page = result.page.read_text()
+    assert "Are these scans fit for Dataset991_Tiny?" in page and page.count("data:image/png;base64") == 2
+    assert json.loads((tmp_path / "out" / "check.json").read_text())["verdicts"]["swapped"] == "unfit"
+    assert check_folder(request_, told.append).unfit == result.unfit
+
+
+def test_a_scan_that_fails_stops_no_other(request_, monkeypatch):
+    def failing(files, setup):
+        if "fit_" in files[0]:
+            raise OSError("the disk is gone")
+        return whole(files, setup)
+
+    whole = run.scan_profile
+    request_.training.reference(print)
+    monkeypatch.setattr(run, "scan_profile", failing)
+    result = check_folder(request_, print)
+    assert result.failed == {"fit": "OSError: the disk is gone"} and "the disk is gone" in result.page.read_text()
+
+
+def test_a_reference_from_elsewhere_needs_no_training_scans(request_, tmp_path, monkeypatch):
+    request_.training.reference(print)
+    given = request_.training.path.rename(tmp_path / "given.safetensors")
+    monkeypatch.delenv("nnUNet_raw")
+    elsewhere = CheckRequest(images=request_.images, training=request_.training, reference=given, rate=0.2)
+    result = check_folder(elsewhere, print)
+    assert result.unfit == ["cut", "single", "swapped"] and result.page is None
+    assert "at most 20 % are called unfit." in result.promise
+
+
+def test_pages_of_others_are_not_overwritten(request_, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "index.html").write_text("a report")
+    with pytest.raises(ValueError, match="holds a page of another command"):
+        check_folder(request_)
+    with pytest.raises(ValueError, match="found the file"):
+        check_folder(CheckRequest(images="I", training=request_.training, output=tmp_path / "out" / "index.html"))
+
+
+def test_pictures_show_single_slices_too(reference):
+    from nnunet_uad.quality.pictures import scan_picture
+    from nnunet_uad.quality.scan import Scan
+
+    flat = Scan(np.random.default_rng(0).random((2, 1, 20, 30)).astype(np.float32), (999.0, 1.0, 1.0))
+    assert scan_picture(flat, ("FLAIR", "$T1"), reference.mean).startswith("data:image/png;base64,")
