@@ -67,7 +67,9 @@ def measured(file: str, budget: str, arm: str) -> Noise:
             if row["budget"] == budget and row["dice"]:
                 scores[row["trainer"]].append(((row["fold"], row["draw"]), row["case"], float(row["dice"])))
     matrices = {name: ScoreMatrix.of(entries) for name, entries in scores.items()}
-    differences = {name: m.minus(matrices["scratch"]) for name, m in matrices.items() if name not in ("scratch", "stock")}
+    differences = {
+        name: m.minus(matrices["scratch"]) for name, m in matrices.items() if name not in ("scratch", "stock")
+    }
     parts = [components(*pair_variances(d.values)) for d in differences.values()]
     training, case, rest = (
         statistics.fmean(getattr(p, key) for p in parts) ** 0.5 for key in ("training", "case", "rest")
@@ -117,7 +119,8 @@ def main() -> None:
     races = parser.parse_args().races
     noises = {name: measured(*source) for name, source in SOURCES.items()}
     for name, noise in noises.items():
-        print(f"{name}: training {noise.training:.3f}, case {noise.case:.3f}, rest {noise.rest:.3f}; gain {noise.gain:.3f}")
+        parts = f"training {noise.training:.3f}, case {noise.case:.3f}, rest {noise.rest:.3f}"
+        print(f"{name}: {parts}; gain {noise.gain:.3f}")
     header = ["labelled cases", "arms", "wrong", "wrong, worst", *(f"found: {name}" for name in noises)]
     print(f"\n| {' | '.join(header)} |\n{'|---' * len(header)}|", flush=True)
     for cases in CASES:

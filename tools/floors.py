@@ -35,6 +35,7 @@ FLOORS = (
     "robustness",
     "study",
     "report",
+    "choosing",
     "demo",
     "cli",
     "__main__",

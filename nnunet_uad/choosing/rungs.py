@@ -14,8 +14,8 @@ from dataclasses import dataclass
 MOST_FOLDS = 5
 #: Trainings per arm and fold: in a rung, in the last one, and there where time is short.
 DRAWS, FINAL_DRAWS, FEWEST_DRAWS = 1, 2, 1
-#: Steps of fine-tuning in the last rung: fewer than the second make arms go, fewer than the first are refused; nnU-Net's
-#: own length is the most.
+#: Steps of fine-tuning in the last rung: fewer than the second make arms go, fewer than the first are refused;
+#: nnU-Net's own length is the most.
 LEAST, WANTED, MOST = 100, 300, 250_000
 #: Steps of a pretraining for every step of fine-tuning, as in our studies.
 PRETRAINING = 3
@@ -202,8 +202,8 @@ def longest(costs: Costs, arms: Sequence[str], draws: int, seconds: float, done:
 def plan_race(costs: Costs, arms: Sequence[str], seconds: float) -> tuple[int, list[Rung]]:
     """How many of the arms enter, and the rungs, for a time budget.
 
-    As many arms as leave the last rung :data:`WANTED` steps, the last ones left out first; for one arm a single training
-    per fold and :data:`LEAST` steps will do.
+    As many arms as leave the last rung :data:`WANTED` steps, the last ones left out first; for one arm a single
+    training per fold and :data:`LEAST` steps will do.
 
     Args:
         costs: Durations of the jobs.
@@ -226,7 +226,7 @@ def plan_race(costs: Costs, arms: Sequence[str], seconds: float) -> tuple[int, l
     least = race_seconds(costs, arms[:1], race(1, LEAST, FEWEST_DRAWS)) / 3600
     everything = race_seconds(costs, arms, race(len(arms), WANTED, FINAL_DRAWS)) / 3600
     raise ValueError(
-        f"--hours: {seconds / 3600:.2g} h are too few for {arms[0]} alone, once per inner fold with {LEAST} steps, which "
-        f"takes about {least:.2g} h here; all {len(arms)} arms with {WANTED} steps take {everything:.2g} h. Raise "
-        "--hours, or choose a smaller configuration: nnunet_uad small-plan"
+        f"--hours: {seconds / 3600:.2g} h are too few for {arms[0]} alone, once per inner fold with {LEAST} steps, "
+        f"which takes about {least:.2g} h here; all of {len(arms)} arm(s), with {WANTED} steps, {everything:.2g} h. "
+        "Raise --hours, or choose a smaller configuration: nnunet_uad small-plan"
     )

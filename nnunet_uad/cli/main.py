@@ -31,6 +31,7 @@ SUBCOMMANDS = {
     "robustness": "robustness",
     "study": "study",
     "report": "report",
+    "choose": "choose",
     "export": "export",
     "demo": "demo",
 }
@@ -49,6 +50,7 @@ _HELP = {
     "robustness": "predict corrupted images with several models and compare what they lose",
     "study": "plan and run a low-label study: budgets, pretrainings, trainings, tests",
     "report": "write the page and tables of a study",
+    "choose": "say which pretraining pays on the labels at hand, within a time budget",
     "export": "write a fine-tuned model as a plain nnU-Net that needs no plugin, or pretrained weights in nnssl's form",
     "transfer": "show what a weight file would give to a network",
     "weights": "show what is known of weights, share them, fetch those of others",

@@ -44,6 +44,8 @@ class Arm:
         seconds: Seconds of its jobs, where they differ from the study's ``seconds``.
         screen: Names of two arms instead of a trainer: one that learns from labels, whose segmentations it has, and one
             without, whose maps find what the first does not know.
+        weights: File of pretrained weights that it starts from, instead of a pretraining of the study; relative to the
+            study's file.
     """
 
     trainer: Annotated[str, Matching(rf"(?:{TRAINER})?", "the name of a trainer")] = ""
@@ -51,13 +53,14 @@ class Arm:
     pretraining: dict[str, Any] = field(default_factory=dict)
     seconds: JobSeconds = JobSeconds()
     screen: tuple[Word, Word] | None = None
+    weights: Word = ""
 
     def __post_init__(self) -> None:
         if self.screen is None:
             if not self.trainer:
                 raise ValueError("lacks trainer: its name, or screen: [ARM WITH LABELS, ARM WITHOUT].")
             return
-        further = [key for key in ("trainer", "settings", "pretraining") if getattr(self, key)]
+        further = [key for key in ("trainer", "settings", "pretraining", "weights") if getattr(self, key)]
         if further:
             raise ValueError(
                 f"screen trains nothing and goes without {', '.join(further)}: it has what the two arms have that it "

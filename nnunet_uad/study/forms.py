@@ -116,11 +116,13 @@ class TimingForm:
         pretrain: Name of a pretrainer with its length → seconds of a pretraining.
         train: Name of an arm → seconds of a training.
         case: Name of an arm → seconds of a tested case.
+        step: Name of a pretrainer with its length, or of an arm → seconds of a training step.
     """
 
     pretrain: dict[str, Seconds]
     train: dict[str, Seconds]
     case: dict[str, Seconds]
+    step: dict[str, Seconds] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -154,11 +154,13 @@ class Pretraining(Length):
         dataset: Preprocessed dataset to pretrain on (unlabelled cases, for example); the study's own if not given.
             Its fold of the same number is taken, or what the study's ``pool`` leaves of it.
         cases: Cases to pretrain on, of all that are not tested; those of the outer fold or of the pool if not given.
+        shared: Whether one pretraining serves all outer folds: on the cases that none of them tests.
     """
 
     settings: Word = "sampling=anywhere"
     dataset: DatasetName | None = None
     cases: Cases | None = None
+    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -351,7 +353,7 @@ def read_study(path: Path) -> Study:
         raise FileNotFoundError(f"There is no file {path}. Write one: nnunet_uad study example > {path}")
     content = read_yaml(path)
     try:
-        study = build(Study, content, path.name)
+        study = _with_files(build(Study, content, path.name), path.parent)
         if study.test_cases and "folds" in content:
             raise ValueError(_CONTRADICTION)
         for name, arm in study.trainers.items():
@@ -363,6 +365,15 @@ def read_study(path: Path) -> Study:
     except ValueError as error:
         raise ValueError(str(error) if path.name in str(error) else f"{path.name}: {error}") from error
     return study
+
+
+def _with_files(study: Study, folder: Path) -> Study:
+    """The study with whole paths of its weights: jobs run elsewhere."""
+    arms = {
+        name: dataclasses.replace(arm, weights=str((folder / arm.weights).resolve())) if arm.weights else arm
+        for name, arm in study.trainers.items()
+    }
+    return dataclasses.replace(study, trainers=arms)
 
 
 def require_configuration(configurations: Mapping[str, Any], folder: Path, study: Study) -> None:

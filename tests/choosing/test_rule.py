@@ -21,7 +21,7 @@ def test_with_the_share_of_nadeau_and_bengio_the_factor_is_theirs():
     correlation = SHARE * (folds - 2) / (folds - 1)
     assert overlap_factor(folds) == pytest.approx((1 + 4 * correlation) / (1 - correlation))
     # Theirs with a correlation of 1/K: (1/K + 1/(K − 1)) · K.
-    assert (1 + 4 / 5) / (1 - 1 / 5) == pytest.approx((1 / 5 + 1 / 4) * 5)
+    assert pytest.approx((1 / 5 + 1 / 4) * 5) == (1 + 4 / 5) / (1 - 1 / 5)
 
 
 @given(GAINS, st.integers(1, 8))

@@ -83,7 +83,7 @@ def test_short_budgets_drop_the_last_arms_then_trainings():
 
 def test_a_budget_in_which_nothing_fits_says_what_would():
     with pytest.raises(
-        ValueError, match=r"--hours: 0.028 h are too few for bank alone, .* 100 steps, .* about 0.12 h here; all 4 arms"
+        ValueError, match=r"--hours: 0.028 h are too few for bank alone, .* 100 steps, .* about 0.12 h here; all of 4"
     ):
         plan_race(costs(), NAMES, 100)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.slugs import slug
+from nnunet_uad.data.content import file_digests
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Length, Study
 
@@ -28,6 +29,8 @@ def arm_content(study: Study, name: str, needs: dict[str, Any], pretrainings: di
         "pretraining": [[*entry, study.pretraining_of(arm).settings] for entry in sorted(stage_one)],
         "mirroring": study.mirroring,
         "seed": study.seed,
+        # Earlier versions knew no files of weights.
+        **({"weights": file_digests([Path(arm.weights)])[Path(arm.weights)]} if arm.weights else {}),
     }
 
 

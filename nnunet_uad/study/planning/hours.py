@@ -181,8 +181,11 @@ def asked_of(study: Study) -> dict[str, Any]:
     content = dataclasses.asdict(study)
     for arm in content["trainers"].values():
         # Earlier versions had none, and what they have cut stays.
-        if arm["screen"] is None:
-            del arm["screen"]
+        for key in ("screen", "weights"):
+            if not arm[key]:
+                del arm[key]
+    if not content["pretraining"]["shared"]:
+        del content["pretraining"]["shared"]
     keys = ("budget_hours", "seconds", "budgets", "draws", "folds", "test_cases", "pool", "test", "trainers")
     asked = {key: content[key] for key in (*keys, "pretraining", "fine_tuning")}
     return dict(json.loads(json.dumps(asked)))

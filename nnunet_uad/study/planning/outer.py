@@ -122,7 +122,7 @@ class StageOneData:
         Raises:
             ValueError: Names that do not exist or are tested, or an expression that matches nothing.
         """
-        if length.cases is None and (study.test_cases is None or self.others is None):
+        if length.cases is None and not length.shared and (study.test_cases is None or self.others is None):
             return None
         tested = {plain_name(case) for case in outer["val"]}
         free = [case for case in self.cases if plain_name(case) not in tested]
@@ -133,7 +133,12 @@ class StageOneData:
             train = chosen_cases(length.cases, free, "pretraining: cases", f"{study.seed}/pretraining")
         else:
             # What the study's dataset has and the pool has not stays unseen; further scans join.
-            train = sorted(c for c in free if c in outer["train"] or c not in (self.others or ()))
+            train = sorted(c for c in free if c in outer["train"] or c not in (self.others or self.cases))
+        if length.shared and not train:
+            raise ValueError(
+                "pretraining: shared: every case is tested in some outer fold, so no case is left that all folds may "
+                "pretrain on. Leave shared out, and every fold has a pretraining of its own."
+            )
         return {"train": train, "val": self._validation(outer, train)}
 
     def _validation(self, outer: Split, train: list[str]) -> list[str]:
@@ -179,7 +184,8 @@ class StageOne:
         Raises:
             ValueError: The dataset of stage one has no such fold.
         """
-        split, index = self.data.split(self.study, length, self.outer[number]), int(number)
+        outer = _untested(self.outer) if length.shared else self.outer[number]
+        split, index = self.data.split(self.study, length, outer), int(number)
         if split is not None:
             index = self.entries.index(entry_id(split), self.data.folder, split)
         elif self.data.others is None:
@@ -199,6 +205,12 @@ class StageOne:
                 "the plans of the study's dataset, whose folds it then gets: nnunet_uad preprocess --like …"
             )
         return splits[index]
+
+
+def _untested(outer: Mapping[str, Split]) -> Split:
+    """All outer folds as one: the cases that none of them tests, and those that any does."""
+    tested = {case for split in outer.values() for case in split["val"]}
+    return {"train": sorted({c for s in outer.values() for c in s["train"]} - tested), "val": sorted(tested)}
 
 
 def entry_id(split: Split) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.settings import joined
@@ -16,6 +17,9 @@ from nnunet_uad.study.planning.needs import needs_of
 from nnunet_uad.study.planning.outer import StageOne
 from nnunet_uad.study.study_file import Study
 from nnunet_uad.weights.leakage import Overlap
+
+#: Instead of the outer fold in the name of a pretraining that serves all of them.
+SHARED = "shared"
 
 
 def plan_pretrainings(study: Study, outer: list[str], stage_one: StageOne) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -38,13 +42,38 @@ def plan_pretrainings(study: Study, outer: list[str], stage_one: StageOne) -> tu
             needs[name] = {number: {} for number in outer}
             continue
         _check_name(arm.trainer)
-        wanted = {"maps": _known_pretrainer(arm.trainer)} if arm.label_free else needs_of(arm.trainer)
+        wanted = {"maps": _known_pretrainer(arm.trainer)} if arm.label_free else dict(needs_of(arm.trainer))
+        if arm.weights:
+            check_weights(name, arm)
+            del wanted["weights"]
         needs[name] = {number: {} for number in outer}
         for kind, pretrainer in wanted.items():
             for number in outer:
                 entry = _pretraining(study, arm, pretrainer, number, stage_one)
-                needs[name][number][kind] = _register(pretrainings, entry, study.outer_name(number))
+                shared = study.pretraining_of(arm).shared
+                outer_name = SHARED if shared else study.outer_name(number)
+                needs[name][number][kind] = _register(pretrainings, entry, outer_name)
     return needs, pretrainings
+
+
+def check_weights(name: str, arm: Arm) -> None:
+    """Refuse a file of weights that is not there, or that a trainer would not start from.
+
+    Args:
+        name: Name of the arm.
+        arm: Arm with a file of weights.
+
+    Raises:
+        ValueError: The trainer starts from no weights.
+        FileNotFoundError: There is no such file.
+    """
+    if arm.label_free or "weights" not in needs_of(arm.trainer):
+        raise ValueError(
+            f"trainers: {name}: weights goes with a trainer that starts from weights (nnUNetTrainer…Pretrained), found "
+            f"{arm.trainer}."
+        )
+    if not Path(arm.weights).is_file():
+        raise FileNotFoundError(f"trainers: {name}: there is no file of weights {arm.weights}.")
 
 
 def _check_name(trainer: str) -> None:
@@ -68,7 +97,8 @@ def _known_pretrainer(name: str) -> str:
 def _pretraining(study: Study, arm: Arm, pretrainer: str, number: str, stage_one: StageOne) -> dict[str, Any]:
     length = study.pretraining_of(arm)
     # Not the pool's index, which other studies of the dataset decide.
-    settings = joined(length.settings, f"seed={study.seed + (0 if study.test_cases else int(number))}")
+    own = 0 if study.test_cases or length.shared else int(number)
+    settings = joined(length.settings, f"seed={study.seed + own}")
     return {
         "trainer": pretrainer + length.suffix,
         "dataset": stage_one.data.folder.name,

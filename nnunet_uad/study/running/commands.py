@@ -62,6 +62,8 @@ def training_command(layout: Layout, cell: Cell) -> Command:
         settings,
     )
     weights = {VARIABLES[kind]: str(pretrained_file(layout, i)) for kind, i in layout.needed(cell).items()}
+    if arm.weights:
+        weights[WEIGHTS_VARIABLE] = arm.weights
     # The test cases are predicted and scored by a job of its own, and not only those of this dataset.
     further = {**weights, VALIDATION_VARIABLE: NO_VALIDATION}
     # Who can learn from images without labels finds those of the outer fold, the annotated ones among them left out.

@@ -37,7 +37,7 @@ from nnunet_uad.study.running.commands import (
 from nnunet_uad.study.running.gpus import own_gpu
 from nnunet_uad.study.running.revision import revision
 from nnunet_uad.training.cases import TrainedCases
-from nnunet_uad.weights.leakage import Overlap
+from nnunet_uad.weights.leakage import Overlap, unknown_cases
 
 PACKAGES = ("nnunet_uad", "nnunetv2", "torch")
 REPORTS = ("transfer.json", "restorer.json", "lesion_bank.json")
@@ -140,11 +140,17 @@ def _refuse_leakage(layout: Layout, cell: Cell | MapCell) -> None:
     """
     pins, source = layout.plan.get("pins", {}), layout.plan["dataset"]
     tested = {dataset: layout.tested(cell, dataset) for dataset in layout.datasets}
-    for identifier in layout.needed(cell).values():
-        file = pretrained_file(layout, identifier)
+    files = {pretrained_file(layout, i): _record for i in layout.needed(cell).values()}
+    if isinstance(cell, Cell) and (weights := layout.arms[cell.arm].weights):
+        files[Path(weights)] = _record_if_any
+    for file, read in files.items():
+        record = read(file)
+        if record is None:
+            print(unknown_cases(str(file), "the scores of this cell are too good"), flush=True)
+            continue
         for dataset, cases in tested.items():
             contents = contents_of(pins.get(dataset, {}), cases)
-            if overlap := Overlap.of([_record(file)], contents, same_dataset=dataset == source):
+            if overlap := Overlap.of([record], contents, same_dataset=dataset == source):
                 consequence = "A study does not report such scores."
                 raise RuntimeError(overlap.finding(str(file), consequence, "test case(s) of this cell"))
 
@@ -167,6 +173,13 @@ def _record(file: Path) -> Any:
     from nnunet_uad.weights.safe_file import read_record
 
     return read_record(file)
+
+
+def _record_if_any(file: Path) -> Any:
+    """The record in a file of weights; ``None`` in files that others wrote."""
+    from nnunet_uad.weights.readers import read_weights
+
+    return read_weights(file).record
 
 
 def _train_and_validate(command: Command) -> float:

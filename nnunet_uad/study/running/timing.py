@@ -72,7 +72,7 @@ def time_steps(layout: Layout, run: Callable[[Command], object]) -> None:
     """
     short = ShortLayout(layout)
     shutil.rmtree(short.folder, ignore_errors=True)
-    timing: dict[str, dict[str, float]] = {"pretrain": {}, "train": {}, "case": {}}
+    timing: dict[str, dict[str, float]] = {"pretrain": {}, "train": {}, "case": {}, "step": {}}
     cells = {cell.arm: cell for cell in reversed(short.trained_cells.values())}
     map_cells = {cell.arm: cell for cell in reversed(short.map_cells.values())}
     both: list[Cell | MapCell] = [*cells.values(), *map_cells.values()]
@@ -81,10 +81,14 @@ def time_steps(layout: Layout, run: Callable[[Command], object]) -> None:
         needed = dict.fromkeys(i for cell in both for i in short.needed(cell).values())
         for identifier in needed:
             trainer = layout.pretrainings[identifier]["trainer"]
-            seconds = _timed(pretraining_command(short, identifier), run, _length_of(trainer))
-            timing["pretrain"][trainer] = seconds + _seconds_of_validation(layout, short, identifier)
+            start, step = _timed(pretraining_command(short, identifier), run)
+            validation = _seconds_of_validation(layout, short, identifier)
+            timing["pretrain"][trainer] = start + step * _length_of(trainer).steps + validation
+            timing["step"][trainer] = step
         for arm, cell in cells.items():
-            timing["train"][arm] = _timed(training_command(short, cell), run, layout.study.fine_tuning)
+            start, step = _timed(training_command(short, cell), run)
+            timing["train"][arm] = start + step * layout.study.fine_tuning.steps
+            timing["step"][arm] = step
             timing["case"][arm] = _seconds_per_case(partial(_test, short, cell))
         for arm, map_cell in map_cells.items():
             timing["case"][arm] = _seconds_per_case(partial(score_maps, short, map_cell, short.plan["dataset"]))
@@ -98,8 +102,8 @@ def _length_of(trainer: str) -> Length:
     return Length(epochs, iterations)
 
 
-def _timed(command: Command, run: Callable[[Command], object], length: Length) -> float:
-    """Seconds of a whole training, by the second epoch of a short one."""
+def _timed(command: Command, run: Callable[[Command], object]) -> tuple[float, float]:
+    """Seconds of a training besides its steps, and of a step, by the second epoch of a short one."""
     environment = {**command.environment, VALIDATION_VARIABLE: NO_VALIDATION}
     started = time.monotonic()
     run(Command(command.words, environment, command.folder))
@@ -108,7 +112,7 @@ def _timed(command: Command, run: Callable[[Command], object], length: Length) -
     epochs = [float(found) for log in logs for found in _EPOCH.findall(log.read_text(encoding="utf-8"))]
     if len(epochs) != SHORT.epochs:
         raise RuntimeError(f"Expected the time of {SHORT.epochs} epochs in {command.folder}, found {len(epochs)}.")
-    return taken - sum(epochs) + length.steps * epochs[-1] / (SHORT.iterations or 1)
+    return max(0.0, taken - sum(epochs)), epochs[-1] / (SHORT.iterations or 1)
 
 
 def _seconds_of_validation(layout: Layout, short: ShortLayout, identifier: str) -> float:

@@ -4,6 +4,7 @@ import pytest
 import tiny
 
 from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
+from nnunet_uad.study.running.commands import training_command
 
 
 def test_arms_share_a_pretraining_if_it_is_the_same(workplace):
@@ -55,3 +56,45 @@ def test_other_data_of_stage_one_must_not_hold_the_test_cases(workplace):
     (target / "splits_final.json").write_text("[]")
     with pytest.raises(ValueError, match="none numbered 0"):
         workplace.plan("without", **changes)
+
+
+def test_one_pretraining_can_serve_all_outer_folds(workplace):
+    """On the cases that none of them tests."""
+    changes = {"folds": [0, 1], "budgets": ["all"], "draws": 1}
+    splits = workplace.splits()
+    splits[1] = {"train": [*tiny.HEALTHY, *tiny.LESION[1:]], "val": tiny.LESION[:1]}
+    (workplace.source / "splits_final.json").write_text(json.dumps(splits))
+    plan = workplace.plan(pretraining={"epochs": 1, "shared": True}, **changes).plan
+    ((identifier, entry),) = plan["pretrainings"].items()
+    assert identifier == "DAE_1epochs__shared"
+    assert {fold["weights"] for fold in plan["needs"]["DAE"].values()} == {identifier}
+    split = workplace.splits()[entry["fold"]]
+    assert split["val"] == [tiny.LESION[0], *tiny.LESION[2:]] and split["train"] == [*tiny.HEALTHY, tiny.LESION[1]]
+    everyone = [{"train": [], "val": [c]} for c in (*tiny.HEALTHY, *tiny.LESION)]
+    for k, fold in enumerate(everyone):
+        fold["train"] = [c for other in everyone[:k] + everyone[k + 1 :] for c in other["val"]]
+    (workplace.source / "splits_final.json").write_text(json.dumps(everyone))
+    with pytest.raises(ValueError, match="shared: every case is tested in some outer fold"):
+        workplace.plan("all", pretraining={"epochs": 1, "shared": True}, **{**changes, "folds": ["all"]})
+
+
+def test_an_arm_can_start_from_a_file_of_weights(workplace):
+    weights = workplace.folder / "weights.pth"
+    arm = {"trainer": "nnUNetTrainerDAEPretrained", "weights": "weights.pth"}
+    changes = {"budgets": [1], "draws": 1}
+    with pytest.raises(FileNotFoundError, match="public: there is no file of weights .*weights.pth"):
+        workplace.plan("public", trainers={"scratch": "nnUNetTrainer", "public": arm}, **changes)
+    weights.write_bytes(b"1")
+    layout = workplace.plan("public", trainers={"scratch": "nnUNetTrainer", "public": arm}, **changes)
+    assert not layout.pretrainings and layout.plan["needs"]["public"] == {"0": {}}
+    assert layout.arms["public"].weights == str(weights)
+    command = training_command(layout, layout.cells["public/fold0_1_draw0"])
+    assert command.environment["nnUNet_uad_pretrained"] == str(weights)
+    # Results of other weights are another arm's.
+    first = layout.plan["arms"]["public"]
+    weights.write_bytes(b"2")
+    again = workplace.plan("public", trainers={"scratch": "nnUNetTrainer", "public": arm}, **changes)
+    assert again.plan["arms"]["public"]["weights"] != first["weights"]
+    scratch = {"trainer": "nnUNetTrainerFromScratch", "weights": "weights.pth"}
+    with pytest.raises(ValueError, match="a: weights goes with a trainer that starts from weights"):
+        workplace.plan("wrong", trainers={"a": scratch}, **changes)

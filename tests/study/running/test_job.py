@@ -7,6 +7,7 @@ import pytest
 import studies
 import tiny
 import torch
+from safetensors.torch import save_file
 from weights_helpers import Malicious
 
 from nnunet_uad.study.layout import Layout
@@ -41,6 +42,22 @@ def test_weights_that_have_seen_test_cases_stop_the_cell(workplace, dae_fold):
     layout.plan["tests"].append({"dataset": "D", "labels": {tiny.LESION[0]: "x"}})
     with pytest.raises(RuntimeError, match=tiny.LESION[0]):
         _refuse_leakage(layout, cell)
+
+
+def test_given_weights_that_have_seen_test_cases_stop_the_cell(workplace, dae_fold, tmp_path, capsys):
+    arm = {"trainer": "nnUNetTrainerDAEPretrained", "weights": str(dae_fold / "pretrained.safetensors")}
+    layout = workplace.plan(budgets=[1], draws=1, trainers={"scratch": "nnUNetTrainer", "given": arm})
+    cell = layout.cells["given/fold0_1_draw0"]
+    _refuse_leakage(layout, cell)
+    cell.fold["val"].append(tiny.HEALTHY[0])
+    with pytest.raises(RuntimeError, match=f"LEAKAGE: 1 test .* among the training cases of .*: {tiny.HEALTHY[0]}"):
+        _refuse_leakage(layout, cell)
+    # Of a file without a record nobody knows.
+    save_file({"a.weight": torch.ones(1, 1, 3, 3)}, tmp_path / "others.safetensors")
+    arm["weights"] = str(tmp_path / "others.safetensors")
+    others = workplace.plan("others", budgets=[1], draws=1, trainers={"scratch": "nnUNetTrainer", "given": arm})
+    _refuse_leakage(others, others.cells["given/fold0_1_draw0"])
+    assert "LEAKAGE? It is not known which cases" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["final", "latest", "best"])

@@ -32,6 +32,7 @@ def test_steps_and_cases_are_timed_by_the_studys_own_commands(workplace, monkeyp
         "pretrain": {"nnUNetPretrainerDAE_100epochs_50iters"},
         "train": {"DAE"},
         "case": {"DAE", "map"},
+        "step": {"nnUNetPretrainerDAE_100epochs_50iters", "DAE"},
     }
     # A thousand times the steps that were made: far longer than what was waited for.
     assert timing["train"]["DAE"] > 20 and all(v > 0 for entries in timing.values() for v in entries.values())

@@ -1,0 +1,113 @@
+"""The verdict in one sentence, and the commands that train the final model."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nnunet_uad.choosing.arms import BASELINE, BASELINE_TRAINER, Entry
+from nnunet_uad.choosing.rule import Decision
+from nnunet_uad.choosing.studies import Setting, length
+from nnunet_uad.common.settings import SETTINGS_VARIABLE
+from nnunet_uad.study.study_file import Pretraining
+from nnunet_uad.weights.names import WEIGHTS_VARIABLE
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the user is told.
+
+    Attributes:
+        sentence: The verdict.
+        commands: Commands that train the final model.
+        shorter: What to append to the names of the trainers for the length that was tried.
+    """
+
+    sentence: str
+    commands: tuple[str, ...]
+    shorter: str
+
+
+def verdict(setting: Setting, name: str, entry: Entry, decision: Decision, steps: int) -> Verdict:
+    """What follows from the last rung.
+
+    Args:
+        setting: Setting of the race.
+        name: Name of the arm that was left.
+        entry: That arm.
+        decision: What its gains say.
+        steps: Number of steps of fine-tuning in the last rung.
+    """
+    found = f"{decision.gain:+.3f} [{decision.low:+.3f}, {decision.high:+.3f}] Dice over from scratch"
+    if decision.use:
+        sentence = f"use {name} (gain {found})"
+    elif decision.gain <= 0:
+        sentence = f"train from scratch: no pretraining pays here (the best, {name}: {found})"
+    else:
+        sentence = (
+            f"train from scratch: no pretraining is shown to pay here; {len(setting.folds.labelled)} labelled cases "
+            f"are too few to tell (the best, {name}: {found})"
+        )
+    taken = entry if decision.use else Entry(BASELINE_TRAINER)
+    tried = length(steps)
+    return Verdict(
+        sentence, tuple(final_commands(setting, taken)), f"_{tried['epochs']}epochs_{tried['iterations']}iters"
+    )
+
+
+def final_commands(setting: Setting, entry: Entry) -> list[str]:
+    """Commands that pretrain on all images, where the arm does, and train on all labels.
+
+    Args:
+        setting: Setting of the race.
+        entry: Arm that is trained.
+    """
+    plans = [] if setting.plans == "nnUNetPlans" else ["-p", setting.plans]
+    device = [] if setting.device == "cuda" else ["-device", setting.device]
+
+    def train(trainer: str, variables: Sequence[str] = ()) -> str:
+        """The command of a training on all cases."""
+        words = ["nnUNetv2_train", setting.dataset, setting.configuration, "all", "-tr", trainer, *plans, *device]
+        return " ".join([*variables, shlex.join(words)])
+
+    settings = f'{SETTINGS_VARIABLE}="{Pretraining().settings}"'
+    stage_one = [train(pretrainer, [settings]) for pretrainer in entry.pretrainers]
+    weights = [f"{WEIGHTS_VARIABLE}={shlex.quote(entry.weights)}"] if entry.weights else []
+    return [*stage_one, train(entry.trainer, weights)]
+
+
+def page(found: Verdict, rows: Sequence[Sequence[str]], seconds: float, setting: Setting) -> str:
+    """The choice as Markdown.
+
+    Args:
+        found: Verdict of the race.
+        rows: Rung, arm, steps, trainings, mean Dice and gain, a row per rung and arm.
+        seconds: Seconds of the race on the clock, by its jobs.
+        setting: Setting of the race.
+    """
+    table = ["| rung | arm | steps | trainings | Dice | gain |", "|---|---|---|---|---|---|"]
+    table += [f"| {' | '.join(row)} |" for row in rows]
+    folds = setting.folds
+    return "\n".join(
+        [
+            f"# {setting.dataset}, {setting.configuration}: which pretraining pays?",
+            "",
+            f"**{found.sentence[:1].upper()}{found.sentence[1:]}.**",
+            "",
+            f"{len(folds.labelled)} labelled cases, {len(folds.indices)} inner folds, {folds.unlabelled} cases without "
+            f"labels; {seconds / 3600:.2f} hours. The baseline is called {BASELINE}. Only the last rung decides.",
+            "",
+            *table,
+            "",
+            "The final model, with nnU-Net's own length:",
+            "",
+            "```bash",
+            *found.commands,
+            "```",
+            "",
+            f"What was tried here is shorter: append {found.shorter} to the trainer for that length. Whether a gain is "
+            "still there after longer trainings was not tried.",
+            "",
+        ]
+    )
