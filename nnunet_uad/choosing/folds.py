@@ -81,10 +81,12 @@ def make_inner_folds(folder: Path, cases: Sequence[str]) -> InnerFolds:
 def _own_folds(splits: Sequence[Split], appended: set[int], labelled: Sequence[str]) -> list[int]:
     """Indices of the dataset's own folds with labels on both sides; none if they will not do."""
     known = set(labelled)
+    # Entries that studies appended are tested on the cases of an earlier entry.
+    first = {tuple(sorted(split["val"])): k for k, split in reversed(list(enumerate(splits)))}
     usable = {
-        k: known & set(split["val"])
-        for k, split in enumerate(splits)
-        if k not in appended and known & set(split["val"]) and known & set(split["train"])
+        k: known & set(splits[k]["val"])
+        for k in sorted(first.values())
+        if k not in appended and known & set(splits[k]["val"]) and known & set(splits[k]["train"])
     }
     tested = [case for cases in usable.values() for case in cases]
     complete = sorted(tested) == sorted(labelled)

@@ -35,6 +35,10 @@ def test_else_new_ones_are_appended_once_and_belong_to_nobody_else(tmp_path):
     assert splits_in(tmp_path)[2]["train"] == CASES[1:]
     assert json.loads((tmp_path / "nnunet_uad_appended_folds.json").read_text()) == [2, 3, 4]
     assert make_inner_folds(tmp_path, CASES) == folds and len(splits_in(tmp_path)) == 5
+    # Nor are the folds that rungs append for their trainings taken for the dataset's own.
+    rungs = [{"train": [c for c in CASES[:3] if c != test], "val": [test]} for test in CASES[:3]]
+    write(tmp_path, [*splits_in(tmp_path), *rungs], unlabelled=CASES[3:])
+    assert make_inner_folds(tmp_path, CASES) == folds
 
 
 def test_two_folds_for_five_labels_are_too_few(tmp_path):

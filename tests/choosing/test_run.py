@@ -75,6 +75,8 @@ def test_a_race_ends_in_one_sentence_and_the_commands(workplace, race):
     assert [len(s["val"]) for s in workplace.splits()[2:7]] == [2, 2, 2, 1, 1]
     # The same again finds everything done; folds are not appended twice.
     before = len(workplace.splits())
+    appended = json.loads((workplace.source / "nnunet_uad_appended_folds.json").read_text())
+    assert appended == list(range(2, before))
     assert choose(request(workplace), told.append)["verdict"] == choice["verdict"]
     assert race["ran"] == ["rung_1", "rung_2", "rung_3"] and len(workplace.splits()) == before
 

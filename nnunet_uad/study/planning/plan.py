@@ -249,12 +249,14 @@ def _index_folds(folds: list[dict[str, Any]], known: dict[str, Any], source: Pat
 
 def _write_folds(study: Study, source: Source, folds: list[dict[str, Any]], entries: list[dict[str, Any]]) -> None:
     """Append to the splits of all datasets; that of the slices is completed first."""
-    every = [*entries, *folds]
+    every, claimed = [*entries, *folds], appended_folds(source.folder)
     for dataset in dict.fromkeys(fold["dataset"] for fold in every):
         own_folds = [fold for fold in every if fold["dataset"] == dataset]
         target = source.folder.with_name(dataset)
         if any(fold.get("slices") for fold in own_folds):
             write_slice_dataset(source.folder, target, study.plans, study.configuration, own_folds)
-        if study.test_cases:
-            remember_appended(target, own_folds)
+        # Budgets of a fold that belongs to a study belong to it, too; so do cases that are only pretrained on.
+        remember_appended(
+            target, [f for f in own_folds if study.test_cases or "outer" not in f or f["outer"] in claimed]
+        )
         append_splits(target / SPLITS_FILE, splits_of(target), own_folds)
