@@ -20,11 +20,13 @@ import csv
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
-from nnunet_uad.choosing.rule import decide, keep
+from nnunet_uad.choosing.rule import ALPHA, decide, keep
 from nnunet_uad.choosing.rungs import FINAL_DRAWS, arms_of_rungs, inner_folds
 from nnunet_uad.statistics.intervals import components, pair_variances
 from nnunet_uad.statistics.matrix import ScoreMatrix
@@ -77,8 +79,16 @@ def measured(file: str, budget: str, arm: str) -> Noise:
     return Noise(training, case, rest, differences[arm].mean)
 
 
-def race(rng: np.random.Generator, cases: int, arms: int, noise: Noise, persists: float, gain: float) -> bool:
-    """Simulate one choice; whether it says "use X"."""
+@cache
+def quantile(freedom: int) -> float:
+    """Quantile of Student's t that a single arm's gain would have to exceed."""
+    return float(stats.t.ppf(1 - ALPHA, freedom))
+
+
+def race(
+    rng: np.random.Generator, cases: int, arms: int, noise: Noise, persists: float, gain: float
+) -> tuple[bool, bool]:
+    """Simulate one choice; whether it says "use X", and whether Student's t alone would, without the corrections."""
     folds = inner_folds([str(k) for k in range(cases)])
     fold_of = np.array([next(k for k, fold in enumerate(folds) if str(c) in fold) for c in range(cases)])
     # The baseline and each arm have half of the variance of their difference.
@@ -103,13 +113,15 @@ def race(rng: np.random.Generator, cases: int, arms: int, noise: Noise, persists
         found = scores(1).mean(1)
         names = keep({name: float(found[int(name)] - found[0]) for name in names}, following)
     final = scores(FINAL_DRAWS)
-    return decide([float(v) for v in final[int(names[0])] - final[0]], arms).use
+    gains = final[int(names[0])] - final[0]
+    plain = gains.mean() > quantile(len(gains) - 1) * (gains.var(ddof=1) / len(gains)) ** 0.5
+    return decide([float(v) for v in gains], arms).use, bool(plain)
 
 
-def share(races: int, seed: int, cases: int, arms: int, noise: Noise, persists: float, gain: float) -> float:
-    """Share of races that end with "use X"."""
+def share(races: int, seed: int, cases: int, arms: int, noise: Noise, persists: float, gain: float) -> np.ndarray:
+    """Shares of races that end with "use X": by the rule, and without its corrections."""
     rng = np.random.default_rng(seed)
-    return statistics.fmean(race(rng, cases, arms, noise, persists, gain) for _ in range(races))
+    return np.mean([race(rng, cases, arms, noise, persists, gain) for _ in range(races)], axis=0)
 
 
 def main() -> None:
@@ -121,13 +133,16 @@ def main() -> None:
     for name, noise in noises.items():
         parts = f"training {noise.training:.3f}, case {noise.case:.3f}, rest {noise.rest:.3f}"
         print(f"{name}: {parts}; gain {noise.gain:.3f}")
-    header = ["labelled cases", "arms", "wrong", "wrong, worst", *(f"found: {name}" for name in noises)]
+    header = ["labelled cases", "arms", "wrong", "worst", "worst, uncorrected", *(f"found: {name}" for name in noises)]
     print(f"\n| {' | '.join(header)} |\n{'|---' * len(header)}|", flush=True)
     for cases in CASES:
         for arms in ARMS:
-            wrong = [max(share(races, 0, cases, arms, n, p, 0.0) for n in noises.values()) for p in (PERSISTS, WORST)]
-            found = [share(races, 1, cases, arms, n, PERSISTS, n.gain) for n in noises.values()]
-            print(f"| {cases} | {arms} | {' | '.join(f'{v:.1%}' for v in (*wrong, *found))} |", flush=True)
+            wrong, worst = (
+                np.max([share(races, 0, cases, arms, noise, persists, 0.0) for noise in noises.values()], axis=0)
+                for persists in (PERSISTS, WORST)
+            )
+            found = [share(races, 1, cases, arms, noise, PERSISTS, noise.gain)[0] for noise in noises.values()]
+            print(f"| {cases} | {arms} | {' | '.join(f'{v:.1%}' for v in (wrong[0], *worst, *found))} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -228,7 +228,7 @@ def _run(
         say(_in_words(finished[-1]))
         if k < last:
             names = keep({name: found.mean(name) for name in names}, race.rungs[k].arms)
-    return _conclude(request, setting, arms[names[0]], names[0], found, race, finished, spent)
+    return _conclude(request, setting, arms, names[0], found, race, finished, spent)
 
 
 def _finished(number: int, steps: int, draws: int, found: Outcome, seconds: float) -> dict[str, Any]:
@@ -254,7 +254,7 @@ def _in_words(rung: Mapping[str, Any]) -> str:
 def _conclude(
     request: Request,
     setting: Setting,
-    entry: Entry,
+    arms: Mapping[str, Entry],
     name: str,
     found: Outcome,
     race: Race,
@@ -262,7 +262,7 @@ def _conclude(
     spent: float,
 ) -> dict[str, Any]:
     """Decide, write, tell."""
-    gains = list(found.gains[name].values())
+    entry, gains = arms[name], list(found.gains[name].values())
     if len(gains) < 2:
         raise RuntimeError(
             f"Dice is defined in {len(gains)} of {len(setting.folds.indices)} inner folds only: the other folds' cases "
@@ -278,14 +278,14 @@ def _conclude(
         "decision": asdict(decision),
         "rungs": list(finished),
         "seconds": round(spent, 1),
-        **_record(request, setting, {name: entry}),
+        **_record(request, setting, arms),
     }
     write_json(request.output / CHOICE, content)
     write_text(request.output / PAGE, page(told, list(_rows(finished)), spent, setting))
     return content
 
 
-def _rows(finished: Sequence[Mapping[str, Any]]) -> Any:
+def _rows(finished: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, ...]]:
     """Rung, arm, steps, trainings, Dice, gain: a row per rung and arm, as text."""
     for rung in finished:
         for arm, dice in rung["dice"].items():

@@ -226,7 +226,7 @@ def plan_race(costs: Costs, arms: Sequence[str], seconds: float) -> tuple[int, l
     least = race_seconds(costs, arms[:1], race(1, LEAST, FEWEST_DRAWS)) / 3600
     everything = race_seconds(costs, arms, race(len(arms), WANTED, FINAL_DRAWS)) / 3600
     raise ValueError(
-        f"--hours: {seconds / 3600:.2g} h are too few for {arms[0]} alone, once per inner fold with {LEAST} steps, "
-        f"which takes about {least:.2g} h here; all of {len(arms)} arm(s), with {WANTED} steps, {everything:.2g} h. "
-        "Raise --hours, or choose a smaller configuration: nnunet_uad small-plan"
+        f"--hours: what is left of them after timing, {seconds / 3600:.2g} h, is too little for {arms[0]} alone, once "
+        f"per inner fold with {LEAST} steps, which takes about {least:.2g} h here; all of {len(arms)} arm(s), with "
+        f"{WANTED} steps, {everything:.2g} h. Raise --hours, or choose a smaller configuration: nnunet_uad small-plan"
     )

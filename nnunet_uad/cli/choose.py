@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
 from nnunet_uad.cli.common import number
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         cores=cores,
         jobs=jobs,
     )
-    choice = choose(request)
+    choice = choose(request, partial(print, flush=True))
     print(f"\n{choice['verdict'][:1].upper()}{choice['verdict'][1:]}.\n\nThe final model:")
     for command in choice["commands"]:
         print(f"  {command}")

@@ -96,7 +96,7 @@ def test_another_race_in_the_same_folder_is_refused(workplace, race):
 
 
 def test_too_little_time_is_refused_before_anything_is_trained(workplace, race):
-    with pytest.raises(ValueError, match=r"--hours: .* too few for DAE alone, .* takes about .* h here"):
+    with pytest.raises(ValueError, match=r"--hours: .* is too little for DAE alone, .* takes about .* h here"):
         choose(request(workplace, hours=0.01), lambda text: None)
     assert race["ran"] == []
 

@@ -8,7 +8,7 @@ from nnunet_uad.cli.main import main
 def test_the_verdict_and_the_commands_are_printed(workplace, monkeypatch, capsys):
     asked = []
 
-    def choose(request):
+    def choose(request, say):
         asked.append(request)
         return {"verdict": "use DAE (gain)", "commands": ["nnUNetv2_train …"], "tried": {"suffix": "_10epochs_30iters"}}
 
