@@ -53,22 +53,18 @@ def request(workplace, **changes):
 
 def test_a_race_ends_in_one_sentence_and_the_commands(workplace, race):
     told = []
-    choice = choose(request(workplace), told.append)
+    choice = choose(request(workplace, hours=20.0), told.append)
     assert race["ran"] == ["rung_1", "rung_2", "rung_3"]
-    assert choice["use"] == "DAE" and choice["verdict"].startswith("use DAE (gain +0.")
+    used = choice["use"]
+    assert used in ("DAE", "bank", "MAE") and choice["verdict"].startswith(f"use {used} (gain +0.")
     assert choice["decision"]["folds"] == 5 and choice["decision"]["arms"] == 3
-    stage_one, stage_two = choice["commands"]
-    assert stage_one.endswith("Dataset991_Tiny 2d_tiny all -tr nnUNetPretrainerDAE -device cpu")
-    assert stage_two == "nnUNetv2_train Dataset991_Tiny 2d_tiny all -tr nnUNetTrainerDAEPretrained -device cpu"
+    trainer = dict(text.split("=") for text in ARMS)[used]
+    assert choice["commands"][-1] == f"nnUNetv2_train Dataset991_Tiny 2d_tiny all -tr {trainer} -device cpu"
     folder = workplace.folder / "choice"
     assert json.loads((folder / CHOICE).read_text())["verdict"] == choice["verdict"]
-    assert "| 3 | DAE |" in (folder / PAGE).read_text() and any("3 rung(s)" in text for text in told)
+    assert f"| 3 | {used} |" in (folder / PAGE).read_text() and any("3 rung(s)" in text for text in told)
     rungs = [read_study(folder / f"rung_{k}.yaml") for k in (1, 2, 3)]
-    assert [list(r.trainers) for r in rungs] == [
-        ["scratch", "DAE", "bank", "MAE"],
-        ["scratch", "DAE", "bank"],
-        ["scratch", "DAE"],
-    ]
+    assert [len(r.trainers) for r in rungs] == [4, 3, 2] and list(rungs[2].trainers) == ["scratch", used]
     assert [r.fine_tuning.steps for r in rungs] == sorted(r.fine_tuning.steps for r in rungs)
     assert len({r.seed for r in rungs}) == 3 and rungs[2].draws == 2
     # Leave-one-out folds behind the dataset's own, which no other study tests on.
@@ -77,7 +73,7 @@ def test_a_race_ends_in_one_sentence_and_the_commands(workplace, race):
     before = len(workplace.splits())
     appended = json.loads((workplace.source / "nnunet_uad_appended_folds.json").read_text())
     assert appended == list(range(2, before))
-    assert choose(request(workplace), told.append)["verdict"] == choice["verdict"]
+    assert choose(request(workplace, hours=20.0), told.append)["verdict"] == choice["verdict"]
     assert race["ran"] == ["rung_1", "rung_2", "rung_3"] and len(workplace.splits()) == before
 
 
