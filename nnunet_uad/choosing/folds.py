@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nnunet_uad.choosing.rungs import MOST_FOLDS, inner_folds
 from nnunet_uad.common.lock import folder_lock
@@ -22,7 +23,7 @@ class InnerFolds:
     """Entries of ``splits_final.json``.
 
     Attributes:
-        indices: Their indices.
+        indices: Indices of the entries.
         labelled: Identifiers of the labelled cases.
         unlabelled: Number of cases without labels.
     """
@@ -95,7 +96,8 @@ def _own_folds(splits: Sequence[Split], appended: set[int], labelled: Sequence[s
 
 def _appended(folder: Path, splits: list[Split], cases: Sequence[str], labelled: Sequence[str]) -> list[int]:
     """Indices of entries for the inner folds; those that are there already are taken again."""
-    indices, new = [], []
+    indices: list[int] = []
+    new: list[dict[str, Any]] = []
     for test in inner_folds(labelled):
         entry: Split = {"train": sorted(set(cases) - set(test)), "val": test}
         if entry in splits:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
 from nnunet_uad.choosing.arms import BASELINE
 from nnunet_uad.choosing.rungs import Costs, Job
 from nnunet_uad.common.json_files import read_mapping
-from nnunet_uad.report.collect import collect
+from nnunet_uad.report.collect import Training, collect
 from nnunet_uad.study.forms import TimingForm
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.planning.hours import START
@@ -57,7 +58,8 @@ def outcome(layout: Layout) -> Outcome:
     for arm in (a for a in matrices if a != BASELINE):
         difference = matrices[arm].minus(matrices[BASELINE])
         by_fold: dict[str, list[float]] = {}
-        for (outer, _), values in zip(difference.trainings, difference.values, strict=True):
+        for training, values in zip(difference.trainings, difference.values, strict=True):
+            outer, _ = cast("Training", training)
             by_fold.setdefault(str(outer), []).append(float(np.nanmean(values)))
         gains[arm] = {fold: float(np.mean(values)) for fold, values in by_fold.items()}
     scores = {arm: matrix.mean for arm, matrix in matrices.items() if not math.isnan(matrix.mean)}

@@ -82,7 +82,7 @@ def choose(request: Request, say: Callable[[str], object] = print) -> dict[str, 
     """Race, or go on with the race; writes ``choice.json`` and ``choice.md``.
 
     Args:
-        request: What is asked for.
+        request: Request of the user.
         say: Function that is told what the user should know.
 
     Returns:

@@ -21,7 +21,7 @@ class Verdict:
     Attributes:
         sentence: The verdict.
         commands: Commands that train the final model.
-        shorter: What to append to the names of the trainers for the length that was tried.
+        shorter: Ending of the trainers' names for the length that was tried.
     """
 
     sentence: str
@@ -35,8 +35,8 @@ def verdict(setting: Setting, name: str, entry: Entry, decision: Decision, steps
     Args:
         setting: Setting of the race.
         name: Name of the arm that was left.
-        entry: That arm.
-        decision: What its gains say.
+        entry: Trainer and weights of that arm.
+        decision: Decision by its gains.
         steps: Number of steps of fine-tuning in the last rung.
     """
     found = f"{decision.gain:+.3f} [{decision.low:+.3f}, {decision.high:+.3f}] Dice over from scratch"
