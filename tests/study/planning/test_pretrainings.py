@@ -70,12 +70,15 @@ def test_one_pretraining_can_serve_all_outer_folds(workplace):
     assert {fold["weights"] for fold in plan["needs"]["DAE"].values()} == {identifier}
     split = workplace.splits()[entry["fold"]]
     assert split["val"] == [tiny.LESION[0], *tiny.LESION[2:]] and split["train"] == [*tiny.HEALTHY, tiny.LESION[1]]
+
+
+def test_a_pretraining_for_all_folds_needs_a_case_that_none_tests(workplace):
     everyone = [{"train": [], "val": [c]} for c in (*tiny.HEALTHY, *tiny.LESION)]
     for k, fold in enumerate(everyone):
         fold["train"] = [c for other in everyone[:k] + everyone[k + 1 :] for c in other["val"]]
     (workplace.source / "splits_final.json").write_text(json.dumps(everyone))
     with pytest.raises(ValueError, match="shared: every case is tested in some outer fold"):
-        workplace.plan("all", pretraining={"epochs": 1, "shared": True}, **{**changes, "folds": ["all"]})
+        workplace.plan(pretraining={"epochs": 1, "shared": True}, folds=["all"], budgets=["all"], draws=1)
 
 
 def test_an_arm_can_start_from_a_file_of_weights(workplace):
