@@ -81,6 +81,7 @@ def _of_record(path: Path, tensors: dict[str, torch.Tensor], record: PretrainRec
         record.plans,
         record.epochs_trained,
         patch_size=record.patch_size,
+        batch_size=record.batch_size,
         architecture=Architecture.of(
             record.architecture, record.architecture_kwargs, record.architecture_requires_import
         ),

@@ -121,6 +121,13 @@ class PretrainRecord:
         return len(self.patch_size)
 
     @property
+    def batch_size(self) -> int:
+        """Number of patches per step; 0 in the records of earlier versions."""
+        configuration = self.plan.get("configuration")
+        found = configuration.get("batch_size") if isinstance(configuration, dict) else None
+        return found if type(found) is int and found > 0 else 0
+
+    @property
     def seen(self) -> SeenCases:
         """The cases with their fingerprints; no fingerprints in records of earlier versions."""
         return SeenCases({case: self.contents.get(case, ()) for case in self.cases}, self.salt)

@@ -13,7 +13,9 @@ from nnunet_uad.weights.record import BaseWeights, PretrainRecord
 def test_round_trip():
     record = make_record()
     assert PretrainRecord.from_json(record.to_json()) == record
-    assert record.dimension == 2
+    assert record.dimension == 2 and record.batch_size == 0
+    assert make_record(plan={"configuration": {"batch_size": 12}}).batch_size == 12
+    assert make_record(plan={"configuration": {"batch_size": "many"}}).batch_size == 0
 
 
 def test_unknown_fields_of_the_same_format_are_ignored():
