@@ -55,7 +55,13 @@ def has_dark_border(image: np.ndarray, foreground: np.ndarray) -> bool:
 
 
 def otsu(image: np.ndarray) -> float:
-    """The threshold that splits intensities into two groups that vary least within themselves (Otsu 1979)."""
+    """The threshold that splits intensities into two groups that vary least within themselves.
+
+    Otsu 1979, https://doi.org/10.1109/TSMC.1979.4310076
+
+    Args:
+        image: Intensities (z, y, x) or (N,), in any unit.
+    """
     low, high = np.percentile(image, (0.5, 99.5))
     counts, edges = np.histogram(np.clip(image, low, high), bins=128)
     centres = (edges[:-1] + edges[1:]) / 2

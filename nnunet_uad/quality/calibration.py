@@ -148,7 +148,7 @@ def sided(names: Sequence[str], distances: np.ndarray) -> np.ndarray:
 
     Args:
         names: Names of the numbers, D.
-        distances: Signed distances (…, D) from the median.
+        distances: Signed distances (N, D) or (D,) from the median.
     """
     result = np.abs(distances)
     for index, name in enumerate(names):

@@ -80,7 +80,7 @@ def geometry_numbers(scan: Scan, box: Box, inside: np.ndarray) -> dict[str, floa
     Args:
         scan: Scan that is summarised.
         box: Box of its foreground.
-        inside: Foreground within the box, boolean.
+        inside: Foreground within the box (z, y, x), boolean.
     """
     numbers = {}
     for axis, side, spacing in zip("zyx", box, scan.spacing, strict=True):

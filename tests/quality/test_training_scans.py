@@ -44,9 +44,9 @@ def test_of_a_fold_alone_and_of_what_an_interrupted_run_left(preprocessed, monke
     )
 
     def killed(*arguments):
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt("in the middle")
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt, match="in the middle"):
         patch.setattr(training_scans.Reference, "of", killed)
         scans_of(fold=0).reference(print)
     assert len(read) == 5 and len(list((preprocessed / PROFILES_FOLDER).glob("*.safetensors"))) == 5
