@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.data.image_files import read_values
 from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages, images_hash
 from nnunet_uad.inference.segmenter import load_segmenter, segment
+from nnunet_uad.metrics.agreement import pairwise_dice
 from nnunet_uad.quality.calibration import conformal_limit
 from nnunet_uad.quality.descriptors import AGREEMENT
 from nnunet_uad.quality.findings import Finding
@@ -119,24 +119,6 @@ def validation_dice(fold: Path) -> list[float]:
     return found
 
 
-def pairwise_dice(segmentations: Sequence[np.ndarray]) -> float:
-    """Mean Dice over all pairs and the classes that either of a pair has; NaN where none has any.
-
-    Args:
-        segmentations: Labels (z, y, x) of each fold, integers.
-
-    Example:
-        >>> pairwise_dice([np.array([[[0, 1, 1]]]), np.array([[[0, 0, 1]]])])
-        0.6666666666666666
-    """
-    pairs = []
-    for first, second in combinations(segmentations, 2):
-        classes = (set(np.unique(first)) | set(np.unique(second))) - {0}
-        sizes = [((first == c).sum(), (second == c).sum(), ((first == c) & (second == c)).sum()) for c in classes]
-        pairs += [float(np.mean([2 * both / (a + b) for a, b, both in sizes]))] if sizes else []
-    return float(np.mean(pairs)) if pairs else math.nan
-
-
 def agreement_findings(
     model: SupervisedModel,
     cases: Mapping[str, Sequence[str]],
@@ -172,7 +154,8 @@ def agreement_findings(
     found = {}
     for case in (c for c in cases if c not in failed):
         labels = [read_values(next((output / f"fold_{fold}").glob(f"{case}.*"))) for fold in folds]
-        found[case] = limit.finding(pairwise_dice(labels))
+        # Empty segmentations agree, but say nothing of the Dice to expect.
+        found[case] = limit.finding(pairwise_dice(labels) if any(map(np.any, labels)) else math.nan)
     return found, failed
 
 

@@ -4,13 +4,10 @@ import os
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tiny
-from hypothesis import given
-from hypothesis import strategies as st
 
-from nnunet_uad.quality.agreement import AgreementLimit, agreement_findings, pairwise_dice, validation_dice
+from nnunet_uad.quality.agreement import AgreementLimit, agreement_findings, validation_dice
 from nnunet_uad.screening.models import SupervisedModel
 
 RUN = {"mirroring": False, "device": "cpu"}
@@ -30,21 +27,6 @@ def model(segmenter_fold, tmp_path):
         content = {"metric_per_case": [*cases, {"metrics": {"1": {"Dice": math.nan}}}]}
         (folder / f"fold_{fold}" / "validation" / "summary.json").write_text(json.dumps(content))
     return SupervisedModel(folder, (), "checkpoint_final.pth")
-
-
-def test_dice_of_pairs_by_hand():
-    first, second, third = np.array([[[1, 1, 2, 0]]]), np.array([[[1, 0, 2, 2]]]), np.zeros((1, 1, 4), int)
-    assert pairwise_dice([first, second]) == pytest.approx((2 / 3 + 2 / 3) / 2)
-    assert pairwise_dice([first, second, third]) == pytest.approx((2 / 3 + 0 + 0) / 3)
-    assert math.isnan(pairwise_dice([third, third]))
-
-
-@given(st.lists(st.lists(st.integers(0, 2), min_size=6, max_size=6), min_size=2, max_size=4))
-def test_dice_is_a_share_and_1_for_copies(labels):
-    masks = [np.array(row).reshape(1, 2, 3) for row in labels]
-    value = pairwise_dice(masks)
-    assert math.isnan(value) or 0 <= value <= 1
-    assert math.isnan(same := pairwise_dice([masks[0], masks[0]])) or same == 1
 
 
 def test_the_limit_is_that_of_the_validation(model):
