@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Exponents that are tried: below the first the curve is a logarithm, beyond the last it jumps from budget to budget.
-EXPONENTS = np.geomspace(0.02, 3.0, 40)
+EXPONENTS = np.geomspace(0.02, 3.0, 60)
 
 
 @dataclass(frozen=True)

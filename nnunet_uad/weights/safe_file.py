@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from nnunet_uad.weights.tensors import check_tensors
 __all__ = ["FILE_NAME", "canonical_tensors", "read_pretrained", "read_record", "write_pretrained"]
 
 HEADER_KEY = "nnunet_uad"
+#: Key of a header's metadata, and bytes that say how long the header is: the format of safetensors.
+_METADATA, _LENGTH = "__metadata__", 8
 
 
 def canonical_tensors(network: nn.Module) -> dict[str, torch.Tensor]:
@@ -46,9 +49,20 @@ def write_pretrained(path: str | Path, tensors: Mapping[str, torch.Tensor], reco
     """
     on_cpu = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
     content = save(on_cpu, metadata={"format": "pt", HEADER_KEY: record.to_json()})
-    with atomic_path(path) as temporary:
-        # Written by us rather than by safetensors, whose files only their owner may read.
-        temporary.write_bytes(content)
+    size = int.from_bytes(content[:_LENGTH], "little")
+    header = _in_order(json.loads(content[_LENGTH : _LENGTH + size]))
+    # Written by us rather than by safetensors, whose files only their owner may read.
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(len(header).to_bytes(_LENGTH, "little") + header)
+        file.write(memoryview(content)[_LENGTH + size :])
+
+
+def _in_order(header: dict[str, Any]) -> bytes:
+    """The header with its metadata in order: safetensors shuffles it, and equal weights would differ in their hash."""
+    header[_METADATA] = dict(sorted(header[_METADATA].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    # Tensors begin at a multiple of 8 bytes.
+    return text + b" " * (-len(text) % _LENGTH)
 
 
 def read_pretrained(path: str | Path) -> tuple[dict[str, torch.Tensor], PretrainRecord | None]:
