@@ -69,10 +69,22 @@ def plant(
             values = np.array(tissue)[:, None, None] / spread * np.ones((1, *shape.depth.shape))
             changed = (image[:, z] / spread).astype(np.float32)
             mask = replace_tissue(changed, foreground[z], shape, values, float(rng.uniform(*OPACITY)), EDGE_MM)
-            image[:, z] = changed * spread
+            # One too small to be marked must not be in the image either.
             if mask.sum() >= SMALLEST_LESION:
+                image[:, z] = changed * spread
                 labels[z][mask] = 1
     return labels
+
+
+def as_stored(values: np.ndarray, image: SimpleITK.Image) -> np.ndarray:
+    """Values in the number type of the image that they were read from.
+
+    Args:
+        values: Intensities (z, y, x), float32.
+        image: Image as it was read.
+    """
+    kind = SimpleITK.GetArrayViewFromImage(image).dtype
+    return (np.round(values) if np.issubdtype(kind, np.integer) else values).astype(kind)
 
 
 def main() -> None:
@@ -99,9 +111,8 @@ def main() -> None:
         if spacing[1:] not in shapes:
             shapes[spacing[1:]] = LesionShapes(arguments.masks, spacing[1:])
         labels = plant(values, lesions, shapes[spacing[1:]], spacing, rng)
-        written = [
-            (np.round(v).astype(np.int16), arguments.o / "images" / f.name) for v, f in zip(values, files, strict=True)
-        ]
+        stored = [as_stored(v, image) for v, image in zip(values, images, strict=True)]
+        written = [(v, arguments.o / "images" / file.name) for v, file in zip(stored, files, strict=True)]
         for array, target in [*written, (labels, arguments.o / "labels" / path.name)]:
             image = SimpleITK.GetImageFromArray(array)
             image.CopyInformation(images[0])

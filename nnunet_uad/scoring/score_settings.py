@@ -40,8 +40,9 @@ class ScoreSettings(Settings):
             look for dark lesions. ``auto``: FLAIR and T2 channels if there are any, else all, equally.
         intensity_weight: Share of the image itself in a signed residual, x − (1 − w) · f(x): 0 is the plain
             residual, 1 the plain intensity. Other residuals take none.
-        intensity_factor: Whether the map is multiplied by the intensity of the main channel, as robust z above 0: a
-            voxel has to be anomalous and bright (dark, where the weight is negative).
+        intensity_factor: Whether the map is multiplied by the intensity of the channel that counts most (the first of
+            equal ones), as robust z above 0: a voxel has to be anomalous and bright, or dark, where the weight of a
+            signed residual is negative. Residuals that are asked to be ``absolute`` or ``ssim`` take none.
         smoothing_mm: Standard deviation of a Gaussian over the map, within the foreground, mm.
         median_mm: Edge of a median filter over the map, mm.
         erosion_mm: Depth by which the foreground is eroded, mm; the score is 0 outside.
@@ -63,6 +64,11 @@ class ScoreSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choices(self, {"score": SCORES, "residual": RESIDUALS, "score_from": SOURCES})
+        if self.intensity_factor and self.residual in ("absolute", "ssim"):
+            raise ValueError(
+                f"intensity_factor=true looks for bright or dark lesions, residual={self.residual} for both: leave one "
+                "out, or choose residual=signed."
+            )
         if self.score != STANDARDISED:
             return
         if self.score_from not in (AUTO, "residual") or self.residual == "ssim":

@@ -41,6 +41,7 @@ def test_bad_settings_are_refused(bad):
             "score=small-lesions intensity_factor=true",
             "intensity_factor has no effect with score=small-lesions, .*: leave it out, or choose score=default",
         ),
+        ("residual=absolute intensity_factor=true", "looks for bright or dark lesions, residual=absolute for both"),
         ("score=standardised residual=ssim", "divides a signed or absolute residual, found .* residual=ssim"),
         ("score=standardised score_from=sum", "divides a signed or absolute residual, found score_from=sum"),
         ("score=standardized", "score expects one of default, standardised"),
