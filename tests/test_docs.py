@@ -27,6 +27,13 @@ def test_lines_of_the_readme_and_of_results_are_short(page):
     assert prose.strip() and [line for line in prose.splitlines() if len(line) > 120] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_blocks_of_code_begin_and_end_on_lines_of_their_own(page):
+    """Text that was wrapped anew can pull them into a paragraph."""
+    fences = [line.strip() for line in page.read_text().splitlines() if "```" in line]
+    assert [line for line in fences if not re.fullmatch(r"```\w*", line)] == [] and len(fences) % 2 == 0
+
+
 def rows_of(table: str) -> dict[str, tuple[str, str, str]]:
     """Trainer → stage, what it does, page, of a table like the README's."""
     rows = re.findall(r"^\| (one|two) \| (.+?) \| (.+?) \| \[.+?\]\(docs/(.+?)\) \|$", table, re.MULTILINE)
