@@ -44,6 +44,11 @@ class Decision:
     folds: int
     arms: int
 
+    @property
+    def level(self) -> float:
+        """Level of the interval: both tails, corrected for the choice among the arms."""
+        return 1 - 2 * ALPHA / self.arms
+
 
 def overlap_factor(folds: int) -> float:
     """By how much the variance of the mean exceeds what the spread of folds says that share training cases.

@@ -39,15 +39,16 @@ def verdict(setting: Setting, name: str, entry: Entry, decision: Decision, steps
         decision: Decision by its gains.
         steps: Number of steps of fine-tuning in the last rung.
     """
-    found = f"{decision.gain:+.3f} [{decision.low:+.3f}, {decision.high:+.3f}] Dice over from scratch"
+    interval = f"{100 * decision.level:.3g} % interval [{decision.low:+.3f}, {decision.high:+.3f}]"
+    found = f"{decision.gain:+.3f} Dice over from scratch, {interval}"
     if decision.use:
         sentence = f"use {name} (gain {found})"
     elif decision.gain <= 0:
-        sentence = f"train from scratch: no pretraining pays here (the best, {name}: {found})"
+        sentence = f"train from scratch: no pretraining is shown to pay here (the last one left, {name}: {found})"
     else:
         sentence = (
             f"train from scratch: no pretraining is shown to pay here; {len(setting.folds.labelled)} labelled cases "
-            f"are too few to tell (the best, {name}: {found})"
+            f"are too few to tell (the last one left, {name}: {found})"
         )
     taken = entry if decision.use else Entry(BASELINE_TRAINER)
     tried = length(steps)

@@ -1,3 +1,5 @@
+import pytest
+
 from nnunet_uad.choosing.arms import Entry
 from nnunet_uad.choosing.folds import InnerFolds
 from nnunet_uad.choosing.rule import decide
@@ -10,9 +12,7 @@ DAE = Entry("nnUNetTrainerDAEPretrained")
 
 def test_a_gain_above_nothing_is_used_with_the_commands_of_both_stages():
     found = verdict(SETTING, "DAE", DAE, decide([0.10, 0.12, 0.11], 1), 300)
-    assert found.sentence.startswith("use DAE (gain +0.110 [+0.0") and found.sentence.endswith(
-        "Dice over from scratch)"
-    )
+    assert found.sentence.startswith("use DAE (gain +0.110 Dice over from scratch, 92 % interval [+0.0")
     assert found.commands == (
         'nnUNet_uad_settings="sampling=anywhere" nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetPretrainerDAE',
         "nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetTrainerDAEPretrained",
@@ -24,8 +24,16 @@ def test_too_few_labels_and_no_gain_are_told_apart():
     unclear = verdict(SETTING, "DAE", DAE, decide([0.3, 0.0, 0.1], 1), 300)
     assert "no pretraining is shown to pay here; 3 labelled cases are too few to tell" in unclear.sentence
     none = verdict(SETTING, "DAE", DAE, decide([-0.3, 0.0, 0.1], 1), 300)
-    assert none.sentence.startswith("train from scratch: no pretraining pays here (the best, DAE: -0.067")
+    assert none.sentence.startswith(
+        "train from scratch: no pretraining is shown to pay here (the last one left, DAE: -0.067"
+    )
     assert none.commands == ("nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetTrainerFromScratch",)
+
+
+@pytest.mark.parametrize(("arms", "level"), [(1, "92 %"), (3, "97.3 %"), (8, "99 %")])
+def test_the_interval_has_its_level_in_print(arms, level):
+    found = verdict(SETTING, "DAE", DAE, decide([0.10, 0.12, 0.11], arms), 300)
+    assert f", {level} interval [" in found.sentence
 
 
 def test_files_of_weights_are_named_in_the_command():
