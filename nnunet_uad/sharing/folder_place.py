@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,15 @@ class FolderPlace:
         """As every place; a copy begins anew, since reading again costs little."""
         with self._file(name).open("rb") as source, partial.open("wb") as target:
             shutil.copyfileobj(source, target)
+
+    def others(self, folder: Path, names: Sequence[str]) -> list[str]:
+        """As every place; a file with the same bytes is ours, of a push that was killed."""
+        there = [name for name in names if (self.folder / name).exists()]
+        return [
+            name
+            for name in there
+            if not (self.folder / name).is_file() or not filecmp.cmp(folder / name, self.folder / name, shallow=False)
+        ]
 
     def publish(self, folder: Path, names: Sequence[str]) -> None:
         """As every place; by one process at a time, each file whole or absent."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -69,6 +69,14 @@ class HttpPlace:
                 f"{self._url(name)} ended after {partial.stat().st_size} of {size} bytes. Run the same command again: "
                 "what is there is continued."
             )
+
+    def others(self, folder: Path, names: Sequence[str]) -> list[str]:
+        """As every place; whatever is there counts, as it is not fetched."""
+        there = []
+        for name in names:
+            with suppress(AbsentError), self._get(name, {}):
+                there.append(name)
+        return there
 
     def publish(self, folder: Path, names: Sequence[str]) -> None:
         """As every place."""

@@ -55,6 +55,12 @@ class HubPlace:
         store.mkdir(exist_ok=True)
         Path(self._download(name, store)).replace(partial)
 
+    def others(self, folder: Path, names: Sequence[str]) -> list[str]:
+        """As every place; whatever is there is of others, as a push is one commit."""
+        api = self._hub.HfApi(self._endpoint, library_name="nnunet_uad")
+        with self._told("the repository"):
+            return [name for name in names if api.file_exists(self.repository, name, revision=self.revision)]
+
     def publish(self, folder: Path, names: Sequence[str]) -> None:
         """As every place, in one commit; a repository that is not there is made, private."""
         if self.revision:

@@ -46,6 +46,20 @@ class Place(Protocol):
             ConnectionError: The place cannot be reached, or was lost on the way.
         """
 
+    def others(self, folder: Path, names: Sequence[str]) -> list[str]:
+        """Files there that are not ours, as far as the place can say without fetching them.
+
+        Args:
+            folder: Folder of our files.
+            names: Names of the files.
+
+        Returns:
+            Names of those that would be replaced.
+
+        Raises:
+            ConnectionError: The place cannot be reached.
+        """
+
     def publish(self, folder: Path, names: Sequence[str]) -> None:
         """Put files there, the last one last: it makes the others count.
 

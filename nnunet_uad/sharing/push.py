@@ -5,14 +5,16 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from nnunet_uad.common.files import write_text
 from nnunet_uad.sharing.card import model_card
+from nnunet_uad.sharing.folder_place import FolderPlace
 from nnunet_uad.sharing.licences import licence_of
 from nnunet_uad.sharing.manifest import CARD, MANIFEST, Manifest
-from nnunet_uad.sharing.place import AbsentError
+from nnunet_uad.sharing.place import AbsentError, Place
 from nnunet_uad.sharing.places import place_of
 from nnunet_uad.sharing.validation import validation_metrics
 from nnunet_uad.weights.case_names import new_salt
@@ -22,6 +24,8 @@ from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import write_pretrained
 
 _LEAST_STATEMENT = 20
+#: The manifest last: it makes the others count.
+_FILES = (FILE_NAME, CARD, MANIFEST)
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,13 @@ def push(request: PushRequest, say: Callable[[str], object] = print) -> Manifest
         What lies there now.
 
     Raises:
-        ValueError: The file has no record, or there is something that must be said first; names all of it.
+        ValueError: The file has no record, there is something that must be said first (names all of it), or the target
+            holds other files, or is the folder of the file.
         ConnectionError: The target cannot be reached.
         PermissionError: The target takes no files from us.
     """
+    place = place_of(request.target)
+    _refuse_source(place, request)
     source = read_weights(request.file)
     if source.record is None:
         raise ValueError(
@@ -77,22 +84,16 @@ def push(request: PushRequest, say: Callable[[str], object] = print) -> Manifest
     metrics, cases = validation_metrics(request.file)
     if metrics:
         record = dataclasses.replace(record, metrics=metrics, validation_cases=cases)
-    place = place_of(request.target)
     with tempfile.TemporaryDirectory() as folder:
         staged = Path(folder) / FILE_NAME
         write_pretrained(staged, source.tensors, record)
         manifest = Manifest.of(staged)
-        if not request.overwrite:
-            try:
-                found = place.read(MANIFEST)
-            except AbsentError:
-                pass
-            else:
-                _refuse_others(found, manifest, request)
         shared = dataclasses.replace(source, path=staged, record=record)
         write_text(Path(folder) / CARD, model_card(shared, record))
         write_text(Path(folder) / MANIFEST, manifest.to_text())
-        place.publish(Path(folder), [FILE_NAME, CARD, MANIFEST])
+        if not request.overwrite:
+            _refuse_others(place, Path(folder), manifest, request)
+        place.publish(Path(folder), _FILES)
     say(f"{place.words}: {FILE_NAME} ({manifest.size} bytes, SHA-256 {manifest.sha256}), {CARD}, {MANIFEST}")
     return manifest
 
@@ -131,15 +132,33 @@ def _refuse_unsaid(record: PretrainRecord, request: PushRequest) -> None:
         raise ValueError(f"{request.file} is not shared yet. It has\n  - " + "\n  - ".join(missing))
 
 
-def _refuse_others(found: bytes, ours: Manifest, request: PushRequest) -> None:
-    """Refuse to replace weights that are not asked for.
+def _refuse_source(place: Place, request: PushRequest) -> None:
+    """Refuse the folder of the file itself: the copy for others would replace the original.
+
+    Raises:
+        ValueError: The target is that folder.
+    """
+    homes = (request.file.parent.resolve(), request.file.resolve().parent)
+    if isinstance(place, FolderPlace) and place.folder.resolve() in homes:
+        raise ValueError(
+            f"{request.target} is the folder of {request.file}: what is shared would replace the original. Choose "
+            "another folder: nnunet_uad weights push FILE FOLDER"
+        )
+
+
+def _refuse_others(place: Place, folder: Path, ours: Manifest, request: PushRequest) -> None:
+    """Refuse to replace files that are not asked for.
 
     Raises:
         ValueError: Others lie there.
     """
-    try:
-        same = Manifest.read(found, request.target).sha256 == ours.sha256
-    except ValueError:
-        same = False
-    if not same:
-        raise ValueError(f"{request.target} holds weights already. Choose another target, or replace them: --overwrite")
+    with suppress(AbsentError, ValueError):
+        if Manifest.read(place.read(MANIFEST), request.target).sha256 == ours.sha256:
+            return
+    others = place.others(folder, _FILES)
+    if others:
+        again = " --hash-names draws a new salt for each push, so the same one is repeated by it, too."
+        raise ValueError(
+            f"{request.target} holds weights already, or files of the same names: {', '.join(others)}. Choose another "
+            f"target, or replace them: --overwrite.{again if request.hash_names else ''}"
+        )

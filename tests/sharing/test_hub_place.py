@@ -26,6 +26,8 @@ def test_files_are_put_in_one_commit_and_fetched(hub, tmp_path):
     assert place.read("weights.json") == b"weights.json"
     place.fetch("a.safetensors", tmp_path / "partial", 13)
     assert (tmp_path / "partial").read_text() == "a.safetensors"
+    assert place.others(tmp_path, ["a.safetensors", "b"]) == ["a.safetensors"]
+    assert HubPlace("someone/other").others(tmp_path, ["a.safetensors"]) == []
     with pytest.raises(AbsentError, match="There is no b in hf://someone/weights"):
         place.read("b")
     with pytest.raises(AbsentError, match="is not there, or is private"):

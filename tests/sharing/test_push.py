@@ -26,7 +26,8 @@ def test_weights_are_shared_with_what_is_said_of_them(weights, tmp_path):
     assert torch.equal(tensors["encoder.weight"], read_pretrained(path)[0]["encoder.weight"])
     assert manifest.sha256 in said[0] and "license: cc-by-4.0" in (tmp_path / "shared" / "README.md").read_text()
     # What they say of themselves need not be said again, and the same weights may be pushed again.
-    again = PushRequest(tmp_path / "shared" / "pretrained.safetensors", str(tmp_path / "shared"))
+    assert push(PushRequest(path, str(tmp_path / "shared"), **SAID), said.append) == manifest
+    again = PushRequest(tmp_path / "shared" / "pretrained.safetensors", str(tmp_path / "elsewhere"))
     assert push(again, said.append) == manifest
 
 
@@ -61,6 +62,47 @@ def test_other_weights_are_not_replaced_by_accident(weights, tmp_path):
         push(PushRequest(other, target, **SAID))
     push(PushRequest(other, target, **SAID, overwrite=True), lambda text: None)
     assert read_pretrained(tmp_path / "shared" / "pretrained.safetensors")[1].seed == 8
+
+
+@pytest.mark.parametrize("name", ["pretrained.safetensors", "README.md"])
+@pytest.mark.parametrize("served", [True, False])
+def test_files_of_others_without_a_manifest_stay(weights, server, tmp_path, name, served):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / name).write_text("of somebody")
+    server.files[f"/w/{name}"] = b"of somebody"
+    target = f"{server.address}/w" if served else str(folder)
+    with pytest.raises(ValueError, match=f"or files of the same names: {name}. .*--overwrite"):
+        push(PushRequest(weights(), target, **SAID))
+    assert server.files == {f"/w/{name}": b"of somebody"} and [p.name for p in folder.iterdir()] == [name]
+    push(PushRequest(weights(), target, **SAID, overwrite=True), lambda text: None)
+    assert (server.files[f"/w/{name}"] if served else (folder / name).read_bytes()) != b"of somebody"
+
+
+def test_a_push_that_was_killed_is_repeated(weights, tmp_path):
+    request = PushRequest(weights(), str(tmp_path / "shared"), **SAID)
+    manifest = push(request, lambda text: None)
+    (tmp_path / "shared" / "weights.json").unlink()
+    assert push(request, lambda text: None) == manifest
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_the_original_is_never_replaced(weights, tmp_path, overwrite):
+    path = weights()
+    (tmp_path / "link").symlink_to(path.parent)
+    before = path.read_bytes()
+    for target in (path.parent, tmp_path / "link"):
+        with pytest.raises(ValueError, match="is the folder of .* would replace the original"):
+            push(PushRequest(path, str(target), **SAID, overwrite=overwrite))
+    assert [p.name for p in path.parent.iterdir()] == [path.name] and path.read_bytes() == before
+
+
+def test_hashed_names_differ_each_time_and_that_is_said(weights, tmp_path):
+    path = weights(salt="", cases=("patient_x",), contents={"patient_x": ("raw:1",)})
+    request = PushRequest(path, str(tmp_path / "shared"), **SAID, hash_names=True)
+    push(request, lambda text: None)
+    with pytest.raises(ValueError, match="--overwrite. --hash-names draws a new salt for each push"):
+        push(request)
 
 
 def test_files_without_a_record_are_refused(tmp_path):
