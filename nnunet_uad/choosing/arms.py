@@ -10,6 +10,8 @@ from nnunet_uad.common.nnunet import dataset_folder
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.common.schema import nearest, shown
 from nnunet_uad.methods import FINE_TUNED, TRAINER_PREFIX, TRAINERS
+from nnunet_uad.weights.leakage import compared_by_name, unknown_bases, unknown_cases
+from nnunet_uad.weights.record import PretrainRecord
 
 BASELINE, BASELINE_TRAINER = "scratch", "nnUNetTrainerFromScratch"
 #: The most promising first, by docs/results; the last ones are left out where labels or hours are few.
@@ -119,5 +121,14 @@ def trainer_for(file: Path, dataset: str, configuration: str, plans_name: str) -
         raise ValueError(
             f"--weights {file}: the method {method} is no start for fine-tuning; those are {', '.join(FINE_TUNED)}."
         )
-    warnings = check_suits(source, target, method)
+    warnings = [*check_suits(source, target, method), *_unknown(str(file), source.record)]
     return (f"{TRAINER_PREFIX}{method}Pretrained" if method else ANY_WEIGHTS), warnings
+
+
+def _unknown(file: str, record: PretrainRecord | None) -> list[str]:
+    """What cannot be known of the cases that weights, or what they went on from, have seen."""
+    consequence = "its gain is too good"
+    if record is None:
+        return [unknown_cases(file, consequence)]
+    by_name = [] if all(seen.contents for seen in record.lineage) else [compared_by_name(file)]
+    return [*unknown_bases([record], consequence), *by_name]

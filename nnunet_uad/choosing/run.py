@@ -20,13 +20,14 @@ from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import file_hash, write_json, write_text
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.lock import file_lock
-from nnunet_uad.common.nnunet import dataset_folder
+from nnunet_uad.common.nnunet import dataset_folder, require_configuration
+from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.common.yaml_files import read_yaml
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.pins import contents_of
 from nnunet_uad.study.planning.source import open_source
 from nnunet_uad.study.study_file import Study
-from nnunet_uad.weights.leakage import Overlap, unknown_cases
+from nnunet_uad.weights.leakage import Overlap
 from nnunet_uad.weights.readers import read_weights
 
 RECORD, RACE, CHOICE, PAGE = "request.json", "race.json", "choice.json", "choice.md"
@@ -95,6 +96,7 @@ def choose(request: Request, say: Callable[[str], object] = print) -> dict[str, 
         FileNotFoundError: Data that are not preprocessed.
     """
     folder = dataset_folder("nnUNet_preprocessed", request.dataset)
+    _require_configuration(folder, request)
     plain = Study(folder.name, request.configuration, {BASELINE: _any_arm()}, ("all",), plans=request.plans)
     source = open_source(folder, plain)
     arms = entries(request.arms, _weights(request, folder.name, say), len(labelled_cases(folder, source.cases)))
@@ -109,6 +111,19 @@ def choose(request: Request, say: Callable[[str], object] = print) -> dict[str, 
         )
         known, race = _planned(request, setting, arms, say)
         return _run(request, setting, arms, known, race, say)
+
+
+def _require_configuration(folder: Path, request: Request) -> None:
+    """Refuse plans without the configuration, in words for who has no study."""
+    number = folder.name.removeprefix("Dataset").split("_")[0]
+    plans = load_plans(folder / f"{request.plans}.json", f"Make it: nnUNetv2_plan_and_preprocess -d {number}")
+    known = plans["configurations"]
+    small = f"nnunet_uad small-plan -d {number} -c {next(iter(known), '2d')} -p {request.plans}"
+    hint = (
+        f" Choose one, or make a smaller one: {small} --name {request.configuration} (--help names its sizes), then "
+        f"nnUNetv2_preprocess -d {number} -plans_name {request.plans} -c {request.configuration}"
+    )
+    require_configuration(f"{request.plans} of {folder.name}", known, request.configuration, hint)
 
 
 def _any_arm() -> Any:
@@ -155,7 +170,7 @@ def _planned(
     started = time.monotonic()
     layout = plan_and_time(path)
     measured = costs(layout, request.jobs)
-    _refuse_seen(layout, arms, setting.folds.labelled, say)
+    _refuse_seen(layout, arms, setting.folds.labelled)
     if not known.is_file():
         timing = time.monotonic() - started
         number, rungs = plan_race(measured, list(arms), request.hours * 3600 - timing)
@@ -172,17 +187,12 @@ def _planned(
     return measured, race
 
 
-def _refuse_seen(
-    layout: Layout, arms: Mapping[str, Entry], labelled: Sequence[str], say: Callable[[str], object]
-) -> None:
+def _refuse_seen(layout: Layout, arms: Mapping[str, Entry], labelled: Sequence[str]) -> None:
     """Refuse weights that have seen labelled cases: they would be tested on what they know."""
     pins = layout.plan["pins"][layout.plan["dataset"]]
-    for name, entry in arms.items():
-        if not entry.weights:
-            continue
-        record = read_weights(entry.weights).record
+    for entry in arms.values():
+        record = read_weights(entry.weights).record if entry.weights else None
         if record is None:
-            say(f"{name}: {unknown_cases(entry.weights, 'its gain is too good')}")
             continue
         same = record.dataset == layout.plan["dataset"]
         if overlap := Overlap.of([record], contents_of(pins, labelled), same_dataset=same):

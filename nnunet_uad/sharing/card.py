@@ -45,7 +45,7 @@ def model_card(source: SourceWeights, record: PretrainRecord) -> str:
         statement=record.data_statement,
         **{
             name: getattr(record, name)
-            for name in ("method", "dataset", "fold", "metrics", "validation_cases", "licence", "citation")
+            for name in ("method", "dataset", "fold", "bases", "metrics", "validation_cases", "licence", "citation")
         },
     )
 

@@ -2,9 +2,12 @@ import pytest
 import tiny
 import torch
 from safetensors.torch import save_file
+from weights_helpers import make_record
 
 from nnunet_uad.choosing.arms import ANY_WEIGHTS, DEFAULTS, Entry, entries, most_arms, trainer_for
 from nnunet_uad.methods import TRAINERS
+from nnunet_uad.weights.record import BaseWeights
+from nnunet_uad.weights.safe_file import write_pretrained
 
 
 def test_the_default_arms_exist_and_fewer_enter_with_few_labels():
@@ -48,8 +51,31 @@ def test_weights_of_others_are_tried_with_a_trainer_that_takes_any(tiny_dataset,
     save_file({"encoder.stages.0.0.convs.0.conv.weight": torch.ones(8, 2, 3, 3)}, file)
     trainer, warnings = trainer_for(file, tiny.NUMBER, "2d_tiny", "nnUNetPlans")
     assert trainer == ANY_WEIGHTS and any("could not be compared" in text for text in warnings)
+    assert any(text.startswith(f"LEAKAGE? It is not known which cases {file} saw") for text in warnings)
     save_file({"encoder.stages.0.0.convs.0.conv.weight": torch.ones(8, 2, 3, 3, 3)}, file)
     with pytest.raises(ValueError, match="expected 2D weights, found 3D"):
         trainer_for(file, tiny.NUMBER, "2d_tiny", "nnUNetPlans")
     with pytest.raises(FileNotFoundError, match="no weight file at"):
         trainer_for(tmp_path / "nowhere.pth", tiny.NUMBER, "2d_tiny", "nnUNetPlans")
+
+
+KNOWN = {"a": ("raw:1",), "b": ("raw:2",)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"contents": KNOWN}, []),
+        ({}, ["has no fingerprints of its cases' images"]),
+        (
+            {"contents": KNOWN, "bases": (BaseWeights("x.pth", "0", "nnssl"),)},
+            ["LEAKAGE? It is not known which cases x.pth, from which nnUNetPretrainerDAE went on, saw"],
+        ),
+    ],
+)
+def test_what_cannot_be_known_of_weights_is_said(tiny_dataset, tmp_path, monkeypatch, changes, said):
+    monkeypatch.setattr("nnunet_uad.weights.suitability.check_suits", lambda *a: [])
+    file = tmp_path / "pretrained.safetensors"
+    write_pretrained(file, {"encoder.weight": torch.ones(3)}, make_record(**changes))
+    _, warnings = trainer_for(file, tiny.NUMBER, "2d_tiny", "nnUNetPlans")
+    assert len(warnings) == len(said) and all(a in b for a, b in zip(said, warnings, strict=True))

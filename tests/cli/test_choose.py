@@ -26,7 +26,7 @@ def test_the_verdict_and_the_commands_are_printed(workplace, monkeypatch, capsys
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["-c", "2d_nowhere", "--hours", "1"], "2d_nowhere"),
+        (["-c", "2d_nowhere", "--hours", "1"], "nnunet_uad small-plan -d 991 -c 2d -p nnUNetPlans --name 2d_nowhere"),
         (["-c", "2d_tiny", "--hours", "1", "--arms", "DAE"], "--arms expects NAME=TRAINER"),
         (["-c", "2d_tiny", "--hours", "1", "--weights", "nowhere.pth"], "no weight file at nowhere.pth"),
     ],

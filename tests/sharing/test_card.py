@@ -1,7 +1,9 @@
+import pytest
 import yaml
 
 from nnunet_uad.sharing.card import model_card
 from nnunet_uad.weights.readers import read_weights
+from nnunet_uad.weights.record import BaseWeights
 
 
 def card_of(path):
@@ -26,3 +28,19 @@ def test_the_card_says_what_is_known_what_is_not_and_what_it_is_not(weights):
 def test_names_in_clear_are_said_not_shown(weights):
     card = card_of(weights(salt="", cases=("patient_x",)))
     assert "stand in the file in clear" in card and "patient_x" not in card and "Nobody measured any" in card
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"fold": "0"}, "fold 0, which the pretraining did not train on.\nRows"),
+        (
+            {"fold": "all"},
+            "fold all, which the pretraining trained on, too: the values are better than on unseen cases.\n",
+        ),
+        # Nobody compared them with what the weights before have seen.
+        ({"fold": "0", "bases": (BaseWeights("x.pth", "0", "nnssl"),)}, "fold 0.\nRows"),
+    ],
+)
+def test_whether_the_validation_cases_were_trained_on_is_said_where_it_is_known(weights, changes, words):
+    assert words in card_of(weights(metrics={"map AP": 0.25}, validation_cases=3, **changes))
