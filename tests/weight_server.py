@@ -25,6 +25,7 @@ class Server(ThreadingHTTPServer):
         self.takes_files = True
         self.knows_ranges = True
         self.status = 0
+        self.points_to = ""
         #: Bytes after which every answer ends, whatever it promised.
         self.cut_after = 0
         #: Bytes after which an answer waits, until it is released.
@@ -54,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         path = re.sub(r"^/(\w+/[\w.-]+)/resolve/[^/]+/", r"/\1/", self.path)
         hub = path != self.path
         content = self.server.files.get(path)
-        if self.server.status:
+        if self.server.status >= 400:
             return self._answer(self.server.status)
         if content is None:
             code = (
@@ -76,7 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         self._note()
         content = self.rfile.read(int(self.headers["Content-Length"]))
         if not self.server.takes_files:
-            return self._answer(self.server.status or 405)
+            headers = {"Location": self.server.points_to} if self.server.points_to else {}
+            return self._answer(self.server.status or 405, headers=headers)
         self.server.files[self.path] = content
         return self._answer(201)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import requests
 from tqdm import tqdm
 
+from nnunet_uad.common.schema import shown
 from nnunet_uad.sharing.manifest import MOST_TEXT
 from nnunet_uad.sharing.place import GO_ON, AbsentError, too_long
 
@@ -18,6 +20,32 @@ _PATIENCE = (10, 60)
 _PIECE = 2**20
 _REFUSED = (401, 403)
 _NO_PUT = (404, 405, 409, 501)
+#: What stands before the path of an address, without name and password.
+_HOST = re.compile(r"(\[[^\]@]*\]|[^:@]*)(:\d*)?")
+
+
+class _Session(requests.Session):
+    """Requests that never go on unencrypted from an encrypted address."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """The address that an answer points to; also that of a redirect which is not followed.
+
+        Args:
+            resp: Answer of the server.
+
+        Raises:
+            ConnectionError: It leads from https:// to http://.
+        """
+        target = super().get_redirect_target(resp)
+        if target is not None and resp.url.startswith("https:"):
+            there = urljoin(resp.url, target)
+            if not there.lower().startswith("https:"):
+                raise ConnectionError(
+                    f"{resp.url} leads to {_pointed(there)}, where the answer could be changed on the way; expected an "
+                    "address with https://. Ask whoever runs the server, or name that address yourself if you trust "
+                    "the network."
+                )
+        return target
 
 
 class HttpPlace:
@@ -25,9 +53,13 @@ class HttpPlace:
 
     Args:
         address: Address of the folder.
+
+    Raises:
+        ValueError: A name or password stands in the address.
     """
 
     def __init__(self, address: str) -> None:
+        _refuse_password(address)
         self.address = address.rstrip("/")
         self.words = self.address
 
@@ -82,7 +114,14 @@ class HttpPlace:
         """As every place."""
         for name in names:
             with (folder / name).open("rb") as handle, self._told():
-                answer = requests.put(self._url(name), data=handle, timeout=_PATIENCE)
+                # Followed, a redirect becomes a GET: its answer says nothing of what was stored.
+                answer = requests.put(self._url(name), data=handle, timeout=_PATIENCE, allow_redirects=False)
+            if 300 <= answer.status_code < 400:
+                raise PermissionError(
+                    f"{self._url(name)} takes no file, it points to {_pointed(answer.headers.get('Location', ''))} "
+                    f"({answer.status_code}). If that is a login, put name and password into ~/.netrc: machine HOST "
+                    "login NAME password PASSWORD; if the folder moved, push to its new address."
+                )
             if answer.status_code in _REFUSED:
                 raise PermissionError(
                     f"{self._url(name)} asks for a name and password ({answer.status_code}). Put them into ~/.netrc: "
@@ -95,6 +134,23 @@ class HttpPlace:
                     "FOLDER"
                 )
             self._refuse_failure(answer, name)
+        self._look_again(folder, names[-1])
+
+    def _look_again(self, folder: Path, name: str) -> None:
+        """Read back what was put.
+
+        Raises:
+            ConnectionError: Something else is there, or nothing.
+        """
+        found = b""
+        with suppress(AbsentError, ValueError):
+            found = self.read(name)
+        if found != (folder / name).read_bytes():
+            raise ConnectionError(
+                f"{self.address} said that it took {name}, but does not give it back: expected what was put, found "
+                f"{f'{len(found)} other bytes' if found else 'nothing like it'}. Is it the address of a folder that "
+                f"stores files (WebDAV)? Look yourself: curl -n {self._url(name)}"
+            )
 
     @contextmanager
     def _get(self, name: str, headers: dict[str, str]) -> Iterator[requests.Response]:
@@ -102,7 +158,8 @@ class HttpPlace:
         wanted = {"Accept-Encoding": "identity", **headers}
         with (
             self._told(),
-            requests.get(self._url(name), headers=wanted, stream=True, timeout=_PATIENCE) as answer,
+            _Session() as session,
+            session.get(self._url(name), headers=wanted, stream=True, timeout=_PATIENCE) as answer,
         ):
             if answer.status_code in (404, 410):
                 raise AbsentError(f"There is no {self._url(name)} ({answer.status_code}).")
@@ -128,3 +185,22 @@ class HttpPlace:
 
     def _url(self, name: str) -> str:
         return f"{self.address}/{quote(name)}"
+
+
+def _refuse_password(address: str) -> None:
+    """Refuse an address with a name or password, without saying it.
+
+    Raises:
+        ValueError: It has one.
+    """
+    rest = address.partition("://")[2]
+    if "@" in rest and not _HOST.fullmatch(re.split(r"[/?#\\]", rest)[0]):
+        raise ValueError(
+            "The address has a name or password before its @, which would stand in messages and in the history of the "
+            "shell: expected https://HOST/FOLDER. Put them into ~/.netrc: machine HOST login NAME password PASSWORD"
+        )
+
+
+def _pointed(address: str) -> str:
+    """Where a server points to, in words: without what follows ``?``, which may be a key."""
+    return shown(address.partition("?")[0])

@@ -25,12 +25,14 @@ def place_of(text: str) -> Place:
         from nnunet_uad.sharing.hub_place import HubPlace
 
         return HubPlace(text.removeprefix(HUB))
-    scheme, mark, _ = text.partition("://")
+    scheme, mark, rest = text.partition("://")
     if not mark:
         return FolderPlace(Path(text).expanduser())
     if scheme.lower() not in ("http", "https"):
+        # Without a password, if there is one.
+        found = f"{scheme}://{rest.rpartition('@')[2]}"
         raise ValueError(
-            f"Weights are shared in a folder, at an http:// or https:// address or as {HUB}OWNER/NAME; found {text!r}."
+            f"Weights are shared in a folder, at an http:// or https:// address or as {HUB}OWNER/NAME; found {found!r}."
         )
     from nnunet_uad.sharing.http_place import HttpPlace
 

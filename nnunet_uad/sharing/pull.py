@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class PullRequest:
         source: Folder, address or ``hf://OWNER/NAME``.
         folder: Folder to write into.
         sha256: SHA-256 that the weights must have, learnt in another way; empty to trust the manifest beside them.
-        overwrite: Whether other weights in the folder are replaced.
+        overwrite: Whether other files in the folder, weights, card or manifest, are replaced.
     """
 
     source: str
@@ -77,6 +77,12 @@ def _fetch(
     if _refuse_others(target, manifest, request.overwrite):
         say(f"{target} is there already, with the SHA-256 of {place.words}.")
         return target, _read_safetensors(target, place)
+    texts = {MANIFEST: manifest.to_text()}
+    if manifest.card:
+        with suppress(AbsentError):
+            texts[CARD] = place.read(CARD).decode("utf-8", "replace")
+    if not request.overwrite:
+        _refuse_other_texts(folder, texts)
     partial = folder / f"{_PARTIAL}{manifest.sha256[:16]}.safetensors"
     if shutil.disk_usage(folder).free < manifest.size:
         raise OSError(f"{folder} has less than the {manifest.size} bytes free that {manifest.file} needs.")
@@ -88,13 +94,12 @@ def _fetch(
     except ValueError:
         _forget(partial)
         raise
-    if manifest.card:
-        with suppress(AbsentError):
-            write_text(folder / CARD, place.read(CARD).decode("utf-8", "replace"))
+    if CARD in texts:
+        write_text(folder / CARD, texts[CARD])
     flush(partial)
     partial.replace(target)
     flush_folder(folder)
-    write_text(folder / MANIFEST, manifest.to_text())
+    write_text(folder / MANIFEST, texts[MANIFEST])
     _forget(partial)
     say(f"{target}: {manifest.size} bytes, SHA-256 {manifest.sha256} as {MANIFEST} of {place.words} says.")
     return target, record
@@ -113,6 +118,24 @@ def _refuse_others(target: Path, manifest: Manifest, overwrite: bool) -> bool:
     if not overwrite:
         raise ValueError(f"{target} holds other weights. Choose another -o, or replace them: --overwrite")
     return False
+
+
+def _refuse_other_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Refuse to replace a card or manifest that is not asked for.
+
+    Raises:
+        ValueError: Others are there.
+    """
+    others = [
+        name
+        for name, text in texts.items()
+        if (folder / name).exists()
+        and not ((folder / name).is_file() and (folder / name).read_bytes() == text.encode("utf-8"))
+    ]
+    if others:
+        raise ValueError(
+            f"{folder} holds another {' and '.join(others)}. Choose another -o, or replace what is there: --overwrite"
+        )
 
 
 def _forget(partial: Path) -> None:

@@ -1,6 +1,9 @@
-import pytest
+from contextlib import nullcontext
 
-from nnunet_uad.sharing.http_place import HttpPlace
+import pytest
+import requests
+
+from nnunet_uad.sharing.http_place import HttpPlace, _Session
 from nnunet_uad.sharing.place import AbsentError
 
 CONTENT = bytes(range(256)) * 8192
@@ -52,6 +55,51 @@ def test_a_server_that_takes_no_files_is_told_so(place, server, tmp_path, status
     (tmp_path / "new").write_bytes(b"new")
     with pytest.raises(PermissionError, match=message):
         place.publish(tmp_path, ["new"])
+
+
+def test_a_put_that_is_sent_to_a_login_is_no_success(place, server, tmp_path):
+    (tmp_path / "new").write_bytes(b"new")
+    server.files["/login"] = b"<html>"
+    server.takes_files, server.status, server.points_to = False, 302, f"{server.address}/login?key=secret"
+    with pytest.raises(PermissionError, match=r"takes no file, it points to '.*/login' \(302\).*~/.netrc"):
+        place.publish(tmp_path, ["new"])
+    assert [path for method, path, _ in server.asked] == ["/w/new"]
+
+
+@pytest.mark.parametrize(("there", "found"), [({}, "nothing like it"), ({"/w/new": b"<html>"}, "6 other bytes")])
+def test_what_was_put_is_read_back(place, server, tmp_path, there, found):
+    (tmp_path / "new").write_bytes(b"new")
+    server.takes_files, server.status = False, 200
+    server.files.update(there)
+    with pytest.raises(ConnectionError, match=f"does not give it back: .* found {found}"):
+        place.publish(tmp_path, ["new"])
+
+
+@pytest.mark.parametrize("rest", ["user:secret@x/w", "secret@x", "user:se/cret@x", "user:secret@[::1]:80/w"])
+def test_passwords_in_addresses_are_refused_and_not_said(rest):
+    with pytest.raises(ValueError, match=r"Put them into ~/\.netrc") as refusal:
+        HttpPlace(f"https://{rest}")
+    assert "secret" not in str(refusal.value) and "cret@" not in str(refusal.value)
+
+
+def test_an_at_in_the_path_is_none():
+    assert HttpPlace("https://x:80/a@b/").words == "https://x:80/a@b"
+
+
+@pytest.mark.parametrize(
+    ("start", "target", "fine"),
+    [
+        ("https://x/w", "http://x/w", False),
+        ("https://x/w", "HTTP://y/w", False),
+        ("https://x/w", "//y/w", True),
+        ("http://x/w", "https://x/w", True),
+    ],
+)
+def test_encrypted_addresses_lead_to_no_others(start, target, fine):
+    answer = requests.Response()
+    answer.url, answer.status_code, answer.headers["Location"] = start, 302, target
+    with nullcontext() if fine else pytest.raises(ConnectionError, match="leads to .*expected an address with https"):
+        assert _Session().get_redirect_target(answer) == target
 
 
 def test_failures_of_the_server_and_offline_are_words(place, server):

@@ -45,6 +45,23 @@ def test_other_weights_in_the_folder_stay(shared, weights, tmp_path):
     assert pull(PullRequest(shared[0], folder, overwrite=True), lambda text: None)[1].seed == 7
 
 
+@pytest.mark.parametrize("name", ["README.md", "weights.json"])
+def test_other_texts_in_the_folder_stay(shared, server, tmp_path, name):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / name).write_text("of somebody")
+    with pytest.raises(ValueError, match=f"here holds another {name}. Choose another -o, .*--overwrite"):
+        pull(PullRequest(shared[0], folder))
+    assert files(folder) == {name} and (folder / name).read_text() == "of somebody"
+    # The same content is no other.
+    (folder / name).write_bytes(server.files[f"/dae/{name}"])
+    pull(PullRequest(shared[0], folder), lambda text: None)
+    (folder / "pretrained.safetensors").unlink()
+    (folder / name).write_text("of somebody")
+    pull(PullRequest(shared[0], folder, overwrite=True), lambda text: None)
+    assert (folder / name).read_bytes() == server.files[f"/dae/{name}"]
+
+
 def test_a_lost_connection_is_continued(shared, server, tmp_path):
     address, _ = shared
     # Answers are written in pieces of a MiB: less than one arrives.
