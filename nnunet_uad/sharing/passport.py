@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nnunet_uad.weights.printable import printable
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.source import SourceWeights
 
@@ -47,7 +48,7 @@ def passport(source: SourceWeights) -> list[Row]:
         Row("citation", record.citation if record else ""),
         Row("versions", ", ".join(f"{k} {v}" for k, v in sorted(record.versions.items())) if record else ""),
     ]
-    return [row if row.words else Row(row.topic, "") for row in rows]
+    return [Row(row.topic, printable(row.words)) for row in rows]
 
 
 def unknown(rows: list[Row]) -> list[str]:

@@ -123,6 +123,12 @@ def _refuse_unsaid(record: PretrainRecord, request: PushRequest) -> None:
             "names of training cases in clear, which may be those of patients: --hash-names replaces them by salted "
             "hashes, --keep-names shares them"
         )
+    if request.hash_names and any(r.cases and not (r.salt or r.contents) for r in record.lineage):
+        missing.append(
+            "names in clear but no fingerprints of the images (an earlier version wrote the record): once they are "
+            "hashed, it could never again be compared with other hashed weights. --keep-names shares the names, or "
+            "pretrain anew: this version writes fingerprints"
+        )
     if record.epochs_trained < record.num_epochs and not request.unfinished:
         missing.append(
             f"an unfinished pretraining, {record.epochs_trained} of {record.num_epochs} epochs: finish it (--c), or "

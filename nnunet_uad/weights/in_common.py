@@ -29,7 +29,17 @@ def cases_in_common(one: PretrainRecord, other: PretrainRecord, names: tuple[str
         sentences.append(
             f"LEAKAGE? {both} have {alike} case(s) that are called alike and whose images are not known to be the same."
         )
-    if any(a.salt and b.salt and a.salt != b.salt for a, b in pairs):
+    blind = [(a, b) for a, b in pairs if _other_salts(a, b) and not (a.contents and b.contents)]
+    if blind:
+        which = "They" if len(blind) == len(pairs) else "Some of the trainings that they go back to"
+        sentences.append(
+            f"LEAKAGE? {which} could not be compared at all ({both}): the names of the cases are hashed with different "
+            "salts, and one record or both have no fingerprints of the images (an earlier version wrote it). They may "
+            'share any case; make one of the trainings anew, with nnUNet_uad_settings="keep_names=true" or with '
+            "fingerprints, which this version writes."
+        )
+    pairs = [pair for pair in pairs if pair not in blind]
+    if any(_other_salts(a, b) for a, b in pairs):
         sentences.append(
             f"LEAKAGE? The names of the cases of {both} are hashed with different salts, so only the images could be "
             "compared, by their fingerprints: a scan that was resampled, cropped or normalised in between is not "
@@ -41,6 +51,10 @@ def cases_in_common(one: PretrainRecord, other: PretrainRecord, names: tuple[str
     if one.strangers or other.strangers:
         sentences.append("LEAKAGE? Some of the weights that they went on from have no record of their cases.")
     return " ".join(sentences) or f"{both} have no case in common, neither by name nor by image."
+
+
+def _other_salts(one: PretrainRecord, other: PretrainRecord) -> bool:
+    return bool(one.salt and other.salt and one.salt != other.salt)
 
 
 def _overlap(one: PretrainRecord, other: PretrainRecord) -> Overlap:

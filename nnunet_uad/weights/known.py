@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nnunet_uad.weights.printable import printable
 from nnunet_uad.weights.source import SourceWeights
 
 _KINDS = {
@@ -45,14 +46,8 @@ def known(source: SourceWeights) -> dict[str, str]:
         "licence": getattr(source.record, "licence", "") or "not in the file: look where it came from",
         "please cite": source.citation,
     }
-    return {topic: _printable(text) or _UNKNOWN for topic, text in topics.items()}
+    return {topic: printable(text, _MOST_SHOWN) or _UNKNOWN for topic, text in topics.items()}
 
 
 def _by(lengths: Sequence[float]) -> str:
     return " x ".join(f"{length:g}" for length in lengths)
-
-
-def _printable(text: str) -> str:
-    """Text of a file as a terminal may show it: on one line, and not endless."""
-    plain = "".join(c if c.isprintable() else " " for c in text).strip()
-    return plain if len(plain) <= _MOST_SHOWN else f"{plain[:_MOST_SHOWN]}…"

@@ -20,6 +20,11 @@ def test_what_a_record_says_is_known(weights):
     assert known["validation"] == "map AP 0.500 (4 cases)" and missing == ["data"]
 
 
+def test_files_of_others_do_not_steer_the_terminal(weights):
+    known, missing = rows_of(weights(data_statement="\x1b[2Jscans\x1b]0;x\x07", citation="\x1b"))
+    assert known["data"] == "[2Jscans ]0;x" and known["citation"] == "" and "citation" in missing
+
+
 def test_what_is_open_is_said(weights):
     base = BaseWeights.chain("b.safetensors", 64 * "a", "nnunet_uad", make_record())
     base = (*base, *BaseWeights.chain("openmind.pth", 64 * "b", "nnssl", None))

@@ -97,6 +97,13 @@ def test_the_original_is_never_replaced(weights, tmp_path, overwrite):
     assert [p.name for p in path.parent.iterdir()] == [path.name] and path.read_bytes() == before
 
 
+def test_names_without_fingerprints_are_not_hashed(weights, tmp_path):
+    path = weights(salt="", cases=("patient_x",))
+    with pytest.raises(ValueError, match="no fingerprints of the images .* never again be compared.* --keep-names"):
+        push(PushRequest(path, str(tmp_path / "shared"), **SAID, hash_names=True))
+    push(PushRequest(path, str(tmp_path / "shared"), **SAID, keep_names=True), lambda text: None)
+
+
 def test_hashed_names_differ_each_time_and_that_is_said(weights, tmp_path):
     path = weights(salt="", cases=("patient_x",), contents={"patient_x": ("raw:1",)})
     request = PushRequest(path, str(tmp_path / "shared"), **SAID, hash_names=True)

@@ -23,6 +23,21 @@ def test_two_hashed_records_compare_by_their_images_alone_and_say_so():
         assert "different salts" not in said and "1 case(s) that are called alike" in said
 
 
+def test_hashes_without_fingerprints_cannot_be_compared_and_nothing_else_is_said():
+    one = make_record(cases=("a",), contents={"a": ("raw:1",)}).with_hidden_names(SALT)
+    old = make_record(cases=("a",)).with_hidden_names(OTHER)
+    for first, second in ((one, old), (old, one)):
+        said = both(first, second)
+        assert said.startswith("LEAKAGE? They could not be compared at all (ours and theirs)")
+        assert "compared by name" not in said and "only the images" not in said and "in common" not in said
+    # What the weights went on from can still be compared.
+    base = make_record(cases=("b",), contents={"b": ("raw:1",)}).with_hidden_names(OTHER)
+    grown = make_record(cases=("c",), bases=BaseWeights.chain("x", "1", "nnunet_uad", base)).with_hidden_names(OTHER)
+    said = both(one, grown)
+    assert "same images, 1 case(s)" in said and "Some of the trainings that they go back to could not" in said
+    assert "so only the images could be compared" in said
+
+
 def test_two_records_without_a_common_case():
     one, other = (make_record(cases=(c,), contents={c: (f"raw:{c}",)}) for c in "ab")
     assert both(one, other) == "ours and theirs have no case in common, neither by name nor by image."

@@ -1,0 +1,18 @@
+"""Text of files of others, as a terminal may show it."""
+
+from __future__ import annotations
+
+
+def printable(text: str, most: int | None = None) -> str:
+    r"""Text on one line, without what would steer a terminal.
+
+    Args:
+        text: Text that somebody else wrote.
+        most: Number of letters that are shown; all of them if ``None``.
+
+    Example:
+        >>> printable("a\x1b[31m\nb"), printable("abc", 2)
+        ('a [31m b', 'ab…')
+    """
+    plain = "".join(c if c.isprintable() else " " for c in text).strip()
+    return plain if most is None or len(plain) <= most else f"{plain[:most]}…"
