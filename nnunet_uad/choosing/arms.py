@@ -39,11 +39,16 @@ class Entry:
     weights: str = ""
 
     @property
-    def pretrainers(self) -> list[str]:
-        """Names of the pretrainers that run before it."""
+    def stage_one(self) -> dict[str, str]:
+        """What it needs (``weights``, ``restorer``) → pretrainer that runs before it."""
         use = TRAINERS.get(self.trainer)
         needs = use.needs if use else {}
-        return [pretrainer for kind, pretrainer in needs.items() if not (self.weights and kind == "weights")]
+        return {kind: pretrainer for kind, pretrainer in needs.items() if not (self.weights and kind == "weights")}
+
+    @property
+    def pretrainers(self) -> list[str]:
+        """Names of the pretrainers that run before it."""
+        return list(self.stage_one.values())
 
 
 def most_arms(labelled: int) -> int:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from nnunet_uad.choosing.arms import BASELINE, BASELINE_TRAINER, Entry
 from nnunet_uad.choosing.rule import Decision
+from nnunet_uad.choosing.rungs import PRETRAINING
 from nnunet_uad.choosing.studies import Setting, length
+from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.settings import SETTINGS_VARIABLE
-from nnunet_uad.study.study_file import Pretraining
-from nnunet_uad.weights.names import WEIGHTS_VARIABLE
+from nnunet_uad.study.study_file import Length, Pretraining
+from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
+
+#: What a trainer needs → the variable that names it.
+_VARIABLES = {"weights": WEIGHTS_VARIABLE, "restorer": RESTORER_VARIABLE}
 
 
 @dataclass(frozen=True)
@@ -21,12 +27,12 @@ class Verdict:
     Attributes:
         sentence: The verdict.
         commands: Commands that train the final model.
-        shorter: Ending of the trainers' names for the length that was tried.
+        shorter: Commands that train it for the length that was tried, a pretraining for the length of its own.
     """
 
     sentence: str
     commands: tuple[str, ...]
-    shorter: str
+    shorter: tuple[str, ...]
 
 
 def verdict(setting: Setting, name: str, entry: Entry, decision: Decision, steps: int) -> Verdict:
@@ -51,19 +57,18 @@ def verdict(setting: Setting, name: str, entry: Entry, decision: Decision, steps
             f"are too few to tell (the last one left, {name}: {found})"
         )
     taken = entry if decision.use else Entry(BASELINE_TRAINER)
-    tried = length(steps)
-    return Verdict(
-        sentence, tuple(final_commands(setting, taken)), f"_{tried['epochs']}epochs_{tried['iterations']}iters"
-    )
+    return Verdict(sentence, tuple(final_commands(setting, taken)), tuple(final_commands(setting, taken, steps)))
 
 
-def final_commands(setting: Setting, entry: Entry) -> list[str]:
+def final_commands(setting: Setting, entry: Entry, steps: int | None = None) -> list[str]:
     """Commands that pretrain on all images, where the arm does, and train on all labels.
 
     Args:
         setting: Setting of the race.
         entry: Arm that is trained.
+        steps: Number of steps of fine-tuning; nnU-Net's own length if not given.
     """
+    stage_one_length, stage_two_length = ("", "") if steps is None else map(_suffix, (PRETRAINING * steps, steps))
     plans = [] if setting.plans == "nnUNetPlans" else ["-p", setting.plans]
     device = [] if setting.device == "cuda" else ["-device", setting.device]
 
@@ -73,9 +78,25 @@ def final_commands(setting: Setting, entry: Entry) -> list[str]:
         return " ".join([*variables, shlex.join(words)])
 
     settings = f'{SETTINGS_VARIABLE}="{Pretraining().settings}"'
-    stage_one = [train(pretrainer, [settings]) for pretrainer in entry.pretrainers]
-    weights = [f"{WEIGHTS_VARIABLE}={shlex.quote(entry.weights)}"] if entry.weights else []
-    return [*stage_one, train(entry.trainer, weights)]
+    pretrainers = {kind: f"{pretrainer}{stage_one_length}" for kind, pretrainer in entry.stage_one.items()}
+    stage_one = [train(pretrainer, [settings]) for pretrainer in pretrainers.values()]
+    starts = [f"{WEIGHTS_VARIABLE}={shlex.quote(entry.weights)}"] if entry.weights else []
+    if steps is not None:
+        # Beside a pretraining of another length they would not be found.
+        starts += [_start(setting, kind, pretrainer) for kind, pretrainer in pretrainers.items()]
+    return [*stage_one, train(f"{entry.trainer}{stage_two_length}", starts)]
+
+
+def _suffix(steps: int) -> str:
+    """End of a trainer's name for a length as the race's studies have it."""
+    tried = length(steps)
+    return Length(tried["epochs"], tried["iterations"]).suffix
+
+
+def _start(setting: Setting, kind: str, pretrainer: str) -> str:
+    """The assignment that names what a pretraining on all images leaves."""
+    model = ModelFolder(Path("$nnUNet_results"), setting.dataset, pretrainer, setting.plans, setting.configuration)
+    return f'{_VARIABLES[kind]}="{model.fold("all") / FILE_NAME}"'
 
 
 def page(found: Verdict, rows: Sequence[Sequence[str]], seconds: float, setting: Setting) -> str:
@@ -107,8 +128,12 @@ def page(found: Verdict, rows: Sequence[Sequence[str]], seconds: float, setting:
             *found.commands,
             "```",
             "",
-            f"What was tried here is shorter: append {found.shorter} to the trainer for that length. Whether a gain is "
-            "still there after longer trainings was not tried.",
+            "The same for the length that was tried here, which is shorter; whether a gain is still there after longer "
+            "trainings was not tried:",
+            "",
+            "```bash",
+            *found.shorter,
+            "```",
             "",
         ]
     )

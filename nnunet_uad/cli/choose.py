@@ -77,5 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"\n{choice['verdict'][:1].upper()}{choice['verdict'][1:]}.\n\nThe final model:")
     for command in choice["commands"]:
         print(f"  {command}")
-    print(f"\nAppend {choice['tried']['suffix']} to the trainer for the length that was tried. More: {output / PAGE}")
+    print("\nThe same for the length that was tried, which is shorter:")
+    for command in choice["shorter_commands"]:
+        print(f"  {command}")
+    print(f"\nMore: {output / PAGE}")
     return 0

@@ -17,7 +17,13 @@ def test_a_gain_above_nothing_is_used_with_the_commands_of_both_stages():
         'nnUNet_uad_settings="sampling=anywhere" nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetPretrainerDAE',
         "nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetTrainerDAEPretrained",
     )
-    assert found.shorter == "_10epochs_30iters"
+    assert found.shorter == (
+        'nnUNet_uad_settings="sampling=anywhere" nnUNetv2_train Dataset901_Tumour 2d all '
+        "-tr nnUNetPretrainerDAE_10epochs_90iters",
+        'nnUNet_uad_pretrained="$nnUNet_results/Dataset901_Tumour/nnUNetPretrainerDAE_10epochs_90iters__nnUNetPlans__2d/'
+        'fold_all/pretrained.safetensors" nnUNetv2_train Dataset901_Tumour 2d all '
+        "-tr nnUNetTrainerDAEPretrained_10epochs_30iters",
+    )
 
 
 def test_too_few_labels_and_no_gain_are_told_apart():
@@ -42,6 +48,12 @@ def test_files_of_weights_are_named_in_the_command():
     ]
 
 
+def test_short_commands_name_every_pretraining():
+    both = final_commands(SETTING, Entry("nnUNetTrainerDAEPretrainedDiffusionResidual", "/x.pth"), 300)
+    assert both[0].endswith("-tr nnUNetPretrainerDDPM_10epochs_90iters") and len(both) == 2
+    assert both[1].startswith('nnUNet_uad_pretrained=/x.pth nnUNet_uad_restorer="$nnUNet_results/Dataset901_Tumour/')
+
+
 def test_the_page_says_what_was_done():
     found = verdict(SETTING, "DAE", DAE, decide([0.10, 0.12, 0.11], 1), 300)
     text = page(
@@ -49,3 +61,4 @@ def test_the_page_says_what_was_done():
     )
     assert "**Use DAE (gain +0.110" in text and "| 1 | DAE | 300 | 6 | 0.610 | +0.110 |" in text
     assert "3 labelled cases, 3 inner folds, 0 cases without labels; 0.25 hours" in text and found.commands[0] in text
+    assert all(f"\n{command}\n" in text for command in found.shorter)

@@ -10,7 +10,11 @@ def test_the_verdict_and_the_commands_are_printed(workplace, monkeypatch, capsys
 
     def choose(request, say):
         asked.append(request)
-        return {"verdict": "use DAE (gain)", "commands": ["nnUNetv2_train …"], "tried": {"suffix": "_10epochs_30iters"}}
+        return {
+            "verdict": "use DAE (gain)",
+            "commands": ["nnUNetv2_train …"],
+            "shorter_commands": ["_10epochs_30iters"],
+        }
 
     monkeypatch.setattr(running, "choose", choose)
     monkeypatch.chdir(workplace.folder)
