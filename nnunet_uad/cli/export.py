@@ -8,7 +8,8 @@ discriminator are refused.
 
 --nnssl: the weights of one fold of a 3D pretrainer, as nnssl and nnU-Net's master branch read them
 (nnUNetv2_preprocess_like_nnssl). Writes a folder with checkpoint_final.pth, adaptation_plan.json and config.json, as
-their repositories on the Hugging Face Hub hold them. Which cases were trained on is not in it.
+their repositories on the Hugging Face Hub hold them. Which cases were trained on is not in it. A folder that holds one
+of these files is refused.
 
 Example:
     nnunet_uad export -d 901 -c 2d -tr nnUNetTrainerTAEPretrainedAuxReconstruction -f 0 1 2 3 4 -o MODEL.zip --stock
@@ -86,6 +87,12 @@ def _write_nnssl(arguments: argparse.Namespace, model: ModelFolder) -> None:
     from nnunet_uad.weights.nnssl_form import write_nnssl
     from nnunet_uad.weights.readers import read_weights
 
+    unused = {"-chk": arguments.chk != CHECKPOINT, "--keep-names": arguments.keep_names}
+    if any(unused.values()):
+        raise ValueError(
+            f"{', '.join(flag for flag, given in unused.items() if given)} has no effect with --nnssl, which writes "
+            f"{FILE_NAME} and no names: leave it out, or write a model that segments: --stock"
+        )
     if len(arguments.f) != 1:
         raise ValueError(f"--nnssl writes the weights of one fold, found -f {' '.join(arguments.f)}. Choose: -f 0")
     if arguments.o.exists() and not arguments.o.is_dir():
@@ -96,7 +103,13 @@ def _write_nnssl(arguments: argparse.Namespace, model: ModelFolder) -> None:
             f"There is no {weights}: --nnssl writes the weights of a pretrainer. Pretrain first: nnUNetv2_train "
             f"{arguments.d} {arguments.c} {arguments.f[0]} -tr nnUNetPretrainer…"
         )
-    for sentence in write_nnssl(read_weights(weights), load_plans(model.path / "plans.json", RESTORE), arguments.o):
+    source = read_weights(weights)
+    unread = write_nnssl(source, load_plans(model.path / "plans.json", RESTORE), arguments.o)
+    record = source.record
+    if record is not None and record.epochs_trained < record.num_epochs:
+        done = f"{record.epochs_trained} of {record.num_epochs} epochs"
+        unread = (f"the pretraining is unfinished, {done}, of which the form says nothing", *unread)
+    for sentence in unread:
         print(f"WARNING: {sentence}")
     checkpoint = quote(str(arguments.o / CHECKPOINT))
     print(f"{arguments.o}: with nnU-Net's master branch, nnUNetv2_preprocess_like_nnssl -pc {checkpoint} …")

@@ -67,8 +67,14 @@ def write_nnssl(source: SourceWeights, plans: Mapping[str, Any], folder: Path) -
 
     Raises:
         ValueError: The weights are of two dimensions, without a record, or do not fill the encoder of the plan's
-            network; or the plans lack their configuration.
+            network; or the plans lack their configuration; or the folder holds files of these names.
     """
+    present = [name for name in (CHECKPOINT, PLAN_FILE, CONFIG_FILE) if (folder / name).exists()]
+    if present:
+        raise ValueError(
+            f"{folder} holds {', '.join(present)}, which would be replaced. Expected a folder without: choose another "
+            "-o, or delete what a former export wrote."
+        )
     content, unread = nnssl_checkpoint(source, plans)
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / CHECKPOINT) as temporary:
