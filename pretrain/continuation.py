@@ -38,6 +38,7 @@ class ContinuationSection(Settings):
     """
 
     before: ClassVar[dict[str, Any]] = {"init": ""}
+    paths: ClassVar[tuple[str, ...]] = ("init",)
 
     init: str = ""
     init_lr: PositiveShare = 1.0
@@ -146,11 +147,6 @@ class ContinuedPretrainer(UADTrainer):
         return warnings if known else [*warnings, compared_by_name(source.path.name)]
 
     # --- what is stored -------------------------------------------------------------------------
-
-    def stored_settings(self) -> dict[str, Any]:
-        """As every trainer's, of ``init`` the name without the folder, which is of one machine."""
-        stored = super().stored_settings()
-        return {**stored, "init": Path(stored["init"]).name}
 
     def take_over(self, stored: Checkpoint) -> None:
         """As every trainer, and what the first epochs went on from; the file need not be there any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class AnomalySettings(Settings):
             channels called FLAIR or T2, any in the others.
         lesion_masks: Folder of masks whose lesions give ``shift`` and ``tissue`` their shapes; random blobs if empty.
     """
+
+    paths: ClassVar[tuple[str, ...]] = ("lesion_masks",)
 
     anomalies: str = "perlin,cutpaste,foreign,poisson,shift"
     anomaly_probability: PositiveShare = 0.8

@@ -15,6 +15,7 @@ import os
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from nnunet_uad.common.schema import build, check, shown
@@ -35,6 +36,8 @@ class Settings:
 
     #: Name of a setting → value that trainings had before there was the setting; sections add theirs.
     before: ClassVar[dict[str, Any]] = {}
+    #: Names of the settings that name a file or folder: of one machine, and of no concern to who gets the weights.
+    paths: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         """Check the values against their annotations; each section adds what those cannot say."""
@@ -54,6 +57,16 @@ class Settings:
         for parent in reversed(cls.__mro__):
             together |= vars(parent).get("before", {})
         return together
+
+    @classmethod
+    def without_folders(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of settings as files keep them: of what names a file or folder the last name alone.
+
+        Args:
+            values: Values by the names of the settings, JSON.
+        """
+        paths = {name for parent in cls.__mro__ for name in vars(parent).get("paths", ())}
+        return {k: (Path(v).name or v) if k in paths and isinstance(v, str) else v for k, v in values.items()}
 
 
 @contextmanager

@@ -123,8 +123,8 @@ class StoredTrainer(nnUNetTrainer):
             )
 
     def stored_settings(self) -> dict[str, Any]:
-        """The settings as files keep them: all of them unless a trainer has some that are of one machine."""
-        return settings_to_json(self.settings)
+        """The settings as files keep them, which are passed on: of files and folders the last name alone."""
+        return self.settings.without_folders(settings_to_json(self.settings))
 
     def _run_information(self) -> dict[str, Any]:
         return {"settings": self.stored_settings(), "seed": self.seed}
@@ -133,7 +133,9 @@ class StoredTrainer(nnUNetTrainer):
         """A continued run must continue with its own settings; only the seed may be left out."""
         if self._stored_settings is None:
             return
-        now, then = self.stored_settings(), {**self.settings.at_first(), **self._stored_settings}
+        # Earlier versions kept the folders, too.
+        kept = self.settings.without_folders(self._stored_settings)
+        now, then = self.stored_settings(), {**self.settings.at_first(), **kept}
         changed = [k for k in now if k != "seed" and now[k] != then.get(k, now[k])]
         if changed:
             wanted = assignments({k: then[k] for k in changed})

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import tiny
 import torch
@@ -6,6 +8,7 @@ from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
 from nnunet_uad.data.centres import LEAST_EDGE
 from nnunet_uad.pretrain.synthetic_anomaly import AnomalyProbability, SyntheticAnomalySettings, SyntheticAnomalyTask
 from nnunet_uad.pretrain.task import Geometry, StepResult
+from nnunet_uad.weights.safe_file import read_record
 
 
 @pytest.fixture
@@ -98,3 +101,30 @@ def test_anomalies_come_last_and_lie_where_the_foreground_was(tiny_dataset, resu
         assert not (mask & ~changed).any() and not (changed & (foreground == 0)).any()
         marked += bool(mask.any())
     assert marked > 10
+
+
+def test_the_folder_of_the_masks_is_not_passed_on(tiny_dataset, results, tmp_path, monkeypatch):
+    """Record and checkpoint keep its last name, and a training goes on where the masks have moved to."""
+    for name in ("of_one_machine/masks", "of_another/masks", "of_another/others"):
+        (tmp_path / name).mkdir(parents=True)
+        tiny.write_image(tiny.tiny_case(4, True)[1].clip(max=1), tmp_path / name / "a.nii.gz")
+
+    def begin(masks, latest=None):
+        monkeypatch.setenv("nnUNet_uad_settings", f"lesion_masks={tmp_path / masks}")
+        trainer = tiny.make_trainer("nnUNetPretrainerSyntheticAnomaly_2epochs_1iters")
+        if latest:
+            trainer.load_checkpoint(latest)
+        trainer.on_train_start()
+        return trainer
+
+    trainer = begin("of_one_machine/masks")
+    latest = f"{trainer.output_folder}/checkpoint_latest.pth"
+    trainer.save_checkpoint(latest)
+    record = read_record(f"{trainer.output_folder}/pretrained.safetensors")
+    stored = torch.load(latest, weights_only=True)["init_args"]["plans"]["nnunet_uad"]
+    assert record.settings["lesion_masks"] == stored["settings"]["lesion_masks"] == "masks"
+    assert "of_one_machine" not in record.to_json() + str(stored)
+    assert all(b"of_one_machine" not in path.read_bytes() for path in Path(trainer.output_folder).glob("*.safetensors"))
+    begin("of_another/masks", latest)
+    with pytest.raises(RuntimeError, match=r"other settings \(lesion_masks=masks\)"):
+        begin("of_another/others", latest)
