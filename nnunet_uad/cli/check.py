@@ -7,7 +7,8 @@ that are like the training's. The reference of the training scans is made once a
 no names of cases.
 
 With a pretrainer (-tr-map) the middle of each scan's anomaly map is compared with those of its validation; with a model
-that segments (-tr), its folds segment every scan, and their agreement is about the Dice to expect. Both write into -o;
+that segments (-tr), its folds segment every scan, and their agreement is compared with their validation Dice, of which
+--rate promises nothing. Both take numbered folds, not all, and write into -o;
 a finished map or segmentation is kept: run it again to continue.
 
 Exit status: 0 all scans are fit, 3 at least one is unfit, 1 a scan could not be checked, or wrong input.

@@ -1,9 +1,9 @@
-"""How far the folds of a model agree on a scan: about the Dice that is to be expected.
+"""How far the folds of a model agree on a scan: where they do not, nobody knows which of them to believe.
 
 Where networks that were trained alike disagree, one of them is wrong, and the rate at which they do estimates the rate
 of errors (Jiang et al., ICLR 2022, arXiv:2106.13799); as pairwise Dice of segmentations of MRI: Roy et al., NeuroImage
-2019, DOI 10.1016/j.neuroimage.2019.03.042. What is common is known from the folds' own validation, of cases that they
-had not seen.
+2019, DOI 10.1016/j.neuroimage.2019.03.042. The limit is that of the Dice that the folds reached in their validation, of
+cases that they had not seen: a Dice to the truth, of which agreement is no further draw. So nothing is promised of it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from nnunet_uad.data.image_files import read_values
 from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages, images_hash
 from nnunet_uad.inference.segmenter import load_segmenter, segment
 from nnunet_uad.metrics.agreement import pairwise_dice
-from nnunet_uad.quality.calibration import conformal_limit
+from nnunet_uad.quality.calibration import conformal_limit, refuse_fold_all
 from nnunet_uad.quality.descriptors import AGREEMENT
 from nnunet_uad.quality.findings import Finding
 from nnunet_uad.quality.names import OK, UNFIT
@@ -49,13 +49,11 @@ class AgreementLimit:
     """What Dice the folds reached in their validation.
 
     Attributes:
-        limit: Least agreement that is within the rate.
-        rate: Share of scans like those of the validation that lies below at most.
+        limit: Least agreement that is not unfit: the Dice that all but a share of the validation's cases reached.
         middle: Median Dice of the validation.
     """
 
     limit: float
-    rate: float
     middle: float
 
     @classmethod
@@ -64,21 +62,22 @@ class AgreementLimit:
 
         Args:
             model: Model that segments, of two folds or more.
-            rate: Wanted share of false alarms.
+            rate: Share of the validation's cases whose Dice may lie below.
 
         Raises:
-            ValueError: The model has one fold only, or a fold was not validated; names the command.
+            ValueError: The model has one fold only, or a fold was not validated; names the command. Or fold ``all`` is
+                among the folds.
             FileNotFoundError: There is no such model, or a fold lacks the checkpoint.
         """
         folds = model.fold_folders()
+        refuse_fold_all(folds, "-f")
         if len(folds) < 2:
             raise ValueError(
                 f"Agreement needs two folds or more of {model.folder}, found {folds[0].name} alone. Train another: "
                 f"{validation_command(folds[0]).removesuffix(' --val')}, with another fold; or leave -tr out."
             )
         scores = np.array([dice for fold in folds for dice in validation_dice(fold)])
-        limit, promised = conformal_limit(-scores, rate)
-        return cls(-limit, promised, float(np.median(scores)))
+        return cls(-conformal_limit(-scores, rate)[0], float(np.median(scores)))
 
     def finding(self, agreement: float) -> Finding:
         """What is said of a scan.
@@ -92,7 +91,7 @@ class AgreementLimit:
         verdict = OK if agreement >= self.limit else UNFIT
         reach = self.middle - self.limit
         strange = (self.middle - agreement) / reach if reach > 0 else float(agreement < self.limit) * 2
-        told = f"Expect a Dice of about {agreement:.2f} (median of the validation: {self.middle:.2f})."
+        told = f"The folds agree by {agreement:.2f} (median of their validation Dice: {self.middle:.2f})."
         advice = " The folds contradict each other: do not use the segmentation unseen." if verdict == UNFIT else ""
         return Finding(AGREEMENT, verdict, words, agreement, self.limit, None, "", strange, told + advice)
 
@@ -154,7 +153,7 @@ def agreement_findings(
     found = {}
     for case in (c for c in cases if c not in failed):
         labels = [read_values(next((output / f"fold_{fold}").glob(f"{case}.*"))) for fold in folds]
-        # Empty segmentations agree, but say nothing of the Dice to expect.
+        # Empty segmentations agree, but on nothing: a scan without a finding, or one that no fold can read.
         found[case] = limit.finding(pairwise_dice(labels) if any(map(np.any, labels)) else math.nan)
     return found, failed
 

@@ -12,7 +12,7 @@ import numpy as np
 from nnunet_uad.data.image_files import MAP_SUFFIX, read_values
 from nnunet_uad.inference.model import ModelRequest
 from nnunet_uad.inference.predict import PredictRequest, predict_folder, wanted_score
-from nnunet_uad.quality.calibration import conformal_limit
+from nnunet_uad.quality.calibration import conformal_limit, refuse_fold_all
 from nnunet_uad.quality.descriptors import ANOMALY
 from nnunet_uad.quality.findings import Finding
 from nnunet_uad.quality.names import OK, UNFIT
@@ -50,10 +50,12 @@ class AnomalyLimit:
             rate: Wanted share of false alarms.
 
         Raises:
-            ValueError: There are too few maps, or they were scored otherwise; names the command that makes them.
+            ValueError: There are too few maps, or they were scored otherwise; names the command that makes them. Or
+                fold ``all`` is among the folds.
             FileNotFoundError: There is no such model, or a fold lacks the checkpoint.
         """
         folds = model.fold_folders()
+        refuse_fold_all(folds, "-f-map")
         restorer = model.load()
         score = MapScore.of(wanted_score("", restorer), restorer.scorer)
         maps = {case: path for fold in folds for case, path in score.maps_of(fold).items()}

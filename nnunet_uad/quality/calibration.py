@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -192,3 +193,20 @@ def conformal_limit(scores: np.ndarray, rate: float) -> tuple[float, float]:
     if place > count:
         return float(ordered[-1]), 1 / (count + 1)
     return float(ordered[place - 1]), rate
+
+
+def refuse_fold_all(folds: Sequence[Path], flag: str) -> None:
+    """Refuse a fold whose validation says nothing of new scans.
+
+    Args:
+        folds: Folders of the folds.
+        flag: Name of the flag that chooses them.
+
+    Raises:
+        ValueError: Fold ``all`` is among them.
+    """
+    if any(fold.name == "fold_all" for fold in folds):
+        raise ValueError(
+            f"{flag} expects numbered folds, found all in {folds[0].parent}: it was trained with its validation cases, "
+            f"which say nothing of new scans. Train numbered folds and name them: {flag} 0 1 2 3 4"
+        )

@@ -56,6 +56,7 @@ class _Record:
     axes: tuple[str, ...]
     left_out: int
     made_of: str
+    dataset: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ class Reference:
         axes: Directions of the axes by the headers, one per training scan.
         left_out: Number of training scans without a channel, which are no reference.
         made_of: Hash of the files that it was made of.
+        dataset: Name of the dataset; empty in the files of earlier versions.
     """
 
     setup: Setup
@@ -81,15 +83,17 @@ class Reference:
     axes: tuple[str, ...]
     left_out: int = 0
     made_of: str = ""
+    dataset: str = ""
 
     @classmethod
-    def of(cls, profiles: Sequence[Profile], setup: Setup, made_of: str = "") -> Reference:
+    def of(cls, profiles: Sequence[Profile], setup: Setup, made_of: str = "", dataset: str = "") -> Reference:
         """Make a reference.
 
         Args:
             profiles: Profiles of the training scans.
             setup: Way of reading scans.
             made_of: Hash of their files.
+            dataset: Name of their dataset.
 
         Raises:
             ValueError: There are too few scans.
@@ -108,7 +112,7 @@ class Reference:
         names = tuple(rows[0])
         values = np.array([[row[name] for name in names] for row in rows])
         axes = tuple(p.axes for p in good)
-        return cls(setup, names, values, mean, telling, axes, len(profiles) - len(good), made_of)
+        return cls(setup, names, values, mean, telling, axes, len(profiles) - len(good), made_of, dataset)
 
     def numbers(self, profile: Profile) -> np.ndarray:
         """Numbers (D,) of a new scan without faults.
@@ -145,7 +149,8 @@ class Reference:
         Args:
             path: File to write.
         """
-        record = _Record(VERSION, self.setup, self.names, self.telling, self.axes, self.left_out, self.made_of)
+        of = (self.left_out, self.made_of, self.dataset)
+        record = _Record(VERSION, self.setup, self.names, self.telling, self.axes, *of)
         arrays = {"values": self.values, "cube": self.mean.cube, "mask": self.mean.mask}
         write_arrays(path, {k: a.astype(np.float32) for k, a in arrays.items()}, dataclasses.asdict(record))
 
@@ -178,6 +183,7 @@ class Reference:
             record.axes,
             record.left_out,
             record.made_of,
+            record.dataset,
         )
 
 

@@ -27,7 +27,6 @@ from nnunet_uad.quality.training_scans import TrainingScans, scan_profile
 from nnunet_uad.screening.models import SupervisedModel
 
 Say = Callable[[str], object]
-_GIVEN = "Make it where the training scans are: nnunet_uad check, which keeps it in nnUNet_preprocessed."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,8 @@ class CheckRequest:
         known: Model that segments, whose folds are to be compared as well, if any.
         device: Device of the model that segments.
         mirroring: Whether the model that segments uses the test-time mirroring that the training allows.
-        rate: Share of scans like the training's that may be called unfit, by all that is judged together.
+        rate: Share of scans like the training's that may be called unfit, by all that is judged together but the
+            agreement of folds, of which nothing is promised.
         processes: Number of processes that read scans; with 0 this one does it.
 
     Example:
@@ -69,8 +69,8 @@ class CheckRequest:
 
     @property
     def rate_of_each(self) -> float:
-        """Share of false alarms of each part: of the comparison with the training scans, of maps, of folds."""
-        return self.rate / (1 + (self.pretrainer is not None) + (self.known is not None))
+        """Share of false alarms of each part: of the comparison with the training scans, and of maps."""
+        return self.rate / (1 + (self.pretrainer is not None))
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,8 @@ def check_folder(request: CheckRequest, say: Say = print) -> CheckResult:
         LockedError: Another process writes into the output.
     """
     _refuse_other_contents(request.output)
-    given, rate = request.reference, request.rate_of_each
-    reference = request.training.reference(say) if given is None else Reference.read(given, _GIVEN)
+    given, rate, training = request.reference, request.rate_of_each, request.training
+    reference = training.reference(say) if given is None else training.made_elsewhere(given)
     calibration = Calibration.of(reference.names, reference.values, rate)
     # Before the work begins: a model that cannot be judged by is refused.
     anomaly = None if request.pretrainer is None else AnomalyLimit.of(request.pretrainer, rate)
@@ -121,7 +121,8 @@ def check_folder(request: CheckRequest, say: Say = print) -> CheckResult:
     setup = reference.setup
     dataset = {"channel_names": dict(enumerate(setup.channels)), "file_ending": setup.file_ending}
     cases, incomplete = list_cases(Path(request.images), dataset)
-    promise = promise_in_words(reference, [calibration.rate, *(part.rate for part in (anomaly, agreement) if part)])
+    rates = [calibration.rate, *([anomaly.rate] if anomaly else [])]
+    promise = promise_in_words(reference, rates, agreement is not None)
     say(promise)
     findings: dict[str, list[Finding]] = {
         case: [Finding(CHANNELS, UNFIT, sentence=f"Files are missing: {reason}. Give every channel its file.")]
@@ -166,18 +167,19 @@ def _models(
     return failed
 
 
-def promise_in_words(reference: Reference, rates: Sequence[float]) -> str:
+def promise_in_words(reference: Reference, rates: Sequence[float], folds: bool = False) -> str:
     """What is compared with what, and how often fit scans are called unfit.
 
     Args:
         reference: Training scans.
         rates: Rates of the parts, which add up: that of the comparison with the training scans first.
+        folds: Whether the agreement of folds is judged besides.
     """
     count = len(reference.values)
     few = " (so few scans cannot promise less)" if rates[0] == 1 / (count + 1) else ""
     return (
         f"Compared with {count} training scans: of scans like them at most {100 * sum(rates):.3g} % are called "
-        f"unfit{few}."
+        f"unfit{few}." + " How many more are for the agreement of the folds is not promised." * folds
     )
 
 

@@ -28,6 +28,7 @@ from nnunet_uad.quality.scan import Scan
 #: Normalisations that leave the meaning of a value: all others standardise each scan by itself.
 _ABSOLUTE = ("CTNormalization", "NoNormalization", "RGBTo01Normalization")
 _PLAN = "Plan and preprocess first: nnUNetv2_plan_and_preprocess"
+_GIVEN = "Make it where the training scans are: nnunet_uad check, which keeps it in nnUNet_preprocessed."
 _DELETE = "Delete it: it is made anew."
 Say = Callable[[str], object]
 
@@ -108,6 +109,29 @@ class TrainingScans:
             say(f"The training scans are not those that {self.path.name} was made of: it is made anew.")
         return self._make(files, digests, setup, made_of, say)
 
+    def made_elsewhere(self, path: Path) -> Reference:
+        """A reference of these training scans that was made on another machine.
+
+        Args:
+            path: File of the reference.
+
+        Raises:
+            ValueError: It is damaged, of another dataset, or of plans that read scans otherwise; names both.
+            FileNotFoundError: There is no such file, or there are no plans.
+        """
+        setup, found = self.setup(), Reference.read(path, _GIVEN)
+        name = self.preprocessed.name
+        if found.dataset not in ("", name):
+            raise ValueError(f"{path} is a reference of {found.dataset}, expected one of {name} (-d). {_GIVEN}")
+        wanted, theirs = dataclasses.asdict(setup), dataclasses.asdict(found.setup)
+        if other := [key for key in wanted if wanted[key] != theirs[key]]:
+            words = "; ".join(f"{key}: expected {wanted[key]!r}, found {theirs[key]!r}" for key in other)
+            raise ValueError(
+                f"{path} is a reference of other plans than {self.plans}, {self.configuration} of {name} ({words}). "
+                f"{_GIVEN}"
+            )
+        return found
+
     def setup(self) -> Setup:
         """How scans of the dataset are read, by its plans.
 
@@ -169,7 +193,7 @@ class TrainingScans:
                 few = "; ".join(f"{case}: {reason}" for case, reason in list(failed.items())[:3])
                 say(f"{len(failed)} training scan(s) cannot be read and are no part of the reference: {few}")
             profiles = [read_profile(path) for case, path in paths.items() if case not in failed]
-            reference = Reference.of(profiles, setup, made_of)
+            reference = Reference.of(profiles, setup, made_of, self.preprocessed.name)
             if reference.left_out:
                 say(f"{reference.left_out} training scan(s) without all their channels are no part of the reference.")
             reference.write(self.path)

@@ -31,10 +31,10 @@ def model(segmenter_fold, tmp_path):
 
 def test_the_limit_is_that_of_the_validation(model):
     limit = AgreementLimit.of(model, 0.05)
-    assert (limit.limit, limit.rate) == (pytest.approx(0.6), 0.2) and limit.middle == pytest.approx(0.75)
+    assert limit.limit == pytest.approx(0.6) and limit.middle == pytest.approx(0.75)
     unfit, fit = limit.finding(0.45), limit.finding(0.9)
     assert unfit.verdict == "unfit" and unfit.score > 1 and "contradict each other" in unfit.sentence
-    assert fit.verdict == "ok" and "Expect a Dice of about 0.90 (median of the validation: 0.75)" in fit.sentence
+    assert fit.verdict == "ok" and "The folds agree by 0.90 (median of their validation Dice: 0.75)" in fit.sentence
     assert limit.finding(math.nan).verdict == "ok"
 
 
@@ -43,6 +43,12 @@ def test_one_fold_cannot_disagree(model):
         ValueError, match="needs two folds or more of .* found fold_1 alone. Train another: nnUNetv2_train"
     ):
         AgreementLimit.of(SupervisedModel(model.folder, (1,), model.checkpoint), 0.05)
+
+
+def test_fold_all_is_refused(model):
+    shutil.copytree(model.folder / "fold_0", model.folder / "fold_all")
+    with pytest.raises(ValueError, match="-f expects numbered folds, found all in .* -f 0 1 2 3 4"):
+        AgreementLimit.of(SupervisedModel(model.folder, (0, "all"), model.checkpoint), 0.05)
 
 
 def test_a_fold_that_was_not_validated_is_named(model):

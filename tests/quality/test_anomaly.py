@@ -45,6 +45,12 @@ def test_scans_are_judged_by_the_validation(model, dae_fold, tmp_path):
     assert again == found and anomaly_findings(model, images, tmp_path / "maps", limit, [], print)[0] == {}
 
 
+def test_fold_all_is_refused(monkeypatch):
+    monkeypatch.setattr(ModelRequest, "fold_folders", lambda self: [Path("model/fold_all")])
+    with pytest.raises(ValueError, match="-f-map expects numbered folds, found all in model"):
+        AnomalyLimit.of(ModelRequest(model="model", folds=("all",)), 0.05)
+
+
 def test_a_model_without_maps_is_refused(model, monkeypatch):
     from nnunet_uad.screening.map_folders import MapScore
 

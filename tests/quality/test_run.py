@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -6,8 +7,9 @@ import pytest
 import tiny
 
 from nnunet_uad.quality import run
-from nnunet_uad.quality.run import CheckRequest, check_folder
+from nnunet_uad.quality.run import CheckRequest, check_folder, promise_in_words
 from nnunet_uad.quality.training_scans import TrainingScans
+from nnunet_uad.screening.models import SupervisedModel
 
 
 @pytest.fixture
@@ -67,6 +69,30 @@ def test_a_reference_from_elsewhere_needs_no_training_scans(request_, tmp_path, 
     result = check_folder(elsewhere, print)
     assert result.unfit == ["cut", "single", "swapped"] and result.page is None
     assert "at most 20 % are called unfit." in result.promise
+
+
+def test_a_reference_of_other_training_scans_is_refused(request_, tmp_path):
+    made, other = request_.training.reference(print), tmp_path / "other.safetensors"
+    assert made.dataset == "Dataset991_Tiny"
+    swapped = dataclasses.replace(made.setup, channels=("T1", "FLAIR"))
+    for changes, message in (
+        ({"dataset": "Dataset901_Tumour"}, "a reference of Dataset901_Tumour, expected one of Dataset991_Tiny"),
+        ({"setup": swapped}, r"other plans than nnUNetPlans, 2d_tiny .*channels: expected \('FLAIR', 'T1'\), found"),
+    ):
+        dataclasses.replace(made, **changes).write(other)
+        with pytest.raises(ValueError, match=message):
+            check_folder(dataclasses.replace(request_, reference=other), print)
+    dataclasses.replace(made, dataset="").write(other)
+    nowhere = dataclasses.replace(request_.training, configuration="nope")
+    with pytest.raises(ValueError, match="nope"):
+        check_folder(dataclasses.replace(request_, reference=other, training=nowhere), print)
+
+
+def test_nothing_is_promised_of_the_agreement(request_, reference):
+    known = SupervisedModel(request_.training.preprocessed, (), "checkpoint_final.pth")
+    assert dataclasses.replace(request_, known=known).rate_of_each == request_.rate == 0.05
+    words = promise_in_words(reference, [0.05], folds=True)
+    assert "at most 5 % are called unfit. How many more are for the agreement of the folds is not promised." in words
 
 
 def test_pages_of_others_are_not_overwritten(request_, tmp_path):
