@@ -31,9 +31,9 @@ from nnunet_uad.metrics.reconstruction import reconstruction_report
 from nnunet_uad.scoring.scales import kinds_beside
 from nnunet_uad.scoring.score_settings import SCORES, ScoreSettings, score_settings
 from nnunet_uad.scoring.thresholds import ThresholdChoice, write_thresholds
+from nnunet_uad.weights.names import SUMMARY_FILE
 
 EVALUATION_FILE = "anomaly_metrics.json"
-SUMMARY_FILE = "summary.json"
 #: Ranks wait for each other after so many cases, as in nnU-Net's validation: NCCL gives up on ranks that drift apart.
 CASES_PER_BARRIER = 20
 #: Metrics of the maps that the summary and the log show.

@@ -14,6 +14,7 @@ from nnunet_uad.common.nnunet import channel_names, require_configuration
 from nnunet_uad.data.complete_plans import require_complete
 from nnunet_uad.data.small_plan import check_new_name, check_sizes, scaled_size
 from nnunet_uad.weights.architecture import PLANNED, Architecture
+from nnunet_uad.weights.known import by
 from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.suitability import TransferTarget, check_suits
 from nnunet_uad.weights.transfer import places
@@ -121,11 +122,11 @@ class _Sizes:
             if len(values) != axes:
                 raise ValueError(f"{flag} expects {axes} values for {source.path}, found {' '.join(map(str, values))}.")
         if source.patch_size and patch != source.patch_size:
-            words.append(f"patch: {_by(patch)} voxels instead of the file's {_by(source.patch_size)}")
+            words.append(f"patch: {by(patch)} voxels instead of the file's {by(source.patch_size)}")
         if not source.patch_size and not patch_size:
-            words.append(f"patch: the file does not say; {_by(patch)} voxels are this dataset's own (--patch)")
+            words.append(f"patch: the file does not say; {by(patch)} voxels are this dataset's own (--patch)")
         if not source.spacing and not spacing:
-            words.append(f"spacing: {_by(lengths)} mm are this dataset's own (--spacing)")
+            words.append(f"spacing: {by(lengths)} mm are this dataset's own (--spacing)")
         batch = batch_size or source.batch_size or _BATCH_SIZE
         if not batch_size and not source.batch_size:
             words.append(f"batch: the file does not say; {batch} patches per step (--batch)")
@@ -181,7 +182,7 @@ def _check_divisible(source: SourceWeights, architecture: Architecture, patch: S
     if any(p % f for p, f in zip(patch, factors, strict=True)):
         fitting = " ".join(str(-(-p // f) * f) for p, f in zip(patch, factors, strict=True))
         raise ValueError(
-            f"The patch {_by(patch)} is not divisible by {_by(factors)}, the strides of the network in "
+            f"The patch {by(patch)} is not divisible by {by(factors)}, the strides of the network in "
             f"{source.path}; the next that is: --patch {fitting}"
         )
 
@@ -220,7 +221,3 @@ def _channel_words(source: SourceWeights, target: TransferTarget) -> list[str]:
     if _CT in target.normalization:
         words.append(f"normalisation: {_CT} uses the intensities of this dataset, not of the one that was trained on")
     return words
-
-
-def _by(lengths: Sequence[float]) -> str:
-    return " x ".join(f"{length:g}" for length in lengths)

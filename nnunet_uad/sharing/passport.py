@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nnunet_uad.weights.known import by
 from nnunet_uad.weights.printable import printable
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.source import SourceWeights
@@ -65,9 +66,9 @@ def _plan(source: SourceWeights) -> str:
         return ""
     parts = [f"{source.plans or 'plans'} {source.configuration}"]
     if source.record:
-        parts.append(f"patches of {_by(source.record.patch_size)} voxels")
+        parts.append(f"patches of {by(source.record.patch_size)} voxels")
     if source.spacing:
-        parts.append(f"{_by(source.spacing)} mm")
+        parts.append(f"{by(source.spacing)} mm")
     return ", ".join(parts)
 
 
@@ -76,7 +77,7 @@ def _network(record: PretrainRecord | None) -> str:
         return ""
     name, arguments = record.architecture.rsplit(".", 1)[-1], record.architecture_kwargs
     features = arguments.get("features_per_stage")
-    return f"{name}, features {_by(features)}" if isinstance(features, (list, tuple)) else name
+    return f"{name}, features {by(features)}" if isinstance(features, (list, tuple)) else name
 
 
 def _length(source: SourceWeights) -> str:
@@ -115,7 +116,3 @@ def _validation(record: PretrainRecord | None) -> str:
     shown = {name: value for name, value in record.metrics.items() if name.startswith("map ")} or record.metrics
     figures = ", ".join(f"{name} {value:.3f}" for name, value in list(shown.items())[:5])
     return f"{figures} ({record.validation_cases} cases)"
-
-
-def _by(numbers: object) -> str:
-    return " x ".join(f"{n:g}" for n in numbers) if isinstance(numbers, (list, tuple)) else str(numbers)

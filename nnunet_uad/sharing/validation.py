@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.json_files import read_as
-from nnunet_uad.pretrain.validation import SUMMARY_FILE
+from nnunet_uad.weights.names import SUMMARY_FILE
 
 
 @dataclass(frozen=True)

@@ -40,14 +40,19 @@ def known(source: SourceWeights) -> dict[str, str]:
         "trained on": ", ".join(filter(None, trained)),
         "network": network,
         "channels": names or (f"{count}, without names" if count else ""),
-        "spacing": f"{_by(source.spacing)} mm" if source.spacing else "",
+        "spacing": f"{by(source.spacing)} mm" if source.spacing else "",
         "normalisation": ", ".join(dict.fromkeys(source.normalization)),
-        "patch": f"{_by(source.patch_size)} voxels" if source.patch_size else "",
+        "patch": f"{by(source.patch_size)} voxels" if source.patch_size else "",
         "licence": getattr(source.record, "licence", "") or "not in the file: look where it came from",
         "please cite": source.citation,
     }
     return {topic: printable(text, _MOST_SHOWN) or _UNKNOWN for topic, text in topics.items()}
 
 
-def _by(lengths: Sequence[float]) -> str:
+def by(lengths: Sequence[float]) -> str:
+    """Lengths per axis in words: ``96 x 96``.
+
+    Args:
+        lengths: Numbers, one per axis.
+    """
     return " x ".join(f"{length:g}" for length in lengths)
