@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(EXAMPLE.read_text(encoding="utf-8"), end="")
         return 0
     if arguments.action == "schema":
-        from nnunet_uad.common.schema import json_schema
+        from nnunet_uad.common.json_schema import json_schema
 
         print(json.dumps(json_schema(Study), indent=2))
         return 0

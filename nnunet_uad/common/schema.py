@@ -133,7 +133,7 @@ def build(cls: type[T], content: Any, where: str = "", base: T | None = None, ig
     extra: typing.Literal["ignore", "forbid"] = "ignore" if ignore_unknown else "forbid"
     try:
         # As JSON, whose strict rules are those of people: a list is a tuple, 1 is 1.0, but true is no number.
-        adapter: TypeAdapter[T] = _adapter(cls)  # type: ignore[arg-type]
+        adapter: TypeAdapter[T] = type_adapter(cls)  # type: ignore[arg-type]
         return adapter.validate_json(json.dumps(full, default=str), strict=True, extra=extra)
     except ValidationError as error:
         details = error.errors(include_url=False)
@@ -160,31 +160,6 @@ def _unchecked(cls: Any) -> type:
     return dataclasses.make_dataclass(cls.__name__, [(f.name, hints[f.name]) for f in dataclasses.fields(cls)])
 
 
-def json_schema(cls: type) -> dict[str, Any]:
-    """What editors check a file by while it is written, https://json-schema.org.
-
-    Args:
-        cls: Dataclass that the file becomes.
-    """
-    from pydantic.json_schema import GenerateJsonSchema
-
-    class AsWritten(GenerateJsonSchema):
-        """What a :class:`Before` lets pass beside the type itself."""
-
-        def json_schema(self, schema: Any) -> dict[str, Any]:
-            """Text that may be a number, a list that may be its only value, a mapping that may be one word."""
-            inner = self.generate_inner(schema["schema"])
-            if stated := schema.get("metadata", {}).get("also"):
-                return {"anyOf": [inner, {"type": list(stated)}]}
-            if inner.get("type") == "string":
-                return {**inner, "type": ["string", "integer"]}
-            also = inner["items"] if inner.get("type") == "array" else {"type": ["string", "null"]}
-            return {"anyOf": [inner, also]}
-
-    generated = _adapter(cls).json_schema(schema_generator=AsWritten)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **generated}
-
-
 def shown(value: Any) -> str:
     """A value as errors show it: not longer than a line.
 
@@ -196,7 +171,12 @@ def shown(value: Any) -> str:
 
 
 @functools.cache
-def _adapter(cls: Any) -> TypeAdapter[Any]:
+def type_adapter(cls: Any) -> TypeAdapter[Any]:
+    """What checks values of a type; made once.
+
+    Args:
+        cls: Dataclass, or any type that pydantic knows.
+    """
     from pydantic import TypeAdapter
 
     return TypeAdapter(cls)

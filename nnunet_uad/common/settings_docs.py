@@ -56,9 +56,9 @@ def settings_rows(cls: type, own_only: bool = False) -> list[Setting]:
     """
     defaults, own = cls(), inspect.get_annotations(cls)
     names = [f.name for f in dataclasses.fields(cls) if not own_only or f.name in own]
-    meanings = _meanings(cls)
+    texts = meanings(cls)
     hints = typing.get_type_hints(cls, include_extras=True)
-    return [_setting(name, getattr(defaults, name), meanings[name], bounds_of(hints[name])) for name in names]
+    return [_setting(name, getattr(defaults, name), texts[name], bounds_of(hints[name])) for name in names]
 
 
 def _setting(name: str, default: Any, meaning: str, bounds: Bounds | None) -> Setting:
@@ -69,8 +69,15 @@ def _setting(name: str, default: Any, meaning: str, bounds: Bounds | None) -> Se
     return Setting(name, typed(default), meaning, unit, bounds.interval if bounds else "")
 
 
-def _meanings(cls: type) -> dict[str, str]:
-    """Name of a field → its text, from the nearest class that has one."""
+def meanings(cls: type) -> dict[str, str]:
+    """Name of a field → its text, from the nearest class that has one.
+
+    Args:
+        cls: Dataclass whose docstring says what its fields are.
+
+    Raises:
+        ValueError: A field has no text.
+    """
     texts: dict[str, str] = {}
     for parent in reversed(cls.__mro__):
         if dataclasses.is_dataclass(parent):

@@ -92,16 +92,3 @@ def test_a_refused_plan_leaves_the_request_as_it_was(workplace, capsys):
     assert "99 cases are more than" in capsys.readouterr().err and request.read_bytes() == before
     assert main(["study", "plan", str(workplace.write(budgets=[1, 2], draws=1))]) == 0
     assert request.read_bytes() != before
-
-
-def test_editors_get_a_schema(capsys):
-    assert main(["study", "schema"]) == 0
-    schema = json.loads(capsys.readouterr().out)
-    seed = schema["properties"]["seed"]
-    assert (seed["type"], seed["minimum"], seed["maximum"], seed["default"]) == ("integer", 0, 2**31 - 1, 0)
-    assert schema["properties"]["dataset"]["type"] == ["string", "integer"]
-    assert schema["required"] == ["dataset", "configuration", "trainers"]
-    # Names, an expression, or keys.
-    assert {"type": ["string", "array"]} in schema["properties"]["pool"]["anyOf"]
-    choice = schema["$defs"]["Choice"]["properties"]
-    assert list(choice) == ["names", "matching", "draw", "by"] and choice["draw"]["anyOf"][0]["minimum"] == 1
