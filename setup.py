@@ -1,20 +1,20 @@
-"""Metadata, entry points, extras, and the mapping of the two wings into the package."""
+"""Metadata, entry points, extras, and the mapping of the two wings into the package; the version is the tag's."""
 
-import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "nnunet_uad" / "__init__.py").read_text())
 
 # Beside the package's own folders lie links to the wings, for type checkers and editors; what is installed is the
 # wings themselves, so that a checkout without links is as good.
 CORE = find_packages(include=["nnunet_uad", "nnunet_uad.*"], exclude=["nnunet_uad.pretrain", "nnunet_uad.trainers"])
 
+# Snakemake 9 wants a newer Python than nnU-Net does.
+SNAKEMAKE = 'python_version >= "3.11"'
+
 setup(
     name="nnunet_uad",
-    version=VERSION.group(1) if VERSION else None,
     description="Unsupervised anomaly detection and low-label fine-tuning inside nnU-Net v2",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
@@ -50,7 +50,7 @@ setup(
         "dynamic-network-architectures",
         "jinja2",
         "matplotlib",
-        "monai>=1.4",
+        "monai>=1.4,<2",
         "nibabel",
         "numpy",
         "packaging>=24.2",
@@ -58,24 +58,28 @@ setup(
         "requests",
         "safetensors",
         "scipy",
+        "shtab>=1.7,<2",
         "tqdm",
     ],
     extras_require={
-        "hub": ["huggingface_hub>=0.30"],
+        "hub": ["huggingface_hub>=0.30,<3"],
         "robustness": ["torchio>=0.20,<2"],
-        "study": ["snakemake>=9"],
+        "study": [f"snakemake>=9,<10; {SNAKEMAKE}"],
         "test": [
-            "huggingface_hub>=0.30",
+            "huggingface_hub>=0.30,<3",
             "hypothesis",
+            "jsonschema",
             "mypy",
             "psutil",
             "pytest",
             "pytest-xdist",
             "scikit-learn",
             "setuptools>=68",
-            "snakemake>=9",
-            "snakemake-executor-plugin-cluster-generic",
-            "snakemake-executor-plugin-slurm",
+            # 10 wants a newer packaging than Snakemake allows.
+            "setuptools-scm>=8,<10",
+            f"snakemake>=9,<10; {SNAKEMAKE}",
+            f"snakemake-executor-plugin-cluster-generic; {SNAKEMAKE}",
+            f"snakemake-executor-plugin-slurm; {SNAKEMAKE}",
             "torchio>=0.20,<2",
             "wheel",
         ],

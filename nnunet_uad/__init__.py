@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from nnunet_uad.weights.safe_file import read_record
     from nnunet_uad.weights.transfer import transfer
 
-__version__ = "0.1.0"
+#: Version of what is installed, which the release's tag sets (setuptools-scm); read when it is asked for.
+__version__: str
 
 __all__ = [
     "AppendRequest",
@@ -71,11 +72,23 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what the face offers when it is asked for."""
+    """Import what the face offers, and read the version, when it is asked for."""
+    if name == "__version__":
+        return _version()
     for module, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    from importlib import metadata
+
+    try:
+        return metadata.version(__name__)
+    except metadata.PackageNotFoundError:
+        # A folder on PYTHONPATH that nobody installed.
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

@@ -7,9 +7,10 @@ import importlib
 import os
 import select
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
-from nnunet_uad import __version__
+import nnunet_uad
 from nnunet_uad.common.ending import ending_well
 
 #: Subcommand → module with ``add_arguments(parser)`` and ``run(arguments) -> int``; imported when used.
@@ -34,6 +35,7 @@ SUBCOMMANDS = {
     "choose": "choose",
     "export": "export",
     "demo": "demo",
+    "completion": "completion",
 }
 _HELP = {
     "env": "print the line that lets nnU-Net find the trainers",
@@ -56,6 +58,7 @@ _HELP = {
     "weights": "show what is known of weights, share them, fetch those of others",
     "check-checkpoint": "say whether weight files are safe to read, without running anything in them",
     "demo": "pretrain, fine-tune and compare on a phantom dataset or on your own",
+    "completion": "print what makes a shell complete subcommands, flags, files and names of trainers",
 }
 
 
@@ -73,23 +76,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments)
 
 
-def _run(arguments: list[str]) -> int:
+class _Version(argparse.Action):
+    """``--version``; the package's metadata are read when it is asked for, not whenever a command starts."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print the version and end."""
+        print(nnunet_uad.__version__)
+        parser.exit()
+
+
+def command_line(asked: Collection[str]) -> argparse.ArgumentParser:
+    """The parser of the command line.
+
+    Args:
+        asked: Subcommands whose flags are declared; only their modules are imported: env must answer without PyTorch.
+    """
     parser = argparse.ArgumentParser(
         prog="nnunet_uad", description="Anomaly detection and low-label fine-tuning inside nnU-Net v2."
     )
-    parser.add_argument("--version", action="version", version=__version__)
+    parser.add_argument("--version", action=_Version, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="SUBCOMMAND")
+    for name, module_name in SUBCOMMANDS.items():
+        sub = commands.add_parser(name, help=_HELP[name])
+        if name in asked:
+            module = importlib.import_module(f"nnunet_uad.cli.{module_name}")
+            sub.description = module.__doc__
+            sub.formatter_class = argparse.RawDescriptionHelpFormatter
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    return parser
+
+
+def _run(arguments: list[str]) -> int:
     try:
-        for name, module_name in SUBCOMMANDS.items():
-            sub = commands.add_parser(name, help=_HELP[name])
-            # Only the module that is asked for is imported: env must answer without importing torch.
-            if name in arguments[:1]:
-                module = importlib.import_module(f"nnunet_uad.cli.{module_name}")
-                sub.description = module.__doc__
-                sub.formatter_class = argparse.RawDescriptionHelpFormatter
-                module.add_arguments(sub)
-                sub.set_defaults(run=module.run)
-        parsed = parser.parse_args(arguments)
+        parsed = command_line(arguments[:1]).parse_args(arguments)
         status = parsed.run(parsed)
         sys.stdout.flush()
         return status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from nnunet_uad.study.running.gpus import GPUS_VARIABLE, visible_gpus
 WORKFLOW = Path(__file__).resolve().parent / "workflow"
 PROFILES = WORKFLOW / "profiles"
 _TAIL = 3
+#: Python that Snakemake 9 wants; setup.py says the same of the extra.
+_PYTHON = (3, 11)
 #: Seconds that jobs have to tidy up when the run is told to end.
 _TO_TIDY_UP = 2.0
 
@@ -26,8 +29,13 @@ def check_snakemake() -> None:
     """Refuse to start without Snakemake.
 
     Raises:
-        RuntimeError: naming the extra.
+        RuntimeError: Names the extra, or the Python that Snakemake wants.
     """
+    if sys.version_info < _PYTHON:
+        raise RuntimeError(
+            f"Studies are run by Snakemake, which needs Python {_PYTHON[0]}.{_PYTHON[1]} or newer; this one is "
+            f"{platform.python_version()}. Install nnunet_uad[study] into an environment of a newer one."
+        )
     if importlib.util.find_spec("snakemake") is None:
         raise RuntimeError("Studies are run by Snakemake, which is not installed: pip install 'nnunet_uad[study]'")
 

@@ -30,6 +30,12 @@ def test_without_snakemake_the_extra_is_named(monkeypatch):
         run.check_snakemake()
 
 
+def test_a_python_that_snakemake_does_not_know_is_told(monkeypatch):
+    monkeypatch.setattr(run, "_PYTHON", (99, 0))
+    with pytest.raises(RuntimeError, match=r"needs Python 99\.0 or newer; this one is 3\."):
+        run.check_snakemake()
+
+
 def test_what_failed_is_listed_with_its_log(workplace):
     layout = workplace.plan(budgets=[1], draws=1)
     studies.finish(layout, leave=("DAE/fold0_1_draw0",))
