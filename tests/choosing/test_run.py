@@ -1,8 +1,11 @@
 import json
+import shutil
 
 import pytest
 import studies
 import tiny
+import torch
+from weights_helpers import make_record
 
 from nnunet_uad.choosing import run as running
 from nnunet_uad.choosing.run import CHOICE, PAGE, Request, choose
@@ -10,6 +13,7 @@ from nnunet_uad.cli.main import main
 from nnunet_uad.common.files import write_json
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import output_folder, read_study
+from nnunet_uad.weights.safe_file import write_pretrained
 
 ARMS = ("DAE=nnUNetTrainerDAEPretrained", "bank=nnUNetTrainerLesionBank", "MAE=nnUNetTrainerMAEPretrained")
 
@@ -92,9 +96,28 @@ def test_another_race_in_the_same_folder_is_refused(workplace, race):
 
 
 def test_too_little_time_is_refused_before_anything_is_trained(workplace, race):
-    with pytest.raises(ValueError, match=r"--hours: .* is too little for DAE alone, .* takes about .* h here"):
+    with pytest.raises(ValueError, match=r"--hours: .* is too little for DAE alone, .* takes .* h here"):
         choose(request(workplace, hours=0.01), lambda text: None)
     assert race["ran"] == []
+    choose(request(workplace, hours=2.0), lambda text: None)
+    assert race["ran"]
+
+
+def test_weights_that_saw_labelled_cases_are_refused_before_anything_runs(workplace, race, monkeypatch):
+    monkeypatch.setattr("nnunet_uad.weights.suitability.check_suits", lambda *a: [])
+    file = workplace.folder / "pretrained.safetensors"
+    write_pretrained(file, {"encoder.weight": torch.ones(3)}, make_record(cases=(tiny.LESION[1], "elsewhere")))
+    told = []
+    with pytest.raises(ValueError, match=r"LEAKAGE: 1 labelled case\(s\) were among .*lesion_1\. Its gain on them"):
+        choose(request(workplace, weights=(file,)), told.append)
+    assert not (workplace.folder / "choice").exists() and not any("inner folds" in text for text in told)
+    assert len(workplace.splits()) == 2
+
+
+def test_data_that_are_not_preprocessed_get_the_commands_that_make_them(workplace, race):
+    shutil.rmtree(workplace.source / "nnUNetPlans_2d_tiny")
+    with pytest.raises(FileNotFoundError, match=r"nnUNetv2_preprocess -d 991 .*nnunet_uad preprocess -d 991 --like"):
+        choose(request(workplace, dataset=tiny.DATASET), lambda text: None)
 
 
 def test_arms_for_which_there_is_no_room_are_said(workplace, race):
