@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from nnunet_uad.sharing.licences import licence_fields
-from nnunet_uad.sharing.passport import passport, unknown
 from nnunet_uad.sharing.usage import commands
+from nnunet_uad.weights.passport import passport, unknown
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.source import SourceWeights
 
