@@ -49,7 +49,10 @@ def test_more_than_there_should_be_is_not_read(place, tmp_path):
     assert (tmp_path / "partial").read_bytes() == b"text"
 
 
-@pytest.mark.parametrize(("status", "message"), [(405, r"does not take files by PUT \(405"), (401, "~/.netrc")])
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(405, r"does not take files by PUT \(405"), (401, r"\(401\).*there is none for 127")],
+)
 def test_a_server_that_takes_no_files_is_told_so(place, server, tmp_path, status, message):
     server.takes_files, server.status = False, status
     (tmp_path / "new").write_bytes(b"new")
@@ -100,6 +103,12 @@ def test_encrypted_addresses_lead_to_no_others(start, target, fine):
     answer.url, answer.status_code, answer.headers["Location"] = start, 302, target
     with nullcontext() if fine else pytest.raises(ConnectionError, match="leads to .*expected an address with https"):
         assert _Session().get_redirect_target(answer) == target
+
+
+def test_who_is_not_let_in_learns_where_names_come_from(place, server):
+    server.status = 403
+    with pytest.raises(PermissionError, match=r"/w/x lets only some in \(403\).*~/.netrc: machine 127.0.0.1 login"):
+        place.read("x")
 
 
 def test_failures_of_the_server_and_offline_are_words(place, server):
