@@ -61,13 +61,17 @@ def _show(arguments: argparse.Namespace) -> int:
     from nnunet_uad.weights.in_common import cases_in_common
     from nnunet_uad.weights.passport import passport_lines
     from nnunet_uad.weights.readers import read_weights
-    from nnunet_uad.weights.safe_file import read_record
 
-    if arguments.json:
-        for path in arguments.files:
-            print(json.dumps(json.loads(read_record(path).to_json()), indent=2))
-        return 0
     sources = [read_weights(path) for path in arguments.files]
+    records = [source.record for source in sources if source.record]
+    if arguments.json:
+        if strangers := [str(source.path) for source in sources if not source.record]:
+            raise ValueError(
+                f"--json prints the record of a pretraining, which {', '.join(strangers)} does not have. What else is "
+                "known: nnunet_uad weights show FILE"
+            )
+        print("\n".join(json.dumps(json.loads(record.to_json()), indent=2) for record in records))
+        return 0
     for source in sources:
         print("\n".join(passport_lines(source)), end="\n\n")
     for one, other in combinations([s for s in sources if s.record], 2):
