@@ -174,7 +174,8 @@ class HttpPlace:
         if answer.status_code in REFUSED:
             raise PermissionError(not_let_in(self._url(name), answer.status_code))
         if answer.status_code >= 400:
-            raise ConnectionError(f"{self._url(name)} answers {_status(answer)}.")
+            what = GO_ON if answer.status_code >= 500 else "Is the address right? Else ask whoever runs the server."
+            raise ConnectionError(f"{self._url(name)} answers {_status(answer)}. {what}")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -183,6 +184,8 @@ class HttpPlace:
             yield
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
             raise ValueError(f"{self.address} is no address: {error}.") from error
+        except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
+            raise ConnectionError(f"The connection to {self.address} was lost on the way. {GO_ON}") from error
         except requests.RequestException as error:
             raise ConnectionError(
                 f"{self.address} cannot be reached ({type(error).__name__}). Is this machine offline, or behind a "
