@@ -13,7 +13,7 @@ from nnunet_uad.choosing.rungs import PRETRAINING
 from nnunet_uad.choosing.studies import Setting, length
 from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.settings import SETTINGS_VARIABLE
-from nnunet_uad.study.study_file import Length, Pretraining
+from nnunet_uad.study.sections import Length, Pretraining
 from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
 
 #: What a trainer needs → the variable that names it.

@@ -11,7 +11,8 @@ import numpy as np
 from nnunet_uad.common.nnunet import dataset_number, usable_configuration
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.study.pins import SEG_ENDING
-from nnunet_uad.study.study_file import SmallPlan, Study, require_configuration
+from nnunet_uad.study.sections import SmallPlan
+from nnunet_uad.study.study_file import Study, require_configuration
 
 
 @dataclass(frozen=True)
