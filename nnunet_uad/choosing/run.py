@@ -183,7 +183,9 @@ def _planned(
     started = time.monotonic()
     layout = plan_and_time(path)
     measured = costs(layout, request.jobs)
-    if not known.is_file():
+    if going_on := known.is_file():
+        say(f"Going on with what is finished in {request.output}.")
+    else:
         timing = time.monotonic() - started
         number, rungs = plan_race(measured, list(arms), request.hours * 3600 - timing)
         content = {"arms": list(arms)[:number], "rungs": [asdict(rung) for rung in rungs], "timing": timing}
@@ -192,11 +194,18 @@ def _planned(
     left_out = [name for name in arms if name not in race.arms]
     if left_out:
         say(f"No room within {request.hours:g} h for {', '.join(left_out)}: left out.")
-    say(
-        f"{len(race.rungs)} rung(s), about {race_seconds(measured, race.arms, race.rungs) / 3600:.2g} h: "
-        + "; ".join(f"{r.arms} arm(s), {r.steps} steps" for r in race.rungs)
-    )
+    hours = race_seconds(measured, race.arms, race.rungs) / 3600
+    say(_plan_in_words(race.rungs) + ("." if going_on else f", {hours:.2g} h by a few timed steps."))
     return measured, race
+
+
+def _plan_in_words(rungs: Sequence[Rung]) -> str:
+    """The race before it is run, for the terminal."""
+    told = [
+        f"rung {k}, {rung.arms} arm(s) and {BASELINE}, {rung.steps} steps, {rung.draws} training(s) per inner fold"
+        for k, rung in enumerate(rungs, start=1)
+    ]
+    return f"Planned: {'; '.join(told)}"
 
 
 def _run(

@@ -66,7 +66,9 @@ def test_a_race_ends_in_one_sentence_and_the_commands(workplace, race):
     assert choice["commands"][-1] == f"nnUNetv2_train Dataset991_Tiny 2d_tiny all -tr {trainer} -device cpu"
     folder = workplace.folder / "choice"
     assert json.loads((folder / CHOICE).read_text())["verdict"] == choice["verdict"]
-    assert f"| 3 | {used} |" in (folder / PAGE).read_text() and any("3 rung(s)" in text for text in told)
+    assert f"| 3 | {used} |" in (folder / PAGE).read_text() and any(
+        "; rung 3, 1 arm(s) and scratch, " in text for text in told
+    )
     rungs = [read_study(folder / f"rung_{k}.yaml") for k in (1, 2, 3)]
     assert [len(r.trainers) for r in rungs] == [4, 3, 2] and list(rungs[2].trainers) == ["scratch", used]
     assert [r.fine_tuning.steps for r in rungs] == sorted(r.fine_tuning.steps for r in rungs)
@@ -79,6 +81,7 @@ def test_a_race_ends_in_one_sentence_and_the_commands(workplace, race):
     assert appended == list(range(2, before))
     assert choose(request(workplace, hours=20.0), told.append)["verdict"] == choice["verdict"]
     assert race["ran"] == ["rung_1", "rung_2", "rung_3"] and len(workplace.splits()) == before
+    assert sum(text.startswith(f"Going on with what is finished in {folder}") for text in told) == 1
 
 
 def test_without_a_gain_it_is_from_scratch(workplace, race):
