@@ -110,8 +110,9 @@ def main() -> None:
             for case, scan in zip(cases_in(predicted), scans, strict=True)
         ]
         normal = NormalSpread(list(zip(scans, healthy, strict=True)))
-    for case in tqdm(cases_in(arguments.test[0]), desc="maps"):
-        scan = Scan(case, *arguments.test, arguments.channel, arguments.intensity_weight)
+    predicted, images = arguments.test
+    for case in tqdm(cases_in(predicted), desc="maps"):
+        scan = Scan(case, predicted, images, arguments.channel, arguments.intensity_weight)
         score = scan.residual / normal.of(scan) if normal else scan.residual
         filtered = smoothed(np.where(scan.brain, score, 0), scan.brain, scan.spacing, arguments.mm)
         image = SimpleITK.GetImageFromArray(np.where(scan.brain, above_zero(filtered), 0).astype(np.float32))
