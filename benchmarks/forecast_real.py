@@ -39,6 +39,9 @@ def from_rows() -> Iterator[Curve]:
         if name in GROWN.values():
             continue
         rows = read(path) + (read(paths[GROWN[name]]) if GROWN.get(name) in paths else [])
+        # Other benchmarks keep rows of another form here.
+        if not rows or not {"trainer", "budget", "fold", "draw", "case", "dice"} <= set(rows[0]):
+            continue
         entries: dict[str, dict[int, list]] = defaultdict(lambda: defaultdict(list))
         for row in rows:
             score = float(row["dice"]) if row["dice"] else None

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nnunet_uad.data.preprocess import CohortRequest, preprocess_cohort
-    from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
+    from nnunet_uad.evaluation.folders import evaluate_folders
+    from nnunet_uad.evaluation.request import EvaluationRequest
     from nnunet_uad.inference.append_residuals import AppendRequest, ChannelsRequest, append_residuals, write_channels
     from nnunet_uad.inference.model import load_restorer
     from nnunet_uad.inference.pipeline import score_files

@@ -18,7 +18,8 @@ from nnunet_uad.common.precision import is_mixed
 from nnunet_uad.common.settings import SETTINGS_VARIABLE, check_choices
 from nnunet_uad.networks.autoencoder_training import AutoencoderOutput, AutoencoderTraining
 from nnunet_uad.networks.spatial_autoencoder import AutoencoderRecipe
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.base import nnUNetPretrainer
+from nnunet_uad.pretrain.pretrain_settings import PretrainSettings
 from nnunet_uad.pretrain.task import ReconstructionTask, StepResult
 from nnunet_uad.pretrain.terms import RECONSTRUCTION_LOSSES, Term
 from nnunet_uad.restoration.base import Restoration

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NoReturn, TypeVar, cast
 
 import torch
 import torch.distributed as dist
-from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
-from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager, PlansManager
 from torch import autocast, nn
 
@@ -18,65 +14,26 @@ from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.precision import OFF
 from nnunet_uad.common.settings import settings_from
 from nnunet_uad.data.background import background_warning
-from nnunet_uad.data.sampling import CentredDataset
-from nnunet_uad.data.transforms import ForegroundTransform, with_target, without_intensity
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
-from nnunet_uad.networks.recipe import PlanRecipe, Recipe
-from nnunet_uad.pretrain.continuation import ContinuationSection, ContinuedPretrainer
-from nnunet_uad.pretrain.patches import PatchChoice
-from nnunet_uad.pretrain.record import RecordSection, make_record
-from nnunet_uad.pretrain.target import TargetSection
+from nnunet_uad.pretrain.loading import PatchPretrainer
+from nnunet_uad.pretrain.pretrain_settings import PretrainSettings
+from nnunet_uad.pretrain.record import make_record
 from nnunet_uad.pretrain.task import Geometry, PretrainTask, ReconstructionTask, StepResult, check_task
 from nnunet_uad.pretrain.validation import ValidationRun, write_no_report, write_validation_report
 from nnunet_uad.restoration.frozen import can_rebuild, describe_restorer
-from nnunet_uad.scoring.score_settings import ScoreSettings, channel_weights
+from nnunet_uad.scoring.score_settings import channel_weights
 from nnunet_uad.scoring.standardised import refuse_without_draws
 from nnunet_uad.training.cascade import refuse_second_stage
 from nnunet_uad.training.checkpoints import own_fold
-from nnunet_uad.training.trainer import TrainSettings
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import FILE_NAME, canonical_tensors, write_pretrained
-
-SAMPLINGS = ("healthy", "anywhere")
-
-
-@dataclass(frozen=True)
-class PretrainSettings(ContinuationSection, RecordSection, ScoreSettings, TrainSettings):
-    """Settings of every pretrainer; those of the score can be chosen anew at prediction.
-
-    Attributes:
-        sampling: Kind of patches: ``healthy`` draws patches without labelled voxels (all patches where there are no
-            labels); ``anywhere`` ignores the labels, for labels that are anatomy rather than lesions.
-        intensity_augmentation: Whether nnU-Net's intensity augmentation (noise, blur, brightness, contrast, low
-            resolution, gamma) is used besides its spatial one.
-        save_reconstruction: Whether the final validation also writes the reconstructions.
-    """
-
-    sampling: str = "healthy"
-    intensity_augmentation: bool = True
-    save_reconstruction: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.sampling not in SAMPLINGS:
-            raise ValueError(f"sampling expects healthy or anywhere, found {self.sampling!r}.")
-
-    def recipe(self, manager: ConfigurationManager, channels: int) -> Recipe:
-        """The network that reconstructs, sized from the plan; the plan's own unless a method has another.
-
-        Args:
-            manager: Configuration of the plan.
-            channels: Number of channels of the image.
-        """
-        return PlanRecipe.of(manager, channels)
-
 
 S = TypeVar("S", bound=PretrainSettings)
 T = TypeVar("T", bound=PretrainTask)
 
 
-class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
+class nnUNetPretrainer(PatchPretrainer, Generic[S, T]):
     """Base of all pretrainers; subclasses name a settings class and a task class.
 
     nnU-Net's data loading, augmentation, AMP, compile, DDP, logging and checkpoints are used as they are. The
@@ -85,8 +42,6 @@ class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
     restoration ends with anomaly maps of the validation cases.
     """
 
-    #: Foreground voxels that a healthy slice must have.
-    least_foreground: int = 1
     settings: S
     settings_class: type[S]
     task_class: type[T]
@@ -106,7 +61,6 @@ class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
         self.initial_lr *= self.first_rate
         self.enable_deep_supervision = False
         self.oversample_foreground_percent = 1.0
-        self._trained_on: CentredDataset | None = None
         # The class refuses to build a segmentation network (see below); an instance builds its own.
         self.build_network_architecture = self._build_for_nnunet  # type: ignore[method-assign]
         self.channel_names = channel_names(dataset_json)
@@ -189,88 +143,6 @@ class nnUNetPretrainer(ContinuedPretrainer, Generic[S, T]):
             "nnUNetTrainerDAEPretrained) and predict with that model (nnUNetv2_predict … -tr "
             "nnUNetTrainerDAEPretrained)."
         )
-
-    # --- data -----------------------------------------------------------------------------------
-
-    def get_training_transforms(
-        self,
-        patch_size: Any,
-        rotation_for_DA: Any,  # noqa: N803 (nnU-Net passes it by this name)
-        deep_supervision_scales: Any,
-        mirror_axes: Any,
-        do_dummy_2d_data_aug: bool,
-        use_mask_for_norm: list[bool] | None = None,
-        is_cascaded: bool = False,
-        foreground_labels: Any = None,
-        regions: Any = None,
-        ignore_label: int | None = None,
-    ) -> ComposeTransforms:
-        """nnU-Net's augmentation; the target is the foreground mask instead of the labels."""
-        stock = nnUNetTrainer.get_training_transforms(
-            patch_size, rotation_for_DA, None, mirror_axes, do_dummy_2d_data_aug, use_mask_for_norm
-        )
-        kept = stock.transforms if self.settings.intensity_augmentation else without_intensity(stock.transforms)
-        before = isinstance(self.settings, TargetSection) and self.settings.before_intensity
-        return self._with_ours(kept, use_mask_for_norm, before)
-
-    def get_validation_transforms(
-        self,
-        deep_supervision_scales: Any,
-        is_cascaded: bool = False,
-        foreground_labels: Any = None,
-        regions: Any = None,
-        ignore_label: int | None = None,
-    ) -> ComposeTransforms:
-        """nnU-Net's validation pipeline; the target is the foreground mask."""
-        stock = nnUNetTrainer.get_validation_transforms(None)
-        return self._with_ours(stock.transforms, self.configuration_manager.use_mask_for_norm, False)
-
-    def _with_ours(
-        self, transforms: list[BasicTransform], use_mask_for_norm: list[bool] | None, before_intensity: bool
-    ) -> ComposeTransforms:
-        """nnU-Net's transforms between those of this method, with the target where it is another than the image."""
-        corrupting = self.corrupting_transforms()
-        if corrupting or before_intensity:
-            masked = [channel for channel, used in enumerate(use_mask_for_norm or ()) if used]
-            transforms = with_target(transforms, masked, corrupting, before_intensity)
-        return ComposeTransforms([ForegroundTransform(), *transforms, *self.further_transforms()])
-
-    def corrupting_transforms(self) -> list[BasicTransform]:
-        """What a method does in the data loading to images that the network is to restore; the targets stay clean.
-
-        The transforms leave the segmentation as it is; training and validation alike.
-        """
-        return []
-
-    def further_transforms(self) -> list[BasicTransform]:
-        """What a method does to augmented patches in the data loading, training and validation alike."""
-        return []
-
-    def get_tr_and_val_datasets(self) -> tuple[CentredDataset, CentredDataset]:
-        """nnU-Net's datasets, with patches centred where :class:`PretrainSettings` allows.
-
-        Raises:
-            ValueError: No training case offers a patch.
-        """
-        train, val = super().get_tr_and_val_datasets()
-        choice = PatchChoice(
-            self.settings.sampling,
-            self.least_foreground,
-            self.configuration_manager.patch_size,
-            self.seed,
-            self.print_to_log_file,
-        )
-        loaded_patch = self.configure_rotation_dummyDA_mirroring_and_inital_patch_size()[2]
-        training = choice.training(train, loaded_patch)
-        self._trained_on = training
-        return training, choice.validation(val, training)
-
-    def training_cases(self) -> tuple[str, ...]:
-        """Identifiers of the cases whose patches are trained on.
-
-        A method, since nnU-Net writes all attributes into ``debug.json``, which its export passes on.
-        """
-        return tuple(self._trained_on.identifiers) if self._trained_on is not None else ()
 
     # --- training -------------------------------------------------------------------------------
 

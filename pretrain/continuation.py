@@ -151,7 +151,8 @@ class ContinuedPretrainer(UADTrainer):
     def take_over(self, stored: Checkpoint) -> None:
         """As every trainer, and what the first epochs went on from; the file need not be there any more."""
         super().take_over(stored)
-        self.bases = build(tuple[BaseWeights, ...], stored.run.get("bases", []), f"{stored.path}: bases")
+        bases = build(tuple[BaseWeights, ...], stored.run.get("bases", []), f"{stored.path}: bases")
+        self.bases = tuple(base.without_folders() for base in bases)
 
     def _run_information(self) -> dict[str, Any]:
         bases = [dataclasses.asdict(base) for base in self.bases]

@@ -17,8 +17,9 @@ from nnunet_uad.common.bounds import Bounds, Intensity, IntensityRange, SizeRang
 from nnunet_uad.common.settings import check_choices, refuse_without_effect
 from nnunet_uad.corruption.coarse_noise import CoarseNoise
 from nnunet_uad.networks.recipe import PlanRecipe
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.base import nnUNetPretrainer
 from nnunet_uad.pretrain.lesions import LESION_SETTINGS, LesionSection, lesions_in_images, visible_lesion
+from nnunet_uad.pretrain.pretrain_settings import PretrainSettings
 from nnunet_uad.pretrain.target import TargetSection
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask, StepResult, masked_mse
 from nnunet_uad.pretrain.terms import RECONSTRUCTION

@@ -12,7 +12,8 @@ from torch import nn
 from nnunet_uad.common.bounds import Bounds, PositiveSize, ShareBelowOne
 from nnunet_uad.networks.averaged import AveragedNetwork
 from nnunet_uad.networks.diffusion import DiffusionRecipe
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.base import nnUNetPretrainer
+from nnunet_uad.pretrain.pretrain_settings import PretrainSettings
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask, StepResult, masked_l1
 from nnunet_uad.restoration.diffusion import TRAIN_STEPS, DiffusionProcess
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 
 from nnunet_uad.common.bounds import Share, ShareRange
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.base import nnUNetPretrainer
+from nnunet_uad.pretrain.pretrain_settings import PretrainSettings
 from nnunet_uad.pretrain.target import TargetSection
 from nnunet_uad.pretrain.task import ReconstructionTask
 

@@ -10,7 +10,8 @@ import torch
 
 from nnunet_uad.common.bounds import ASCENDING, Bounds, WidthOrAuto
 from nnunet_uad.corruption.blocks import RandomBlocks
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.base import nnUNetPretrainer
+from nnunet_uad.pretrain.pretrain_settings import PretrainSettings
 from nnunet_uad.pretrain.target import TargetSection
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask
 from nnunet_uad.restoration.hidden_blocks import HiddenBlocks

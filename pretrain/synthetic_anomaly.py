@@ -16,7 +16,8 @@ from nnunet_uad.anomalies.transforms import RandomAnomalyTransform
 from nnunet_uad.common.bounds import FilterSize
 from nnunet_uad.data.centres import LEAST_EDGE
 from nnunet_uad.networks.recipe import PlanRecipe
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.base import nnUNetPretrainer
+from nnunet_uad.pretrain.pretrain_settings import PretrainSettings
 from nnunet_uad.pretrain.task import Geometry, PretrainTask, StepResult
 from nnunet_uad.restoration.base import Restoration
 

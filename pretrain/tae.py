@@ -12,7 +12,8 @@ from nnunet_uad.common.channels import AUTO
 from nnunet_uad.networks.recipe import PlanRecipe
 from nnunet_uad.networks.tile_autoencoder import TileRecipe
 from nnunet_uad.networks.tiles import check_grid, choose_grid
-from nnunet_uad.pretrain.base import PretrainSettings, nnUNetPretrainer
+from nnunet_uad.pretrain.base import nnUNetPretrainer
+from nnunet_uad.pretrain.pretrain_settings import PretrainSettings
 from nnunet_uad.pretrain.task import Geometry, ReconstructionTask, StepResult, masked_mse
 
 

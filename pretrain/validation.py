@@ -20,7 +20,9 @@ from nnunet_uad.common.files import write_json
 from nnunet_uad.common.settings import settings_to_json
 from nnunet_uad.data.cohort import unlabelled_cases
 from nnunet_uad.evaluation.floors import main_floor, shown_scores
-from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders, write_evaluation
+from nnunet_uad.evaluation.folders import evaluate_folders
+from nnunet_uad.evaluation.request import EvaluationRequest
+from nnunet_uad.evaluation.summary_files import write_evaluation
 from nnunet_uad.inference.case import ReconstructedCase
 from nnunet_uad.inference.export import Exporter
 from nnunet_uad.inference.names import MAPS_RECORD

@@ -10,7 +10,7 @@ from nnunet_uad.common.nnunet import dataset_folder
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.common.schema import nearest, shown
 from nnunet_uad.methods import FINE_TUNED, TRAINER_PREFIX, TRAINERS
-from nnunet_uad.weights.leakage import compared_by_name, unknown_bases, unknown_cases
+from nnunet_uad.weights.leakage import Overlap, compared_by_name, unknown_bases, unknown_cases
 from nnunet_uad.weights.record import PretrainRecord
 
 BASELINE, BASELINE_TRAINER = "scratch", "nnUNetTrainerFromScratch"
@@ -87,7 +87,8 @@ def entries(named: Sequence[str], weights: Mapping[str, str], labelled: int) -> 
                 "example: --arms DAE=nnUNetTrainerDAEPretrained"
             )
         if trainer not in TRAINERS:
-            raise ValueError(f"--arms: there is no trainer {shown(trainer)}.{nearest(trainer, list(TRAINERS))}")
+            hint = nearest(trainer, list(TRAINERS))
+            raise ValueError(f"--arms: {shown(trainer)} is none of the trainers that fine-tune here.{hint}")
         found[name] = Entry(trainer)
     if not named:
         found |= {name: Entry(DEFAULTS[name]) for name in list(DEFAULTS)[: most_arms(labelled)]}
@@ -128,6 +129,34 @@ def trainer_for(file: Path, dataset: str, configuration: str, plans_name: str) -
         )
     warnings = [*check_suits(source, target, method), *_unknown(str(file), source.record)]
     return (f"{TRAINER_PREFIX}{method}Pretrained" if method else ANY_WEIGHTS), warnings
+
+
+def refuse_seen(arms: Mapping[str, Entry], dataset: str, contents: Mapping[str, Sequence[str]]) -> None:
+    """Refuse weights that have seen labelled cases: they would be tested on what they know.
+
+    Args:
+        arms: Name → arm, without the baseline.
+        dataset: Full name of the dataset.
+        contents: Labelled case → fingerprints of its images.
+
+    Raises:
+        ValueError: Some weights have; says which cases.
+    """
+    from nnunet_uad.weights.readers import read_weights
+
+    for entry in arms.values():
+        record = read_weights(entry.weights).record if entry.weights else None
+        if record is None:
+            continue
+        if overlap := Overlap.of([record], contents, same_dataset=record.dataset == dataset):
+            raise ValueError(
+                overlap.finding(
+                    entry.weights,
+                    "Its gain on them would say nothing. Leave the file out (the same method among the arms pretrains "
+                    "without them), or take weights that never saw them.",
+                    "labelled case(s)",
+                )
+            )
 
 
 def _unknown(file: str, record: PretrainRecord | None) -> list[str]:

@@ -51,9 +51,11 @@ def labelled_cases(folder: Path, cases: Sequence[str]) -> list[str]:
     unlabelled = unlabelled_cases(folder)
     found = [case for case in cases if case not in unlabelled]
     if len(found) < 2:
+        alone = f"nnUNetv2_train {folder.name} CONFIGURATION all -tr nnUNetTrainerFromScratch"
         raise ValueError(
             f"{folder.name} has {len(found)} labelled case(s). Inner folds need at least 2: one to learn from and one "
-            "to test on. Label another, or train without a comparison: nnUNetv2_train DATASET CONFIGURATION all -tr …"
+            f"to test on. Label {2 - len(found)} more (nnunet_uad next says which)"
+            + (f", or train without a comparison: {alone}" if found else ".")
         )
     return found
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.choosing.arms import BASELINE, Entry, entries, trainer_for
+from nnunet_uad.choosing.arms import BASELINE, Entry, entries, refuse_seen, trainer_for
 from nnunet_uad.choosing.folds import labelled_cases, make_inner_folds
 from nnunet_uad.choosing.jobs import plan_and_time, run_study
 from nnunet_uad.choosing.measured import Outcome, costs, outcome
@@ -20,15 +20,12 @@ from nnunet_uad.common.claim import claim
 from nnunet_uad.common.files import file_hash, write_json, write_text
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.lock import file_lock
-from nnunet_uad.common.nnunet import dataset_folder, require_configuration
+from nnunet_uad.common.nnunet import dataset_folder, dataset_number, require_configuration
 from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.common.yaml_files import read_yaml
-from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.pins import contents_of
+from nnunet_uad.data.content import case_contents, raw_folder
 from nnunet_uad.study.planning.source import open_source
 from nnunet_uad.study.study_file import Study
-from nnunet_uad.weights.leakage import Overlap
-from nnunet_uad.weights.readers import read_weights
 
 RECORD, RACE, CHOICE, PAGE = "request.json", "race.json", "choice.json", "choice.md"
 
@@ -98,13 +95,17 @@ def choose(request: Request, say: Callable[[str], object] = print) -> dict[str, 
     folder = dataset_folder("nnUNet_preprocessed", request.dataset)
     _require_configuration(folder, request)
     plain = Study(folder.name, request.configuration, {BASELINE: _any_arm()}, ("all",), plans=request.plans)
-    source = open_source(folder, plain)
-    arms = entries(request.arms, _weights(request, folder.name, say), len(labelled_cases(folder, source.cases)))
+    number = dataset_number(folder.name)
+    like = f"nnunet_uad preprocess -d {number} --like DATASET -p {request.plans} -c {request.configuration}"
+    source = open_source(folder, plain, f"where cases have no labels: {like}")
+    labelled = labelled_cases(folder, source.cases)
+    arms = entries(request.arms, _weights(request, folder.name, say), len(labelled))
+    refuse_seen(arms, folder.name, case_contents(raw_folder(), folder, source.data, labelled))
     request.output.mkdir(parents=True, exist_ok=True)
     with file_lock(request.output / ".running", f"A choice in {request.output} is being made"):
         folds = make_inner_folds(folder, source.cases)
         setting = Setting(folder.name, request.configuration, request.plans, request.device, request.seed, folds)
-        claim(request.output / RECORD, _record(request, setting, arms), "a choice", "Choose another -o.")
+        _claim(request, _record(request, setting, arms))
         say(
             f"{folder.name}: {len(folds.labelled)} labelled cases, {len(folds.indices)} inner folds, "
             f"{folds.unlabelled} cases without labels. Arms: {described(list(arms))}."
@@ -115,7 +116,7 @@ def choose(request: Request, say: Callable[[str], object] = print) -> dict[str, 
 
 def _require_configuration(folder: Path, request: Request) -> None:
     """Refuse plans without the configuration, in words for who has no study."""
-    number = folder.name.removeprefix("Dataset").split("_")[0]
+    number = dataset_number(folder.name)
     plans = load_plans(folder / f"{request.plans}.json", f"Make it: nnUNetv2_plan_and_preprocess -d {number}")
     known = plans["configurations"]
     small = f"nnunet_uad small-plan -d {number} -c {next(iter(known), '2d')} -p {request.plans}"
@@ -141,6 +142,18 @@ def _weights(request: Request, dataset: str, say: Callable[[str], object]) -> di
         for warning in warnings:
             say(f"WARNING: {warning}")
     return starts
+
+
+def _claim(request: Request, record: Mapping[str, Any]) -> None:
+    """Refuse a folder with another race; one in which nothing fitted may get more hours."""
+    planned = (request.output / RACE).is_file()
+    claim(
+        request.output / RECORD,
+        record,
+        "a choice",
+        "Choose another -o.",
+        may_differ=lambda key, earlier, now: key == "hours" and not planned,
+    )
 
 
 def _record(request: Request, setting: Setting, arms: Mapping[str, Entry]) -> dict[str, Any]:
@@ -170,8 +183,9 @@ def _planned(
     started = time.monotonic()
     layout = plan_and_time(path)
     measured = costs(layout, request.jobs)
-    _refuse_seen(layout, arms, setting.folds.labelled)
-    if not known.is_file():
+    if going_on := known.is_file():
+        say(f"Going on with what is finished in {request.output}.")
+    else:
         timing = time.monotonic() - started
         number, rungs = plan_race(measured, list(arms), request.hours * 3600 - timing)
         content = {"arms": list(arms)[:number], "rungs": [asdict(rung) for rung in rungs], "timing": timing}
@@ -180,30 +194,18 @@ def _planned(
     left_out = [name for name in arms if name not in race.arms]
     if left_out:
         say(f"No room within {request.hours:g} h for {', '.join(left_out)}: left out.")
-    say(
-        f"{len(race.rungs)} rung(s), about {race_seconds(measured, race.arms, race.rungs) / 3600:.2g} h: "
-        + "; ".join(f"{r.arms} arm(s), {r.steps} steps" for r in race.rungs)
-    )
+    hours = race_seconds(measured, race.arms, race.rungs) / 3600
+    say(_plan_in_words(race.rungs) + ("." if going_on else f", {hours:.2g} h by a few timed steps."))
     return measured, race
 
 
-def _refuse_seen(layout: Layout, arms: Mapping[str, Entry], labelled: Sequence[str]) -> None:
-    """Refuse weights that have seen labelled cases: they would be tested on what they know."""
-    pins = layout.plan["pins"][layout.plan["dataset"]]
-    for entry in arms.values():
-        record = read_weights(entry.weights).record if entry.weights else None
-        if record is None:
-            continue
-        same = record.dataset == layout.plan["dataset"]
-        if overlap := Overlap.of([record], contents_of(pins, labelled), same_dataset=same):
-            raise ValueError(
-                overlap.finding(
-                    entry.weights,
-                    "Its gain on them would say nothing. Leave the file out (the same method among the arms pretrains "
-                    "without them), or take weights that never saw them.",
-                    "labelled case(s)",
-                )
-            )
+def _plan_in_words(rungs: Sequence[Rung]) -> str:
+    """The race before it is run, for the terminal."""
+    told = [
+        f"rung {k}, {rung.arms} arm(s) and {BASELINE}, {rung.steps} steps, {rung.draws} training(s) per inner fold"
+        for k, rung in enumerate(rungs, start=1)
+    ]
+    return f"Planned: {'; '.join(told)}"
 
 
 def _run(

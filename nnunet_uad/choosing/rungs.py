@@ -6,6 +6,7 @@ for longer and keeps the better half. The baseline is in every rung, and the las
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -223,10 +224,16 @@ def plan_race(costs: Costs, arms: Sequence[str], seconds: float) -> tuple[int, l
     steps = longest(costs, arms[:1], FEWEST_DRAWS, seconds)
     if steps >= LEAST:
         return 1, race(1, steps, FEWEST_DRAWS)
-    least = race_seconds(costs, arms[:1], race(1, LEAST, FEWEST_DRAWS)) / 3600
-    everything = race_seconds(costs, arms, race(len(arms), WANTED, FINAL_DRAWS)) / 3600
+    least = race_seconds(costs, arms[:1], race(1, LEAST, FEWEST_DRAWS))
+    everything = race_seconds(costs, arms, race(len(arms), WANTED, FINAL_DRAWS))
     raise ValueError(
-        f"--hours: what is left of them after timing, {seconds / 3600:.2g} h, is too little for {arms[0]} alone, once "
-        f"per inner fold with {LEAST} steps, which takes about {least:.2g} h here; all of {len(arms)} arm(s), with "
-        f"{WANTED} steps, {everything:.2g} h. Raise --hours, or choose a smaller configuration: nnunet_uad small-plan"
+        f"--hours: what is left of them after timing, {math.floor(max(seconds, 0) / 36) / 100:g} h, is too little for "
+        f"{arms[0]} alone, once per inner fold with {LEAST} steps: that takes {_enough(least)} h here; all of "
+        f"{len(arms)} arm(s), with {WANTED} steps, {_enough(everything)} h. The timing is kept: the same command with "
+        f"--hours {_enough(least)} or more goes on from it. Or choose a smaller configuration: nnunet_uad small-plan"
     )
+
+
+def _enough(seconds: float) -> str:
+    """Hours that are enough, in hundredths."""
+    return f"{math.ceil(seconds / 36) / 100:g}"

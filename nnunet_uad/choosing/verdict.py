@@ -13,7 +13,7 @@ from nnunet_uad.choosing.rungs import PRETRAINING
 from nnunet_uad.choosing.studies import Setting, length
 from nnunet_uad.common.nnunet import ModelFolder
 from nnunet_uad.common.settings import SETTINGS_VARIABLE
-from nnunet_uad.study.study_file import Length, Pretraining
+from nnunet_uad.study.sections import Length, Pretraining
 from nnunet_uad.weights.names import FILE_NAME, RESTORER_VARIABLE, WEIGHTS_VARIABLE
 
 #: What a trainer needs → the variable that names it.
@@ -47,14 +47,15 @@ def verdict(setting: Setting, name: str, entry: Entry, decision: Decision, steps
     """
     interval = f"{100 * decision.level:.3g} % interval [{decision.low:+.3f}, {decision.high:+.3f}]"
     found = f"{decision.gain:+.3f} Dice over from scratch, {interval}"
+    which = "the only one that was tried" if decision.arms == 1 else "the last one left"
     if decision.use:
         sentence = f"use {name} (gain {found})"
     elif decision.gain <= 0:
-        sentence = f"train from scratch: no pretraining is shown to pay here (the last one left, {name}: {found})"
+        sentence = f"train from scratch: no pretraining is shown to pay here ({which}, {name}: {found})"
     else:
         sentence = (
             f"train from scratch: no pretraining is shown to pay here; {len(setting.folds.labelled)} labelled cases "
-            f"are too few to tell (the last one left, {name}: {found})"
+            f"are too few to tell ({which}, {name}: {found})"
         )
     taken = entry if decision.use else Entry(BASELINE_TRAINER)
     return Verdict(sentence, tuple(final_commands(setting, taken)), tuple(final_commands(setting, taken, steps)))

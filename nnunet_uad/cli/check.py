@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.cli.common import number, report_failures
-from nnunet_uad.cli.model import add_run_arguments, run_options
+from nnunet_uad.cli.model import add_run_arguments, model_folder, run_options
 from nnunet_uad.common.bounds import Bounds
-from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_name, required_folder
+from nnunet_uad.common.nnunet import CHECKPOINT
 from nnunet_uad.quality.names import DEFAULT_RATE, RATE, UNFIT_STATUS
 
 _FOLD = Bounds(0, 10**6)
@@ -100,18 +100,11 @@ def _models(arguments: argparse.Namespace) -> dict[str, Any]:
 
     if not (arguments.tr or arguments.tr_map):
         return {}
-    results = required_folder("nnUNet_results")
-    dataset = dataset_name(results, arguments.d)
-
-    def folder(trainer: str) -> Path:
-        """Folder of a model of that trainer."""
-        return ModelFolder(results, dataset, trainer, arguments.p, arguments.c).path
-
     named: dict[str, Any] = {"device": arguments.device, "mirroring": not arguments.disable_tta}
     if arguments.tr_map:
         pretrainer_class(arguments.tr_map)
         options = run_options(arguments)
-        named["pretrainer"] = ModelRequest(model=folder(arguments.tr_map), folds=arguments.f_map, **options)
+        named["pretrainer"] = ModelRequest(model=model_folder(arguments, "_map"), folds=arguments.f_map, **options)
     if arguments.tr:
-        named["known"] = SupervisedModel(folder(arguments.tr), arguments.f, CHECKPOINT)
+        named["known"] = SupervisedModel(model_folder(arguments), arguments.f, CHECKPOINT)
     return named

@@ -62,13 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Evaluate; exit status 1 if a case was left out."""
     from nnunet_uad.evaluation.baseline_channels import Baselines, baselines_beside
-    from nnunet_uad.evaluation.folders import (
-        FIXED,
-        EvaluationRequest,
-        check_output,
-        evaluate_folders,
-        write_evaluation,
-    )
+    from nnunet_uad.evaluation.folders import FIXED, evaluate_folders
+    from nnunet_uad.evaluation.request import EvaluationRequest
+    from nnunet_uad.evaluation.summary_files import check_output, write_evaluation
 
     check_output(arguments.o)
     if arguments.baseline and arguments.i is None:

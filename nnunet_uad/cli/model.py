@@ -1,8 +1,9 @@
-"""The flags that name a trained pretrainer and say how it is run."""
+"""The flags that name trained models and say how they are run."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from nnunet_uad.cli.common import PROCESSES, SEED, default_processes, number
@@ -15,14 +16,50 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Parser of the command.
     """
-    add = parser.add_argument
-    add("-d", required=True, metavar="DATASET", help="dataset of the model, number or name")
-    add("-c", required=True, metavar="CONFIGURATION", help="configuration of the model")
-    add("-tr", required=True, metavar="TRAINER", help="the pretrainer, by its full name")
-    add("-p", default="nnUNetPlans", metavar="PLANS", help="plans name (default: nnUNetPlans)")
-    add("-f", nargs="+", default=[], metavar="FOLD", help="folds, averaged (default: all that are trained)")
-    add("-chk", default=CHECKPOINT, metavar="FILE", help=f"checkpoint (default: {CHECKPOINT})")
+    add_named_model(parser, "the pretrainer")
     add_run_arguments(parser)
+
+
+def add_named_model(
+    parser: argparse.ArgumentParser, words: str, suffix: str = "", like: str = "", optional: str = ""
+) -> None:
+    """Declare the flags that name a model: dataset, configuration, trainer, plans, folds, checkpoint.
+
+    Args:
+        parser: Parser of the command.
+        words: Words for the model.
+        suffix: Text behind each flag of a second model: ``-map``.
+        like: Words for the first model, whose dataset, configuration and plans the second one has by default.
+        optional: Words for what the model is for where it need not be named; it is then of the first one's dataset.
+    """
+    add, first = parser.add_argument, not suffix
+    same = "" if first else f" (default: {like}'s)"
+    if not optional:
+        add(f"-d{suffix}", required=first, metavar="DATASET", help=f"dataset of {words}, number or name{same}")
+    add(f"-c{suffix}", required=first, metavar="CONFIGURATION", help=f"configuration of {words}{same}")
+    why = f": {optional}" if optional else ""
+    add(f"-tr{suffix}", required=not optional, metavar="TRAINER", help=f"trainer of {words}, by its full name{why}")
+    plans = "nnUNetPlans" if first else None
+    add(f"-p{suffix}", default=plans, metavar="PLANS", help=f"plans of {words}{same or ' (default: nnUNetPlans)'}")
+    add(f"-f{suffix}", nargs="+", default=[], metavar="FOLD", help=f"folds of {words} (default: all that are trained)")
+    add(f"-chk{suffix}", default=CHECKPOINT, metavar="FILE", help=f"checkpoint of {words} (default: {CHECKPOINT})")
+
+
+def model_folder(arguments: argparse.Namespace, suffix: str = "") -> Path:
+    """Folder of the model that flags name; what a second one's leave open is as the first one's.
+
+    Args:
+        arguments: Parsed flags.
+        suffix: Text behind each flag of the second model, as an attribute: ``_map``.
+
+    Raises:
+        ValueError: There is no such dataset.
+        RuntimeError: nnUNet_results is not set.
+    """
+    given = vars(arguments)
+    dataset, plans, configuration = (given.get(f"{flag}{suffix}") or given[flag] for flag in ("d", "p", "c"))
+    results = required_folder("nnUNet_results")
+    return ModelFolder(results, dataset_name(results, dataset), given[f"tr{suffix}"], plans, configuration).path
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,10 +90,8 @@ def model_options(arguments: argparse.Namespace) -> dict[str, Any]:
     from nnunet_uad.inference.model import pretrainer_class
 
     pretrainer_class(arguments.tr)
-    results = required_folder("nnUNet_results")
-    model = ModelFolder(results, dataset_name(results, arguments.d), arguments.tr, arguments.p, arguments.c)
     return {
-        "model": model.path,
+        "model": model_folder(arguments),
         "folds": arguments.f,
         "checkpoint": arguments.chk,
         **run_options(arguments),

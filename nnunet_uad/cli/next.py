@@ -19,15 +19,8 @@ import argparse
 from pathlib import Path
 
 from nnunet_uad.cli.common import number, report_failures
-from nnunet_uad.cli.model import add_model_arguments, model_options
-from nnunet_uad.common.nnunet import (
-    CHECKPOINT,
-    ModelFolder,
-    dataset_folder,
-    dataset_name,
-    dataset_names,
-    required_folder,
-)
+from nnunet_uad.cli.model import add_model_arguments, add_named_model, model_folder, model_options
+from nnunet_uad.common.nnunet import ModelFolder, dataset_folder, dataset_names, required_folder
 from nnunet_uad.selection.names import COUNT, DEFAULT_COUNT, DEFAULT_OUTPUT, DEFAULT_WEIGHT, WEIGHT
 
 
@@ -43,11 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-o", type=Path, default=Path(DEFAULT_OUTPUT), metavar="FOLDER", help=f"output (default: {DEFAULT_OUTPUT})")
     add("-i", type=Path, metavar="FOLDER", help="further images without labels, beside the dataset's own")
     add("--slices", action="store_true", help="choose slices instead of whole cases")
-    add("-tr-seg", metavar="TRAINER", help="trainer of the current supervised model: where its folds disagree")
-    add("-c-seg", metavar="CONFIGURATION", help="its configuration (default: the pretrainer's)")
-    add("-p-seg", metavar="PLANS", help="its plans (default: the pretrainer's)")
-    add("-f-seg", nargs="+", default=[], metavar="FOLD", help="its folds (default: all that are trained)")
-    add("-chk-seg", default=CHECKPOINT, metavar="FILE", help=f"its checkpoint (default: {CHECKPOINT})")
+    seen = "where its folds disagree"
+    add_named_model(parser, "the current supervised model", "-seg", like="the pretrainer", optional=seen)
     add("--proposals", action="store_true", help="fill the templates with that model's segmentation")
     for flag, words in {"anomaly": "an unusual anomaly map", "disagreement": "folds that disagree"}.items():
         add(
@@ -77,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         images=arguments.i,
         count=arguments.n,
         slices=arguments.slices,
-        segmenter=_segmenter(arguments),
+        segmenter=model_folder(arguments, "_seg") if arguments.tr_seg else None,
         segmenter_folds=arguments.f_seg,
         segmenter_checkpoint=arguments.chk_seg,
         proposals=arguments.proposals,
@@ -103,12 +93,3 @@ def _refuse_without_pretrainer(arguments: argparse.Namespace, dataset: str) -> N
         from nnunet_uad.selection.run import refuse_without_pretrainer
 
         refuse_without_pretrainer(ModelFolder(results, dataset, arguments.tr, arguments.p, arguments.c))
-
-
-def _segmenter(arguments: argparse.Namespace) -> Path | None:
-    """Folder of the supervised model, if one is named."""
-    if arguments.tr_seg is None:
-        return None
-    results = required_folder("nnUNet_results")
-    plans, configuration = arguments.p_seg or arguments.p, arguments.c_seg or arguments.c
-    return ModelFolder(results, dataset_name(results, arguments.d), arguments.tr_seg, plans, configuration).path

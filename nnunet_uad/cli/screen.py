@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.cli.common import number, report_failures
-from nnunet_uad.cli.model import add_run_arguments, run_options
-from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_name, required_folder
+from nnunet_uad.cli.model import add_named_model, add_run_arguments, model_folder, run_options
 from nnunet_uad.screening.names import (
     DEFAULT_MARGIN_MM,
     DEFAULT_MIN_MM3,
@@ -40,8 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("-i", type=Path, required=True, metavar="FOLDER", help="raw images")
     add("-o", type=Path, required=True, metavar="FOLDER", help="where to write")
-    _add_model(parser, "", "the supervised model")
-    _add_model(parser, "-map", "the pretrainer")
+    add_named_model(parser, "the supervised model")
+    add_named_model(parser, "the pretrainer", "-map", like="the supervised model")
     add("--fpr", type=number(float, RATE), default=DEFAULT_RATE, help=f"promised rate (default: {DEFAULT_RATE})")
     add(
         "--margin-mm",
@@ -62,19 +61,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--save", nargs="+", default=list(KINDS), choices=KINDS, help="what to write (default: all)")
     add("--overwrite", action="store_true", help="delete what was screened there, and screen all again")
     add_run_arguments(parser)
-
-
-def _add_model(parser: argparse.ArgumentParser, suffix: str, words: str) -> None:
-    """The flags that name a model; those of the pretrainer default to the supervised model's."""
-    add, required = parser.add_argument, not suffix
-    same = "" if required else " (default: the supervised model's)"
-    add(f"-d{suffix}", required=required, metavar="DATASET", help=f"dataset of {words}, number or name{same}")
-    add(f"-c{suffix}", required=required, metavar="CONFIGURATION", help=f"configuration of {words}{same}")
-    add(f"-tr{suffix}", required=True, metavar="TRAINER", help=f"trainer of {words}, by its full name")
-    plans = None if suffix else "nnUNetPlans"
-    add(f"-p{suffix}", default=plans, metavar="PLANS", help=f"plans of {words}{same or ' (default: nnUNetPlans)'}")
-    add(f"-f{suffix}", nargs="+", default=[], metavar="FOLD", help=f"folds of {words} (default: all that are trained)")
-    add(f"-chk{suffix}", default=CHECKPOINT, metavar="FILE", help=f"checkpoint of {words} (default: {CHECKPOINT})")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -114,15 +100,11 @@ def _models(arguments: argparse.Namespace) -> dict[str, Any]:
     from nnunet_uad.inference.model import pretrainer_class
 
     pretrainer_class(arguments.tr_map)
-    results = required_folder("nnUNet_results")
-    dataset = dataset_name(results, arguments.d)
-    other = dataset if arguments.d_map is None else dataset_name(results, arguments.d_map)
-    plans, configuration = arguments.p_map or arguments.p, arguments.c_map or arguments.c
     return {
-        "model": ModelFolder(results, dataset, arguments.tr, arguments.p, arguments.c).path,
+        "model": model_folder(arguments),
         "folds": arguments.f,
         "checkpoint": arguments.chk,
-        "map_model": ModelFolder(results, other, arguments.tr_map, plans, configuration).path,
+        "map_model": model_folder(arguments, "_map"),
         "map_folds": arguments.f_map,
         "map_checkpoint": arguments.chk_map,
     }

@@ -1,8 +1,8 @@
 """Show what a weight file would give to a network, tensor by tensor, before any training.
 
-Accepts pretrained.safetensors of a pretrainer, nnU-Net's checkpoint_*.pth, and checkpoints of nnssl and AMAES. What the
-file says of itself comes first: spacing, normalisation, patch, licence, what to cite. Nothing is written. Exit status 1
-if training would refuse the file.
+Accepts pretrained.safetensors of a pretrainer, nnU-Net's checkpoint_*.pth, and checkpoints of nnssl and AMAES. What is
+known of the file comes first, as nnunet_uad weights show prints it. Nothing is written. Exit status 1 if training would
+refuse the file.
 
 Example:
     nnunet_uad transfer pretrained.safetensors -d 901 -c 2d_small --dry-run
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-    from nnunet_uad.weights.known import known
+    from nnunet_uad.weights.passport import passport_lines
     from nnunet_uad.weights.readers import read_weights
     from nnunet_uad.weights.suitability import TransferTarget, check_suits
     from nnunet_uad.weights.transfer import transfer
@@ -55,8 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = TransferTarget.from_plans(plans, arguments.c, dataset_json)
     source = read_weights(arguments.file)
     if not arguments.json:
-        for topic, text in known(source).items():
-            print(f"{topic + ':':15s}{text}")
+        print("\n".join(passport_lines(source)))
     warnings = check_suits(source, target, accept_mismatch=arguments.accept_mismatch)
     network = nnUNetTrainer.build_network_architecture(
         plans,

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     show = actions.add_parser("show", help="what is known of weights, and what is not; of several: common cases")
-    show.add_argument("files", nargs="+", type=Path, metavar="FILE", help="weights of ours, nnU-Net or nnssl")
+    show.add_argument("files", nargs="+", type=Path, metavar="FILE", help="weights, whoever wrote them")
     show.add_argument("--json", action="store_true", help="print the record of the pretraining instead")
     push = actions.add_parser("push", help="share weights")
     push.add_argument("file", type=Path, metavar="FILE", help="pretrained.safetensors of a pretrainer")
@@ -58,24 +58,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from nnunet_uad.sharing.passport import passport, unknown
     from nnunet_uad.weights.in_common import cases_in_common
+    from nnunet_uad.weights.passport import passport_lines
     from nnunet_uad.weights.readers import read_weights
-    from nnunet_uad.weights.safe_file import read_record
 
-    if arguments.json:
-        for path in arguments.files:
-            print(json.dumps(json.loads(read_record(path).to_json()), indent=2))
-        return 0
     sources = [read_weights(path) for path in arguments.files]
+    records = [source.record for source in sources if source.record]
+    if arguments.json:
+        if strangers := [str(source.path) for source in sources if not source.record]:
+            raise ValueError(
+                f"--json prints the record of a pretraining, which {', '.join(strangers)} does not have. What else is "
+                "known: nnunet_uad weights show FILE"
+            )
+        print("\n".join(json.dumps(json.loads(record.to_json()), indent=2) for record in records))
+        return 0
     for source in sources:
-        rows = passport(source)
-        for row in rows:
-            if row.words:
-                print(f"{row.topic:15s} {row.words}")
-        if missing := unknown(rows):
-            print(f"{'not known':15s} {', '.join(missing)}")
-        print()
+        print("\n".join(passport_lines(source)), end="\n\n")
     for one, other in combinations([s for s in sources if s.record], 2):
         if one.record and other.record:
             print(cases_in_common(one.record, other.record, (str(one.path), str(other.path))))

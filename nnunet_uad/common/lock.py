@@ -51,10 +51,15 @@ def folder_lock(folder: str | Path, wait: bool = False, say: Callable[[str], obj
 
     Raises:
         LockedError: Another process writes there; says which.
+        NotADirectoryError: There is a file of that name.
     """
     folder = Path(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        file = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), folder)
+        raise NotADirectoryError(f"Expected a folder to write into, found a file: {file}. Name another.") from error
     try:
         with file_lock(folder / LOCK_FILE, f"{folder} is being written", wait, say) as was_killed:
             if was_killed:

@@ -140,8 +140,25 @@ def dataset_folder(variable: str, dataset: str) -> Path:
     try:
         return root / dataset_name(root, dataset)
     except ValueError as error:
-        fix = " Plan and preprocess first: nnUNetv2_plan_and_preprocess" if variable.endswith("processed") else ""
+        number = dataset_number(dataset)
+        named = f" -d {number}" if number.isdecimal() else ""
+        fix = (
+            f" Plan and preprocess first: nnUNetv2_plan_and_preprocess{named}" if variable.endswith("processed") else ""
+        )
         raise ValueError(f"{variable}: {error}{fix}") from error
+
+
+def dataset_number(dataset: str) -> str:
+    """The number of a dataset, which nnU-Net's commands before training take only.
+
+    Args:
+        dataset: Number or full name of the dataset.
+
+    Example:
+        >>> dataset_number("Dataset901_Tumour"), dataset_number("901")
+        ('901', '901')
+    """
+    return dataset.removeprefix("Dataset").split("_")[0]
 
 
 def dataset_name(root: Path, dataset: str) -> str:

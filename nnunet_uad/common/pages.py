@@ -1,4 +1,4 @@
-"""Self-contained pages: templates that share one style, and pictures inside the page."""
+"""Self-contained pages: templates that share one frame and style, and pictures inside the page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def render_page(template: Path, content: Mapping[str, Any]) -> str:
     """A page as HTML; texts are escaped, and what the template names must be there.
 
     Args:
-        template: File of the template, which may include ``page.css``.
+        template: File of the template, which may extend ``page.html``: head, style, and blocks to fill.
         content: Values of the template's names.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

@@ -65,8 +65,21 @@ class Settings:
         Args:
             values: Values by the names of the settings, JSON.
         """
-        paths = {name for parent in cls.__mro__ for name in vars(parent).get("paths", ())}
-        return {k: (Path(v).name or v) if k in paths and isinstance(v, str) else v for k, v in values.items()}
+        return without_folders(values, {name for parent in cls.__mro__ for name in vars(parent).get("paths", ())})
+
+
+def without_folders(values: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Values of settings with the last name alone of what some of them name.
+
+    Args:
+        values: Values by the names of the settings, JSON.
+        names: Names of the settings that name a file or folder.
+
+    Example:
+        >>> without_folders({"init": "/mine/w.safetensors", "score": "sum"}, ["init"])
+        {'init': 'w.safetensors', 'score': 'sum'}
+    """
+    return {k: (Path(v).name or v) if k in names and isinstance(v, str) else v for k, v in values.items()}
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from nnunet_uad.common.nnunet import channel_names, require_configuration
 from nnunet_uad.data.complete_plans import require_complete
 from nnunet_uad.data.small_plan import check_new_name, check_sizes, scaled_size
 from nnunet_uad.weights.architecture import PLANNED, Architecture
-from nnunet_uad.weights.known import by
+from nnunet_uad.weights.printable import by
 from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.suitability import TransferTarget, check_suits
 from nnunet_uad.weights.transfer import places

@@ -14,8 +14,10 @@ from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.common.nnunet_files import load_dataset_json
 from nnunet_uad.common.plain_text import plain_text
 from nnunet_uad.demo.story import FINE_TUNED, PRETRAINER, SCRATCH, Workspace
+from nnunet_uad.evaluation.cases import MAP
 from nnunet_uad.evaluation.floors import main_floor
-from nnunet_uad.evaluation.folders import MAP, EvaluationRequest, evaluate_folders
+from nnunet_uad.evaluation.folders import evaluate_folders
+from nnunet_uad.evaluation.request import EvaluationRequest
 from nnunet_uad.inference.names import DEFAULT_THRESHOLD
 from nnunet_uad.metrics.bootstrap import mean_interval
 from nnunet_uad.scoring.score_settings import ScoreSettings

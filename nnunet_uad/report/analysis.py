@@ -14,7 +14,7 @@ from nnunet_uad.report.forecasts import ForecastRow, forecast_rows
 from nnunet_uad.statistics.comparison import Comparison, compare, holm, is_clear
 from nnunet_uad.statistics.intervals import Interval, case_interval, interval
 from nnunet_uad.statistics.label_saving import LabelSaving, label_saving, labels_needed
-from nnunet_uad.study.study_file import Budget
+from nnunet_uad.study.labelled import Budget
 
 #: "How many labels are enough" asks for this share of the baseline's score with all its labels.
 ENOUGH = 0.95

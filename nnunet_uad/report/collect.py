@@ -16,8 +16,8 @@ from nnunet_uad.metrics.metric import values_of
 from nnunet_uad.metrics.segmentation import PRIMARY, Counts, add_counts
 from nnunet_uad.report.forms import read_map_scores, read_scores, read_training
 from nnunet_uad.statistics.matrix import ScoreMatrix
+from nnunet_uad.study.labelled import Budget
 from nnunet_uad.study.layout import Cell, Layout, MapCell
-from nnunet_uad.study.study_file import Budget
 
 #: Dataset, budget, arm.
 Key = tuple[str, str, str]

@@ -37,40 +37,45 @@ def forecast_lines(rows: Sequence[ForecastRow], dataset: str) -> list[str]:
 
 
 def _sentence(row: ForecastRow) -> str:
-    parts = [needed_words(row)] if row.made.needed else []
-    return f"Forecast for {row.arm}: {'; '.join([*parts, gain_words(row.made)])}."
+    """What is told comes first: an answer should not begin with what is not known."""
+    made = row.made
+    parts = [(made.needed, needed_words(row)), (made.gain, gain_words(made))]
+    told = sorted(((e.withheld is not None, words) for e, words in parts if e), key=lambda part: part[0])
+    return f"Forecast for {row.arm}: {'; '.join(words for _, words in told)}."
 
 
 def needed_words(row: ForecastRow) -> str:
-    """``Dice 0.85 needs 20 to 45 cases``, or why that is not said; a dash without a target."""
-    needed = row.made.needed
+    """``Dice 0.85 needs 20 to 45 cases in all``, or why that is not said; a dash without a target."""
+    needed, made = row.made.needed, row.made
     if needed is None:
         return "–"
-    name = f"{PRIMARY.label} {row.target:g}"
-    reason = _why(needed, row.made)
-    return f"how many cases {name} needs is withheld: {reason}" if reason else f"{name} needs {_cases(needed)} cases"
-
-
-def _why(needed: Estimate, made: Forecast) -> str:
-    """Why the cases that the target needs are not told; empty where they are."""
-    if needed.withheld is Withheld.ABOVE_ASYMPTOTE:
-        return f"the curve tends to {number(made.asymptote)}"
+    name, farthest = f"{PRIMARY.label} {row.target:g}", FARTHEST * made.largest
     if needed.withheld is Withheld.TOO_FAR:
-        beyond = f"the curve is not trusted beyond {FARTHEST * made.largest:g}, {FARTHEST:g} times its largest budget"
-        return f"at least {_whole(needed.low)}, and {beyond}"
-    return f"{_cases(needed)} is too wide to be of use" if needed.withheld else ""
+        least = _whole(min(needed.low, farthest))
+        beyond = f"the curve is trusted up to {farthest:g} only, {FARTHEST:g} times its largest budget"
+        return f"{name} needs at least {least} {_noun(least)} in all; at most how many is withheld: {beyond}"
+    if needed.withheld is Withheld.ABOVE_ASYMPTOTE:
+        return f"how many cases {name} needs is withheld: the curve tends to {number(made.asymptote)}"
+    if needed.withheld:
+        return f"how many cases {name} needs is withheld: {_cases(needed)} is too wide to be of use"
+    return f"{name} needs {_cases(needed)} {_noun(_cases(needed))} in all"
 
 
 def gain_words(made: Forecast) -> str:
-    """``the next 5 cases bring +0.020 [0.001, +0.031]``, or why that is not said; a dash where nothing is forecast."""
+    """``the next 5 cases bring Dice +0.020 (95 % interval +0.001 to +0.031)``, or why that is withheld, or a dash."""
     gain = made.gain
     if gain is None:
         return "–"
     noun = "next case" if made.more == 1 else f"next {made.more} cases"
-    ends = f"[{number(gain.low, signed=True)}, {number(gain.high, signed=True)}]"
+    ends = f"{number(gain.low, signed=True)} to {number(gain.high, signed=True)}"
     if gain.withheld:
         return f"what the {noun} would bring is withheld: {ends} is too wide to be of use"
-    return f"the {noun} bring{'s' if made.more == 1 else ''} {number(gain.value, signed=True)} {ends}"
+    verb = "brings" if made.more == 1 else "bring"
+    return f"the {noun} {verb} {PRIMARY.label} {number(gain.value, signed=True)} (95 % interval {ends})"
+
+
+def _noun(amount: str) -> str:
+    return "case" if amount == "1" else "cases"
 
 
 def _cases(needed: Estimate) -> str:

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_uad.evaluation.cases import MAP
 from nnunet_uad.evaluation.floors import without_scale
-from nnunet_uad.evaluation.folders import MAP, ORACLE
+from nnunet_uad.evaluation.folders import ORACLE
 from nnunet_uad.metrics.bootstrap import mean_interval
 from nnunet_uad.metrics.lesion_recall import SIZES, recall_key
 from nnunet_uad.report.collect import Results

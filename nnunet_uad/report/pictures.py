@@ -15,9 +15,9 @@ from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import Analysis
 from nnunet_uad.report.collect import Results
 from nnunet_uad.report.words import number
+from nnunet_uad.study.labelled import Budget
 from nnunet_uad.study.layout import Cell
 from nnunet_uad.study.running.predict_cell import cases_to_test
-from nnunet_uad.study.study_file import Budget
 
 TRUTH, PREDICTION = "#f0e442", "#56b4e9"
 

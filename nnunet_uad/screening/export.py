@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_as
 from nnunet_uad.common.whole_image import atomic_image
 from nnunet_uad.inference.case import ReconstructedCase
+from nnunet_uad.inference.inputs import INPUTS_FILE
 from nnunet_uad.inference.scorer import Scorer
 from nnunet_uad.scoring.geometry import map_ending, write_volume
 from nnunet_uad.scoring.score_settings import ScoreSettings, main_channel
@@ -23,7 +24,7 @@ from nnunet_uad.screening.explained import explained, unknown
 from nnunet_uad.screening.findings import Case, Finding, findings_of, voxel_size
 from nnunet_uad.screening.models import Plans, Segmented
 from nnunet_uad.screening.montage import write_montage
-from nnunet_uad.screening.names import KINDS
+from nnunet_uad.screening.names import KINDS, RECORD
 
 #: Folder of the cases' rows.
 _ROWS = "cases"
@@ -103,10 +104,33 @@ class ScreenExporter:
         cases = [path.name.removesuffix(".json") for path in sorted((self.folder / _ROWS).glob("[!.]*.json"))]
         return {case: read_as(CaseRow, self.row_path(case), fix) for case in cases if self.is_done(case)}
 
-    def forget(self) -> None:
-        """Delete all files of all cases, so that every one is made again, and none is taken for made as now."""
-        for path in (self.folder / _ROWS).glob("*.json"):
-            self.remove(path.stem)
+    def forget(self, half_made: Collection[str] = ()) -> None:
+        """Delete all files of all cases, so that every one is made again, and none is taken for made as now.
+
+        Args:
+            half_made: Identifiers of cases that may have files without a row, as after a kill.
+        """
+        finished = [path.name.removesuffix(".json") for path in (self.folder / _ROWS).glob("[!.]*.json")]
+        for case in (*finished, *half_made):
+            self.remove(case)
+
+    def refuse_others(self, cases: Collection[str]) -> None:
+        """Refuse to replace or to delete files of the cases' names in a folder that was never screened into.
+
+        Args:
+            cases: Identifiers of the cases.
+
+        Raises:
+            ValueError: There are such files, as labels or predictions; names some.
+        """
+        if any((self.folder / name).is_file() for name in (RECORD, INPUTS_FILE)):
+            return
+        there = [path.name for case in cases for path in self.paths(case, KINDS).values() if path.exists()]
+        if there:
+            raise ValueError(
+                f"{self.folder} holds files that would be replaced, and that this command did not write: "
+                f"{', '.join(there[:5])}{' …' if len(there) > 5 else ''}. Choose another -o."
+            )
 
     def is_done(self, identifier: str) -> bool:
         """Whether all files of a case exist; each is written whole.

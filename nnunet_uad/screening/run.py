@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     calibration, check = _calibrate(request, models, say)
     exporter = _exporter(request, models, calibration)
     _refuse_same_files(exporter, cases)
+    exporter.refuse_others(cases)
     trainer = request.map.names.trainer
     overlap_with_training(folds, cases, trainer, say)
     unseen = UnseenCases(known, folds)
@@ -98,8 +100,9 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     with folder_lock(folder, say=say):
         if (folder / INPUTS_FILE).is_file() and not (folder / RECORD).is_file():
             # Ours, but nobody knows any more how it was made.
-            exporter.forget()
-        claim(folder / RECORD, record, "findings", remedy, request.overwrite, clear=exporter.forget)
+            exporter.forget(cases)
+        clear = partial(exporter.forget, cases)
+        claim(folder / RECORD, record, "findings", remedy, request.overwrite, clear=clear)
         write_json(folder / CALIBRATION, dataclasses.asdict(calibration))
         inputs = InputImages(folder / INPUTS_FILE)
         outdated_removed(exporter, inputs, cases, say)

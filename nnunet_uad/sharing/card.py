@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 from nnunet_uad.sharing.licences import licence_fields
-from nnunet_uad.sharing.passport import passport, unknown
+from nnunet_uad.sharing.markdown import plain_markdown
 from nnunet_uad.sharing.usage import commands
+from nnunet_uad.weights.passport import passport, unknown
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.source import SourceWeights
 
@@ -30,9 +31,13 @@ def model_card(source: SourceWeights, record: PretrainRecord) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
+        loader=FileSystemLoader(_TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        # Whatever a template prints: nothing can be forgotten.
+        finalize=plain_markdown,
     )
-    environment.filters["cell"] = _cell
     rows = passport(source)
     cases = _CLEAR if record.names_in_clear else _HASHED
     return environment.get_template("card.md").render(
@@ -61,8 +66,3 @@ def _front_matter(record: PretrainRecord) -> str:
         "tags": [re.sub(r"[^a-z0-9-]", "-", tag) for tag in tags],
     }
     return yaml.safe_dump(content, sort_keys=False)
-
-
-def _cell(text: str) -> str:
-    """Text that fits into a cell of a table."""
-    return " ".join(text.replace("|", "\\|").split())

@@ -12,13 +12,16 @@ import requests
 from tqdm import tqdm
 
 from nnunet_uad.common.schema import shown
+from nnunet_uad.sharing.credentials import REFUSED, netrc_entry, not_let_in
 from nnunet_uad.sharing.manifest import MOST_TEXT
 from nnunet_uad.sharing.place import GO_ON, AbsentError, too_long
+from nnunet_uad.weights.printable import printable
 
 #: Seconds until a connection, and between two pieces.
 _PATIENCE = (10, 60)
 _PIECE = 2**20
-_REFUSED = (401, 403)
+#: Letters of what a server says that are shown.
+_MOST_REASON = 100
 _NO_PUT = (404, 405, 409, 501)
 #: What stands before the path of an address, without name and password.
 _HOST = re.compile(r"(\[[^\]@]*\]|[^:@]*)(:\d*)?")
@@ -119,17 +122,12 @@ class HttpPlace:
             if 300 <= answer.status_code < 400:
                 raise PermissionError(
                     f"{self._url(name)} takes no file, it points to {_pointed(answer.headers.get('Location', ''))} "
-                    f"({answer.status_code}). If that is a login, put name and password into ~/.netrc: machine HOST "
-                    "login NAME password PASSWORD; if the folder moved, push to its new address."
-                )
-            if answer.status_code in _REFUSED:
-                raise PermissionError(
-                    f"{self._url(name)} asks for a name and password ({answer.status_code}). Put them into ~/.netrc: "
-                    "machine HOST login NAME password PASSWORD"
+                    f"({answer.status_code}). If the folder moved, push to its new address; if that is a login, put "
+                    f"name and password into {netrc_entry()}"
                 )
             if answer.status_code in _NO_PUT:
                 raise PermissionError(
-                    f"{self.address} does not take files by PUT ({answer.status_code} {answer.reason}), as WebDAV "
+                    f"{self.address} does not take files by PUT ({_status(answer)}), as WebDAV "
                     "folders that exist do. Push to a folder and copy that to the server: nnunet_uad weights push FILE "
                     "FOLDER"
                 )
@@ -167,8 +165,17 @@ class HttpPlace:
             yield answer
 
     def _refuse_failure(self, answer: requests.Response, name: str) -> None:
+        """Turn an answer that is none into words.
+
+        Raises:
+            PermissionError: The server does not let us in.
+            ConnectionError: It fails in another way.
+        """
+        if answer.status_code in REFUSED:
+            raise PermissionError(not_let_in(self._url(name), answer.status_code))
         if answer.status_code >= 400:
-            raise ConnectionError(f"{self._url(name)} answers {answer.status_code} {answer.reason}.")
+            what = GO_ON if answer.status_code >= 500 else "Is the address right? Else ask whoever runs the server."
+            raise ConnectionError(f"{self._url(name)} answers {_status(answer)}. {what}")
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -177,6 +184,8 @@ class HttpPlace:
             yield
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
             raise ValueError(f"{self.address} is no address: {error}.") from error
+        except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
+            raise ConnectionError(f"The connection to {self.address} was lost on the way. {GO_ON}") from error
         except requests.RequestException as error:
             raise ConnectionError(
                 f"{self.address} cannot be reached ({type(error).__name__}). Is this machine offline, or behind a "
@@ -197,8 +206,13 @@ def _refuse_password(address: str) -> None:
     if "@" in rest and not _HOST.fullmatch(re.split(r"[/?#\\]", rest)[0]):
         raise ValueError(
             "The address has a name or password before its @, which would stand in messages and in the history of the "
-            "shell: expected https://HOST/FOLDER. Put them into ~/.netrc: machine HOST login NAME password PASSWORD"
+            f"shell: expected https://HOST/FOLDER. Put them into {netrc_entry()}"
         )
+
+
+def _status(answer: requests.Response) -> str:
+    """What a server answers, in words that are its own."""
+    return printable(f"{answer.status_code} {answer.reason}", _MOST_REASON)
 
 
 def _pointed(address: str) -> str:

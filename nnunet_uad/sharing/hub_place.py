@@ -13,7 +13,12 @@ from typing import Any
 from nnunet_uad.common.schema import shown
 from nnunet_uad.sharing.manifest import MOST_TEXT
 from nnunet_uad.sharing.place import GO_ON, HUB, AbsentError, too_long
+from nnunet_uad.weights.printable import printable
 
+#: Where the library finds a token.
+_LOG_IN = "hf auth login, or the variable HF_TOKEN"
+#: Letters of what the Hub says that are shown.
+_MOST_ANSWER = 300
 _NAME = re.compile(r"([\w.-]+/[\w.-]+)(?:@([\w./-]+))?")
 
 
@@ -95,7 +100,7 @@ class HubPlace:
         except errors.RepositoryNotFoundError as error:
             raise AbsentError(
                 f"{self.words} is not there, or is private and this machine may not see it. Log in with a token that "
-                "may: hf auth login."
+                f"may: {_LOG_IN}."
             ) from error
         except errors.RevisionNotFoundError as error:
             raise AbsentError(f"{self.words}: there is no such version.") from error
@@ -107,9 +112,10 @@ class HubPlace:
             status = error.response.status_code if error.response is not None else 0
             if status in (401, 403):
                 raise PermissionError(
-                    f"{self.words} does not let this machine in ({status}). Log in with a token that may: hf auth login"
+                    f"{self.words} does not let this machine in ({status}). Log in with a token that may: {_LOG_IN}"
                 ) from error
-            raise ConnectionError(f"The Hub answers of {self.words}: {error}") from error
+            answer = printable(str(error), _MOST_ANSWER)
+            raise ConnectionError(f"The Hub answers of {self.words}: {answer}. {GO_ON}") from error
         except Exception as error:
             # Its HTTP library has changed before, and with it the errors of a lost connection.
             if type(error).__module__.startswith(("httpx", "httpcore", "requests")):

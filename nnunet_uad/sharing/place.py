@@ -10,7 +10,7 @@ from nnunet_uad.sharing.manifest import MOST_TEXT
 
 HUB = "hf://"
 #: What to do when a place was lost.
-GO_ON = "What was fetched so far is kept: run the same command again."
+GO_ON = "Run the same command again; what was fetched so far is kept."
 
 
 class AbsentError(FileNotFoundError):

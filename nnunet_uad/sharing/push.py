@@ -118,17 +118,7 @@ def _refuse_unsaid(record: PretrainRecord, request: PushRequest) -> None:
             'no data statement: --data "where the scans come from, whose consent or approval allows this" (at least '
             f"{_LEAST_STATEMENT} letters)"
         )
-    if record.names_in_clear and not (request.keep_names or request.hash_names):
-        missing.append(
-            "names of training cases in clear, which may be those of patients: --hash-names replaces them by salted "
-            "hashes, --keep-names shares them"
-        )
-    if request.hash_names and any(r.cases and not (r.salt or r.contents) for r in record.lineage):
-        missing.append(
-            "names in clear but no fingerprints of the images (an earlier version wrote the record): once they are "
-            "hashed, it could never again be compared with other hashed weights. --keep-names shares the names, or "
-            "pretrain anew: this version writes fingerprints"
-        )
+    missing += _unsaid_names(record, request)
     if record.epochs_trained < record.num_epochs and not request.unfinished:
         missing.append(
             f"an unfinished pretraining, {record.epochs_trained} of {record.num_epochs} epochs: finish it (--c), or "
@@ -136,6 +126,25 @@ def _refuse_unsaid(record: PretrainRecord, request: PushRequest) -> None:
         )
     if missing:
         raise ValueError(f"{request.file} is not shared yet. It has\n  - " + "\n  - ".join(missing))
+
+
+def _unsaid_names(record: PretrainRecord, request: PushRequest) -> list[str]:
+    """What must be said of names in clear; hashes are offered only where they could still be compared."""
+    if not record.names_in_clear or request.keep_names:
+        return []
+    if any(seen.cases and not (seen.salt or seen.contents) for seen in record.lineage):
+        return [
+            "names of training cases in clear, which may be those of patients, and no fingerprints of the images (an "
+            "earlier version wrote the record): --keep-names shares the names. --hash-names cannot be used: once they "
+            "are hashed, nobody could compare the record with other hashed weights any more. To share without names "
+            "pretrain anew: this version writes fingerprints"
+        ]
+    if request.hash_names:
+        return []
+    return [
+        "names of training cases in clear, which may be those of patients: --hash-names replaces them by salted "
+        "hashes, --keep-names shares them"
+    ]
 
 
 def _refuse_source(place: Place, request: PushRequest) -> None:

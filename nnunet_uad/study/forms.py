@@ -10,7 +10,7 @@ from nnunet_uad.common.classes import check_classes
 from nnunet_uad.common.nnunet import DATASET
 from nnunet_uad.common.schema import Matching
 from nnunet_uad.study.arms import TRAINER
-from nnunet_uad.study.study_file import BUDGET
+from nnunet_uad.study.labelled import BUDGET
 
 _Dataset = Annotated[str, Matching(DATASET, "the name of a dataset")]
 #: Part of paths.

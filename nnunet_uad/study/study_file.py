@@ -10,193 +10,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from nnunet_uad.common import nnunet
-from nnunet_uad.common.bounds import BatchSize, Bounds, PatchSize, VoxelSize, Width
-from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Before, Matching, Word, build, refuse_unknown, shown
+from nnunet_uad.common.bounds import Bounds
+from nnunet_uad.common.schema import EMPTY_IS_DEFAULT, ONE_OR_MORE, Word, build, refuse_unknown, shown
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.common.yaml_files import read_yaml
 from nnunet_uad.study.arms import Arm, JobSeconds, WrittenArm, check_screens
+from nnunet_uad.study.labelled import Budget, Cases
+from nnunet_uad.study.sections import DatasetName, FileName, Length, Pretraining, Resources, SmallPlan
 from nnunet_uad.training.cascade import first_stages, is_second_stage
 
-#: Names that become parts of paths, or of patterns of paths.
-DatasetName = Annotated[Word, Matching(nnunet.DATASET, "the number or name of a dataset")]
-FileName = Annotated[
-    Word,
-    Matching(
-        nnunet.FOLDER_NAME, "a name of at most 100 letters without / or __, that begins with none of . - and space"
-    ),
-]
 _LONGEST_NAME = 100
-#: What budgets are written as.
-BUDGET = r"[1-9][0-9]{0,6}s?|all"
-
 #: Name of the only outer fold of a study that names its test cases.
 POOL = "pool"
 _CONTRADICTION = (
     "folds and test_cases contradict each other: test cases are those of outer folds, or named. Remove one."
 )
 
-#: nnU-Net's own length.
-EPOCHS, ITERATIONS = 1000, 250
-
 STAGES = ("preprocess", "pretrain", "train", "test", "map")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """A number of labels: cases, slices, or everything.
-
-    Attributes:
-        text: Number and unit: ``4s`` (slices), ``3`` (cases) or ``all``.
-    """
-
-    text: str
-
-    def __post_init__(self) -> None:
-        if not re.fullmatch(BUDGET, self.text):
-            raise ValueError(f"A budget is a number of cases (3), of slices (16s) or all, found {shown(self.text)}.")
-
-    @property
-    def in_slices(self) -> bool:
-        """Whether it counts slices rather than cases."""
-        return self.text.endswith("s")
-
-    @property
-    def count(self) -> int | None:
-        """Number of cases or slices; ``None`` for all."""
-        return None if self.text == "all" else int(self.text.removesuffix("s"))
-
-    @property
-    def words(self) -> str:
-        """``4 slices``, ``1 case``, ``all cases``."""
-        noun = "slice" if self.in_slices else "case"
-        return f"{self.count or 'all'} {noun}{'' if self.count == 1 else 's'}"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which cases: by name, by a regular expression, drawn at random, or drawn from those that the expression matches.
-
-    Attributes:
-        names: Identifiers of the cases.
-        matching: Regular expression of the whole identifier.
-        draw: Number of cases to draw; all if not given.
-        by: Regular expression that finds the group of a case in its identifier (``lgg_(..)``: its first parentheses,
-            else all that it matches); every group gets its share of what is drawn.
-    """
-
-    names: Annotated[tuple[Word, ...], ONE_OR_MORE] = ()
-    matching: Word = ""
-    draw: Annotated[int, Bounds(1, 10**6)] | None = None
-    by: Word = ""
-
-    def __post_init__(self) -> None:
-        if bool(self.names) == bool(self.matching or self.draw):
-            raise ValueError("expects a list of cases, a regular expression, or {draw, by, matching}.")
-        if self.by and not self.draw:
-            raise ValueError("by says how cases are drawn: say how many, too (draw).")
-        for key, pattern in {"matching": self.matching, "by": self.by}.items():
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{key} is no regular expression: {error} in {shown(pattern)}.") from error
-        twice = sorted({name for name in self.names if self.names.count(name) > 1})
-        if twice:
-            raise ValueError(f"lists {', '.join(twice)} twice.")
-
-
-def _choice(entry: Any) -> Any:
-    if isinstance(entry, list):
-        return {"names": entry}
-    return {"matching": str(entry)} if isinstance(entry, str | int) and not isinstance(entry, bool) else entry
-
-
-#: Cases in a study's file: a list of names, a regular expression, or the keys of a :class:`Choice`.
-Cases = Annotated[Choice, Before(_choice, also=("string", "array"))]
-
-
-@dataclass(frozen=True)
-class Length:
-    """How long a training takes and how it is tuned.
-
-    Attributes:
-        epochs: Number of epochs; nnU-Net's own if not given.
-        iterations: Training steps per epoch; nnU-Net's own number if not given.
-        settings: Assignments of ``nnUNet_uad_settings`` for the training.
-    """
-
-    epochs: Annotated[int, Bounds(1, 10**6)] | None = None
-    iterations: Annotated[int, Bounds(1, 10**6)] | None = None
-    settings: Word = ""
-
-    def __post_init__(self) -> None:
-        if self.iterations is not None and self.epochs is None:
-            raise ValueError("iterations are those of an epoch: say how many epochs, too.")
-
-    @property
-    def steps(self) -> int:
-        """Number of training steps; nnU-Net's own length where none is given."""
-        return (self.epochs or EPOCHS) * (self.iterations or ITERATIONS)
-
-    @property
-    def suffix(self) -> str:
-        """End of the trainer's name that says the length."""
-        epochs = f"_{self.epochs}epochs" if self.epochs else ""
-        return epochs + (f"_{self.iterations}iters" if self.iterations else "")
-
-
-@dataclass(frozen=True)
-class Pretraining(Length):
-    """Stage one.
-
-    Attributes:
-        settings: Assignments of ``nnUNet_uad_settings``; ``sampling=anywhere`` unless said otherwise, because choosing
-            healthy patches looks at the labels of all training cases, which a study of few labels does not have.
-        dataset: Preprocessed dataset to pretrain on (unlabelled cases, for example); the study's own if not given.
-            Its fold of the same number is taken, or what the study's ``pool`` leaves of it.
-        cases: Cases to pretrain on, of all that are not tested; those of the outer fold or of the pool if not given.
-        shared: Whether one pretraining serves all outer folds: on the cases that none of them tests.
-    """
-
-    settings: Word = "sampling=anywhere"
-    dataset: DatasetName | None = None
-    cases: Cases | None = None
-    shared: bool = False
-
-
-@dataclass(frozen=True)
-class SmallPlan:
-    """A configuration that is added to the plans (``nnunet_uad small-plan``) under the study's ``configuration``.
-
-    Attributes:
-        base: Configuration to inherit from.
-        spacing: Edge length of a voxel, mm: one value for all axes or one per axis of the patch.
-        patch: Patch size, voxels per axis.
-        features: Channels per stage; as many stages as entries.
-        batch: Patches per step.
-    """
-
-    base: FileName
-    spacing: Annotated[tuple[VoxelSize, ...], ONE_OR_MORE]
-    patch: Annotated[tuple[PatchSize, ...], ONE_OR_MORE]
-    features: Annotated[tuple[Width, ...], ONE_OR_MORE]
-    batch: BatchSize
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a job asks of a cluster.
-
-    Attributes:
-        threads: CPU cores.
-        mem_mb: Memory, MiB.
-        runtime: Time limit, minutes.
-        gpu: Number of GPUs; 0 where the device is not cuda.
-    """
-
-    threads: Annotated[int, Bounds(1, 10**4)] = 8
-    mem_mb: Annotated[int, Bounds(1, 10**8)] = 32000
-    runtime: Annotated[int, Bounds(1, 10**6)] = 1440
-    gpu: Annotated[int, Bounds(0, 1024)] = 1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.json_files import read_as
+from nnunet_uad.common.nnunet import dataset_number
 from nnunet_uad.data.content import Contents
 from nnunet_uad.weights.case_names import plain_name
 from nnunet_uad.weights.leakage import ARRAY, Overlap, unknown_cases
@@ -114,7 +115,8 @@ def refuse_absent_cases(fold: str, cases: Iterable[str], present: Iterable[str],
     if absent:
         raise ValueError(
             f"Fold {fold} in {splits} names cases that are not preprocessed: {_listed(absent)}. Correct the file "
-            f"(identifiers without file endings), or preprocess them: nnUNetv2_preprocess -d {splits.parent.name}"
+            "(identifiers without file endings), or preprocess them: nnUNetv2_preprocess -d "
+            f"{dataset_number(splits.parent.name)}"
         )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from nnunet_uad.weights.architecture import Architecture
+from nnunet_uad.weights.architecture import IMPORTED, Architecture, arguments_3d
 from nnunet_uad.weights.source import SourceWeights
 from nnunet_uad.weights.tensors import check_tensors
 
@@ -81,7 +81,9 @@ def read_amaes(path: Path, tensors: Mapping[str, torch.Tensor]) -> SourceWeights
         spacing=(1.0, 1.0, 1.0),
         use_mask_for_norm=(False,),
         patch_size=(128, 128, 128),
-        architecture=_network(features, convolutions),
+        architecture=Architecture.of(
+            "PlainConvUNet", arguments_3d(features, 2, n_conv_per_stage=convolutions), IMPORTED
+        ),
         citation=_CITATION,
         remarks=_REMARKS,
     )
@@ -111,23 +113,3 @@ def _sizes(path: Path, tensors: Mapping[str, torch.Tensor]) -> tuple[list[int], 
         features.append(present[0].shape[0])
         convolutions.append(len(present))
     return features, convolutions
-
-
-def _network(features: list[int], convolutions: list[int]) -> Architecture:
-    arguments = {
-        "n_stages": _STAGES,
-        "features_per_stage": features,
-        "conv_op": "torch.nn.modules.conv.Conv3d",
-        "kernel_sizes": [[3, 3, 3]] * _STAGES,
-        "strides": [[1, 1, 1], *[[2, 2, 2]] * (_STAGES - 1)],
-        "n_conv_per_stage": convolutions,
-        "n_conv_per_stage_decoder": [2] * (_STAGES - 1),
-        "conv_bias": True,
-        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm3d",
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        "dropout_op": None,
-        "dropout_op_kwargs": None,
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"inplace": True},
-    }
-    return Architecture.of("PlainConvUNet", arguments, ("conv_op", "norm_op", "dropout_op", "nonlin"))

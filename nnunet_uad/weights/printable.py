@@ -1,6 +1,8 @@
-"""Text of files of others, as a terminal may show it."""
+"""What files say, as people and terminals read it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def printable(text: str, most: int | None = None) -> str:
@@ -16,3 +18,12 @@ def printable(text: str, most: int | None = None) -> str:
     """
     plain = "".join(c if c.isprintable() else " " for c in text).strip()
     return plain if most is None or len(plain) <= most else f"{plain[:most]}…"
+
+
+def by(lengths: Sequence[float]) -> str:
+    """Lengths per axis in words: ``96 x 96``.
+
+    Args:
+        lengths: Numbers, one per axis.
+    """
+    return " x ".join(f"{length:g}" for length in lengths)

@@ -14,6 +14,7 @@ from nnunet_uad.common.schema import Word, build
 from nnunet_uad.weights.amaes import amaes_tensors, read_amaes
 from nnunet_uad.weights.architecture import Architecture
 from nnunet_uad.weights.checkpoint import Checkpoint, as_checkpoint, load_content
+from nnunet_uad.weights.names import FILE_NAME
 from nnunet_uad.weights.nnssl_plan import SECTION, cited, read_nnssl
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.safe_file import read_pretrained
@@ -35,7 +36,7 @@ def read_weights(path: str | Path) -> SourceWeights:
         path: File of ours, a checkpoint of nnU-Net, nnssl or AMAES, or another safetensors file.
 
     Raises:
-        FileNotFoundError: There is no such file.
+        FileNotFoundError: There is no such file, or it is a folder.
         ValueError: The file is empty, truncated, of an unknown kind, or a pickle that would have to run code; its
             tensors are no weights, or not finite; what it says of itself is of a wrong type. Names the file.
 
@@ -47,6 +48,8 @@ def read_weights(path: str | Path) -> SourceWeights:
         'nnunet'
     """
     path = Path(path)
+    if path.is_dir():
+        raise FileNotFoundError(f"{path} is a folder. Name a file of weights in it, for example {path / FILE_NAME}.")
     if not path.is_file():
         raise FileNotFoundError(f"There is no weight file at {path}.")
     with path.open("rb") as handle:

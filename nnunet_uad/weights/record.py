@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nnunet_uad.common.schema import build
+from nnunet_uad.common.settings import without_folders
 from nnunet_uad.weights.case_names import SeenCases, is_hidden, is_salt
 
 #: 2: an earlier version would take hashes for names, and pass over what weights went on from, and with it over cases
 #: that they have seen.
 RECORD_FORMAT = 2
+#: Settings of any method that name a file or folder (``Settings.paths``); earlier versions kept the folder.
+PATH_SETTINGS = ("init", "lesion_masks")
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,11 @@ class PretrainRecord:
             self, cases=tuple(hidden), contents=contents, salt=salt, bases=bases, format=RECORD_FORMAT
         )
 
+    def without_folders(self) -> PretrainRecord:
+        """The same record without folders of the machine that wrote it, in what it goes back to neither."""
+        kept = without_folders(self.settings, PATH_SETTINGS)
+        return dataclasses.replace(self, settings=kept, bases=tuple(base.without_folders() for base in self.bases))
+
     def _names_are_all_hashes_or_none(self) -> bool:
         return not self.salt or all(map(is_hidden, (*self.cases, *self.contents)))
 
@@ -174,7 +182,7 @@ class PretrainRecord:
 
     @classmethod
     def from_json(cls, text: str) -> PretrainRecord:
-        """Read a record back.
+        """Read a record back; folders of the machine that wrote it, which earlier versions kept, are left out.
 
         Args:
             text: JSON text.
@@ -198,7 +206,8 @@ class PretrainRecord:
                 "Update: pip install -U nnunet_uad"
             )
         try:
-            return build(cls, content, "record", ignore_unknown=True)
+            # Once it is read it may be written into other files, and with those it travels.
+            return build(cls, content, "record", ignore_unknown=True).without_folders()
         except (ValueError, RecursionError) as error:
             raise ValueError(f"The pretraining record is incomplete or damaged: {error}") from error
 
@@ -218,6 +227,10 @@ class BaseWeights:
     sha256: str
     kind: str
     record: PretrainRecord | None = None
+
+    def without_folders(self) -> BaseWeights:
+        """The same weights; of their record as :meth:`PretrainRecord.without_folders`."""
+        return self if self.record is None else dataclasses.replace(self, record=self.record.without_folders())
 
     @classmethod
     def chain(cls, file: str, sha256: str, kind: str, record: PretrainRecord | None) -> tuple[BaseWeights, ...]:

@@ -10,6 +10,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import ConfigurationManager
 
 from nnunet_uad.common.nnunet import channel_names
 from nnunet_uad.methods import FINE_TUNED, PRETRAINER_PREFIX
+from nnunet_uad.weights.printable import by
 from nnunet_uad.weights.record import PretrainRecord
 from nnunet_uad.weights.source import FOR_OTHERS, SourceWeights
 from nnunet_uad.weights.transfer import places
@@ -134,7 +135,7 @@ def check_restorer_suits(source: SourceWeights, target: TransferTarget, method: 
             f"normalisation: expected {', '.join(target.normalization)}, found {', '.join(record.normalization)}"
         )
     if _spacings_differ(record.spacing, target.spacing):
-        mismatches.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(record.spacing)} mm")
+        mismatches.append(f"spacing: expected about {by(target.spacing)} mm, found {by(record.spacing)} mm")
     if mismatches:
         raise ValueError(
             f"The restorer in {source.path} does not suit {target.dataset}, configuration {target.configuration}:\n  - "
@@ -168,7 +169,7 @@ def _debatable_mismatches(source: SourceWeights, target: TransferTarget, method:
         mismatches.append(f"method: expected {method}, found {record.method}{own}")
     mismatches += _other_normalization(source, target)
     if _spacings_differ(source.spacing, target.spacing):
-        mismatches.append(f"spacing: expected about {_mm(target.spacing)} mm, found {_mm(source.spacing)} mm")
+        mismatches.append(f"spacing: expected about {by(target.spacing)} mm, found {by(source.spacing)} mm")
     return mismatches
 
 
@@ -209,10 +210,6 @@ def _fold(name: str) -> str:
 
 def _names(names: Sequence[str]) -> set[str]:
     return {_fold(n) for n in names}
-
-
-def _mm(spacing: Sequence[float]) -> str:
-    return " x ".join(f"{s:g}" for s in spacing)
 
 
 def _why_no_restorer(record: PretrainRecord | None, method: str) -> str:

@@ -38,7 +38,10 @@ def test_an_arm_with_weights_needs_no_pretraining_for_them():
         ("DAE", "expects NAME=TRAINER"),
         ("scratch=nnUNetTrainerDAEPretrained", "none called scratch"),
         ("=nnUNetTrainerDAEPretrained", "expects NAME=TRAINER"),
-        ("a=nnUNetTrainerDAEPretraind", "there is no trainer 'nnUNetTrainerDAEPretraind'.*nnUNetTrainerDAEPretrained"),
+        (
+            "a=nnUNetTrainerDAEPretraind",
+            "'nnUNetTrainerDAEPretraind' is none of the trainers.*nnUNetTrainerDAEPretrained",
+        ),
     ],
 )
 def test_arms_that_cannot_be_are_refused(named, message):

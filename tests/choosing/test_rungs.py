@@ -84,9 +84,12 @@ def test_short_budgets_drop_the_last_arms_then_trainings():
 def test_a_budget_in_which_nothing_fits_says_what_would():
     with pytest.raises(
         ValueError,
-        match=r"--hours: .* 0.028 h, is too little for bank alone, .* 100 steps, .* about 0.12 h here; all of 4",
+        match=r"--hours: .* 0.02 h, is too little for bank alone, .* 100 steps: .* 0.13 h here; all of 4",
     ):
         plan_race(costs(), NAMES, 100)
+    assert plan_race(costs(), NAMES, 0.13 * 3600)[0] == 1
+    with pytest.raises(ValueError, match=r"after timing, 0 h, is too little"):
+        plan_race(costs(), NAMES, -50)
 
 
 def test_rungs_that_are_left_go_on_where_the_race_was():

@@ -31,7 +31,7 @@ def test_too_few_labels_and_no_gain_are_told_apart():
     assert "no pretraining is shown to pay here; 3 labelled cases are too few to tell" in unclear.sentence
     none = verdict(SETTING, "DAE", DAE, decide([-0.3, 0.0, 0.1], 1), 300)
     assert none.sentence.startswith(
-        "train from scratch: no pretraining is shown to pay here (the last one left, DAE: -0.067"
+        "train from scratch: no pretraining is shown to pay here (the only one that was tried, DAE: -0.067"
     )
     assert none.commands == ("nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetTrainerFromScratch",)
 

@@ -37,6 +37,8 @@ def test_several_files_are_compared(dae_fold, tmp_path, capsys):
     assert "LEAKAGE? " in out and "has no record of its cases" in out
     assert weights_command("show", "--json", file) == 0
     assert json.loads(capsys.readouterr().out)["method"] == "DAE"
+    assert weights_command("show", "--json", file, dae_fold / "checkpoint_final.pth") == 1
+    assert "checkpoint_final.pth does not have" in capsys.readouterr().err
 
 
 def test_no_file_that_is_passed_on_names_a_case(dae_fold, tmp_path):

@@ -30,6 +30,14 @@ def start(folder, seconds: float, content: str = ""):
     return process
 
 
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_is_no_folder_to_write_into(tmp_path, name):
+    (tmp_path / "file").write_text("")
+    expected = "Expected a folder .* found a file: .*/file. Name"
+    with pytest.raises(NotADirectoryError, match=expected), folder_lock(tmp_path / name):
+        pass
+
+
 def test_a_second_process_is_told_who_writes(tmp_path):
     folder = tmp_path / "deep" / "out"
     first = start(folder, 60)

@@ -50,26 +50,10 @@ def test_a_loss_free_of_host_synchronisation(tiny_dataset, results):
     assert isinstance(out["loss"], torch.Tensor) and not out["loss"].requires_grad
 
 
-def test_bad_sampling_is_refused(tiny_dataset, results, monkeypatch):
-    monkeypatch.setenv("nnUNet_uad_settings", "sampling=everywhere")
-    with pytest.raises(ValueError, match="sampling expects healthy or anywhere"):
-        tiny.make_trainer("nnUNetPretrainerDAE")
-
-
 def test_bad_channel_weights_are_refused_before_training(tiny_dataset, results, monkeypatch):
     monkeypatch.setenv("nnUNet_uad_settings", "channel_weights=T2:1")
     with pytest.raises(ValueError, match="names out of FLAIR, T1"):
         tiny.make_trainer("nnUNetPretrainerDAE")
-
-
-@pytest.mark.parametrize("used", [True, False])
-def test_intensity_augmentation_can_be_switched_off(tiny_dataset, results, monkeypatch, used):
-    monkeypatch.setenv("nnUNet_uad_settings", f"intensity_augmentation={json.dumps(used)}")
-    trainer = tiny.make_trainer("nnUNetPretrainerDAE")
-    transforms = trainer.get_training_transforms((32, 32), (-0.5, 0.5), None, (0, 1), False, [True, True])
-    names = [type(getattr(t, "transform", t)).__name__ for t in transforms.transforms]
-    assert ("GammaTransform" in names) == used
-    assert {"ForegroundTransform", "SpatialTransform", "MirrorTransform"} <= set(names)
 
 
 def test_the_weights_are_never_older_than_the_final_checkpoint(tiny_dataset, results, monkeypatch):

@@ -14,16 +14,16 @@ def row(needed=None, gain=GAIN, withheld=None, arm="scratch", more=5, target=0.8
 
 def test_a_forecast_is_a_sentence():
     (line,) = forecast_lines([row(Estimate(27.3, 19.2, 44.5))], "Dataset001_X")
-    expected = "Forecast for scratch: Dice 0.85 needs 20 to 45 cases; the next 5 cases bring +0.021 [+0.001, +0.034]."
-    assert line == expected and forecast_lines([row()], "Dataset002_Y") == []
-    assert forecast_lines([row(more=1)], "Dataset001_X") == [
-        "Forecast for scratch: the next case brings +0.021 [+0.001, +0.034]."
-    ]
+    gain = "Dice +0.021 (95 % interval +0.001 to +0.034)"
+    assert line == f"Forecast for scratch: Dice 0.85 needs 20 to 45 cases in all; the next 5 cases bring {gain}."
+    assert forecast_lines([row()], "Dataset002_Y") == []
+    assert forecast_lines([row(more=1)], "Dataset001_X") == [f"Forecast for scratch: the next case brings {gain}."]
 
 
 def test_cases_are_whole():
-    assert needed_words(row(Estimate(3.0, 2.9999999999, 3.0))) == "Dice 0.85 needs 3 cases"
-    assert needed_words(row(Estimate(0.2, 0.01, 1.5))) == "Dice 0.85 needs 1 to 2 cases"
+    assert needed_words(row(Estimate(3.0, 2.9999999999, 3.0))) == "Dice 0.85 needs 3 cases in all"
+    assert needed_words(row(Estimate(0.2, 0.01, 1.5))) == "Dice 0.85 needs 1 to 2 cases in all"
+    assert needed_words(row(Estimate(0.2, 0.01, 0.9))) == "Dice 0.85 needs 1 case in all"
     assert needed_words(row()) == "–" == gain_words(Forecast(10, 5, Withheld.NO_GAIN))
 
 
@@ -31,10 +31,24 @@ def test_what_is_withheld_has_its_reason():
     above = needed_words(row(Estimate(math.inf, 12.5, math.inf, Withheld.ABOVE_ASYMPTOTE)))
     assert above == "how many cases Dice 0.85 needs is withheld: the curve tends to 0.830"
     far = needed_words(row(Estimate(30, 12.5, math.inf, Withheld.TOO_FAR)))
-    assert "at least 13, and the curve is not trusted beyond 50, 5 times its largest budget" in far
+    assert far.startswith("Dice 0.85 needs at least 13 cases in all; at most how many is withheld: ")
+    assert far.endswith("the curve is trusted up to 50 only, 5 times its largest budget")
     assert "2 to 38 is too wide" in needed_words(row(Estimate(9, 1.5, 38, Withheld.TOO_WIDE)))
     wide = gain_words(Forecast(10, 5, gain=Estimate(0.1, 0.0, 0.2, Withheld.TOO_WIDE)))
-    assert wide == "what the next 5 cases would bring is withheld: [+0.000, +0.200] is too wide to be of use"
+    assert wide == "what the next 5 cases would bring is withheld: +0.000 to +0.200 is too wide to be of use"
+
+
+def test_the_lower_end_is_no_farther_than_the_curve_is_trusted():
+    assert "at least 50 cases" in needed_words(row(Estimate(400, 90, math.inf, Withheld.TOO_FAR)))
+    assert "at least 1 case in all" in needed_words(row(Estimate(30, 0.4, math.inf, Withheld.TOO_FAR)))
+
+
+def test_what_is_told_comes_first():
+    far, wide = Estimate(30, 12.5, math.inf, Withheld.TOO_FAR), Estimate(0.1, 0.0, 0.2, Withheld.TOO_WIDE)
+    (line,) = forecast_lines([row(far)], "Dataset001_X")
+    assert line.startswith("Forecast for scratch: the next 5 cases bring Dice +0.021")
+    (line,) = forecast_lines([row(far, gain=wide)], "Dataset001_X")
+    assert line.startswith("Forecast for scratch: Dice 0.85 needs at least 13 cases")
 
 
 def test_arms_without_a_forecast_share_a_line_per_reason():

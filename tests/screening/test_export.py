@@ -7,7 +7,7 @@ from nnunet_uad.screening.calibration import Calibration
 from nnunet_uad.screening.explained import explained
 from nnunet_uad.screening.export import ScreenExporter
 from nnunet_uad.screening.models import Plans
-from nnunet_uad.screening.names import KINDS
+from nnunet_uad.screening.names import KINDS, RECORD
 
 
 @pytest.fixture
@@ -43,6 +43,25 @@ def test_a_case_counts_as_done_with_all_its_files_and_its_row(exporter, tmp_path
         exporter.rows()
     exporter.forget()
     assert not exporter.is_done("x") and exporter.rows() == {} and not any(path.exists() for path in files)
+
+
+def test_files_of_a_case_that_was_not_finished_are_forgotten_with_the_others(exporter):
+    half = exporter.paths("half", KINDS)["segmentation"]
+    half.touch()
+    exporter.forget()
+    assert half.exists()
+    exporter.forget(["half"])
+    assert not half.exists()
+
+
+def test_files_of_others_are_not_replaced(exporter, tmp_path):
+    exporter.refuse_others(["x"])
+    (tmp_path / "x.nii.gz").touch()
+    exporter.refuse_others(["y"])
+    with pytest.raises(ValueError, match=r"this command did not write: x\.nii\.gz\. Choose another -o"):
+        exporter.refuse_others(["x", "y"])
+    (tmp_path / RECORD).touch()
+    exporter.refuse_others(["x"])
 
 
 def test_what_lies_within_the_margin_is_explained(exporter):

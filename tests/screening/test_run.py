@@ -158,3 +158,9 @@ def test_cases_whose_files_would_be_each_others(request_of, tmp_path):
     (tmp_path / "out" / "anomaly_maps.json").touch()
     with pytest.raises(ValueError, match=r"out holds maps of nnunet_uad predict, .* another -o"):
         screen_folder(request_of())
+    for path in [*(tmp_path / "out").iterdir(), *(tmp_path / "images").glob("test_map_*")]:
+        path.unlink()
+    (tmp_path / "out" / "test.nii.gz").write_bytes(b"labels")
+    with pytest.raises(ValueError, match=r"did not write: test\.nii\.gz"):
+        screen_folder(request_of(save=["png"], overwrite=True))
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["test.nii.gz"]

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import yaml
 
@@ -44,3 +46,19 @@ def test_names_in_clear_are_said_not_shown(weights):
 )
 def test_whether_the_validation_cases_were_trained_on_is_said_where_it_is_known(weights, changes, words):
     assert words in card_of(weights(metrics={"map AP": 0.25}, validation_cases=3, **changes))
+
+
+def test_what_others_wrote_stays_text(weights):
+    """No picture that is fetched, no link, no script, no heading, no second table, nothing that steers a terminal."""
+    evil = "# Free <script>x()</script>\x1b[31m\n![a](http://x/y.png) [bank](http://x) | b | `rm` ```\n---\n\u202eabc"
+    fields = ("trainer", "dataset", "data_statement", "citation", "plans", "configuration")
+    names = {"channel_names": (evil, "T1"), "versions": {evil: evil}, "metrics": {evil: 0.5}}
+    card = card_of(weights(**dict.fromkeys(fields, evil), **names, licence="MIT"))
+    plain = card_of(weights(metrics={"x": 0.5}, licence="MIT"))
+    assert card.count("```") == plain.count("```") and "\x1b" not in card and "\u202e" not in card
+    for line in card.splitlines():
+        # Whatever is not escaped.
+        rest = re.sub(r"\\[!-/:-@\[-`{-~]", "", line)
+        assert "<" not in rest and "](" not in rest and rest.count("|") in (0, 3)
+    assert [line for line in card.splitlines() if re.match("#|---", line)][2].startswith("# \\# Free \\<script")
+    assert card.count("\n#") == plain.count("\n#") and "\n\\# Free" in card

@@ -32,7 +32,7 @@ def test_weights_are_shared_with_what_is_said_of_them(weights, tmp_path):
 
 
 def test_everything_that_is_missing_is_named_at_once(weights, tmp_path):
-    path = weights(salt="", epochs_trained=1)
+    path = weights(salt="", epochs_trained=1, contents={"a": ("raw:1",)})
     with pytest.raises(ValueError, match="is not shared yet") as refusal:
         push(PushRequest(path, str(tmp_path / "shared"), data_statement="secret"))
     for words in ("--licence CC-BY-4.0", "--data ", "--hash-names", "--keep-names", "1 of 2 epochs", "--unfinished"):
@@ -97,10 +97,13 @@ def test_the_original_is_never_replaced(weights, tmp_path, overwrite):
     assert [p.name for p in path.parent.iterdir()] == [path.name] and path.read_bytes() == before
 
 
-def test_names_without_fingerprints_are_not_hashed(weights, tmp_path):
+@pytest.mark.parametrize("hash_names", [True, False])
+def test_names_without_fingerprints_are_not_hashed_and_hashes_not_offered(weights, tmp_path, hash_names):
     path = weights(salt="", cases=("patient_x",))
-    with pytest.raises(ValueError, match="no fingerprints of the images .* never again be compared.* --keep-names"):
-        push(PushRequest(path, str(tmp_path / "shared"), **SAID, hash_names=True))
+    said = r"no fingerprints of the images .*: --keep-names shares the names. --hash-names cannot be used: "
+    with pytest.raises(ValueError, match=said) as refusal:
+        push(PushRequest(path, str(tmp_path / "shared"), **SAID, hash_names=hash_names))
+    assert str(refusal.value).count("\n") == 1
     push(PushRequest(path, str(tmp_path / "shared"), **SAID, keep_names=True), lambda text: None)
 
 

@@ -5,7 +5,7 @@ import yaml
 
 from nnunet_uad.cli.study import EXAMPLE
 from nnunet_uad.study.planning.arm_settings import check_settings
-from nnunet_uad.study.study_file import Budget, Length, Pretraining, output_folder, read_study, slug
+from nnunet_uad.study.study_file import output_folder, read_study, slug
 
 ROOT = Path(__file__).parents[2]
 LEAST = {
@@ -108,10 +108,7 @@ def test_no_file_and_no_yaml(tmp_path):
         read_study(tmp_path / "broken.yaml")
 
 
-def test_words():
-    words = [Budget(b).words for b in ("1", "4s", "1s", "all", "3")]
-    assert words == ["1 case", "4 slices", "1 slice", "all cases", "3 cases"]
-    assert Length(5, 2).suffix == "_5epochs_2iters" and Length().suffix == "" and Pretraining(5).suffix == "_5epochs"
+def test_names_of_folders():
     assert slug("TAE + auxiliary") == "TAE_auxiliary" and slug("+") == "_"
 
 

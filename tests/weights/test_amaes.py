@@ -1,4 +1,4 @@
-"""Encoders of AMAES and FOMO25, by hand in the layout of their code, whose package is not on PyPI."""
+"""Encoders of AMAES and FOMO25, by hand in the layout of their code; its blocks are yucca's, which is on PyPI."""
 
 import pytest
 import torch
@@ -52,6 +52,39 @@ def test_what_their_network_computes_up_to_the_first_pooling(tmp_path):
         expected = torch.nn.functional.instance_norm(expected, weight=norms[0], bias=norms[1])
         expected = torch.nn.functional.leaky_relu(expected, 0.01)
     assert torch.allclose(made.encoder.stages[0](image), expected, atol=1e-5)
+
+
+def test_an_encoder_by_yuccas_own_code(tmp_path):
+    """AMAES' blocks are yucca's, line by line: with the pooling of both it computes the same at every stage.
+
+    Runs where ``pip install --no-deps yucca==1.1.7`` was called; all that yucca wants would be many packages.
+    """
+    layers = pytest.importorskip("yucca.modules.networks.blocks_and_layers.conv_layers")
+    torch.manual_seed(3)
+    kinds = {"conv_op": torch.nn.Conv3d, "norm_op": torch.nn.InstanceNorm3d, "dropout_op": None}
+    norm = {"eps": 1e-5, "affine": True, "momentum": 0.1}
+    widths = [1, 4, 8, 16, 32, 64]
+    theirs = torch.nn.ModuleDict(
+        {
+            "encoder_conv" + str(stage) if stage else "in_conv": layers.DoubleConvDropoutNormNonlin(
+                widths[stage], widths[stage + 1], norm_op_kwargs=norm, **kinds
+            )
+            for stage in range(5)
+        }
+    )
+    state = {f"encoder.{name}": tensor for name, tensor in theirs.state_dict().items()}
+    by_hand = {name: t.shape for name, t in amaes_state(prefix="").items() if name.startswith("encoder.")}
+    assert {name: t.shape for name, t in state.items()} == by_hand
+    source = read_weights(saved(tmp_path / "x.pth", {f"model.{name}": t for name, t in state.items()}))
+    network = source.architecture
+    pooled = {**network.arguments, "strides": [[1, 1, 1]] * 5}
+    made = PlanRecipe(network.name, pooled, network.requires_import, 1).build()
+    transfer(source, made, ("FLAIR",))
+    ours = expected = torch.randn(1, 1, 32, 32, 32)
+    for stage, block in enumerate(theirs.values()):
+        pool = torch.nn.MaxPool3d(2) if stage else torch.nn.Identity()
+        ours, expected = made.encoder.stages[stage](pool(ours)), block(pool(expected))
+        assert torch.allclose(ours, expected, atol=1e-5)
 
 
 def test_mednext_is_refused_and_the_u_net_named(tmp_path):

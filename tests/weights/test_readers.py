@@ -182,6 +182,10 @@ def test_something_else_is_refused(tmp_path):
         read_weights(tmp_path / "b.pth")
     with pytest.raises(FileNotFoundError, match="no weight file"):
         read_weights(tmp_path / "none.pth")
+    with pytest.raises(
+        FileNotFoundError, match=r"is a folder. Name a file of weights in it, .*/pretrained.safetensors"
+    ):
+        read_weights(tmp_path)
 
 
 @pytest.mark.parametrize("length", [0x180, 0x4B50])

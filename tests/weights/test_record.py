@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weights_helpers import make_record
 
-from nnunet_uad.weights.record import BaseWeights, PretrainRecord
+from nnunet_uad.methods import settings_classes
+from nnunet_uad.weights.record import PATH_SETTINGS, BaseWeights, PretrainRecord
 
 
 def test_round_trip():
@@ -16,6 +17,22 @@ def test_round_trip():
     assert record.dimension == 2 and record.batch_size == 0
     assert make_record(plan={"configuration": {"batch_size": 12}}).batch_size == 12
     assert make_record(plan={"configuration": {"batch_size": "many"}}).batch_size == 0
+
+
+def test_folders_that_earlier_versions_kept_are_left_out_of_all_that_it_goes_back_to():
+    given = {"init": "/mine/w.pth", "lesion_masks": "/data/masks/", "score": "a/b", "noise_std": [1.0]}
+    base = make_record(settings=given, format=1)
+    bases = (BaseWeights("b", "0", "nnunet_uad", base), BaseWeights("c", "0", "nnssl"))
+    record = PretrainRecord.from_json(make_record(settings=given, bases=bases).to_json())
+    assert "/mine" not in record.to_json() and "/data" not in record.to_json()
+    kept = {"init": "w.pth", "lesion_masks": "masks", "score": "a/b", "noise_std": [1.0]}
+    assert record.settings == record.bases[0].record.settings == kept and record.bases[1].record is None
+
+
+def test_every_setting_that_names_a_file_is_known_to_the_record():
+    parents = {parent for cls in settings_classes().values() for parent in cls.__mro__}
+    paths = {name for parent in parents for name in vars(parent).get("paths", ())}
+    assert paths == set(PATH_SETTINGS)
 
 
 def test_unknown_fields_of_the_same_format_are_ignored():

@@ -6,7 +6,8 @@ from nnunet_uad.common.settings import Settings, joined, read_settings, settings
 from nnunet_uad.common.trainer_names import base_name
 from nnunet_uad.methods import NAMES, trainer_class
 from nnunet_uad.study.planning.needs import needs_of
-from nnunet_uad.study.study_file import Pretraining, Study
+from nnunet_uad.study.sections import Pretraining
+from nnunet_uad.study.study_file import Study
 
 
 def check_settings(study: Study) -> None:

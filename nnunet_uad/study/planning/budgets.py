@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from nnunet_uad.data.splits import Split
+from nnunet_uad.study.labelled import Budget
 from nnunet_uad.study.planning.labels import Annotation
 from nnunet_uad.study.planning.ordering import spread_order
 from nnunet_uad.study.planning.slices import choose_slices, labelled_name
-from nnunet_uad.study.study_file import POOL, Budget, Study
+from nnunet_uad.study.study_file import POOL, Study
 
 
 def outer_folds(

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from nnunet_uad.common.schema import nearest, shown
-from nnunet_uad.study.study_file import Choice
+from nnunet_uad.study.labelled import Choice
 
 _MOST_NAMED = 5
 

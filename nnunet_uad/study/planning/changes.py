@@ -8,7 +8,8 @@ from typing import Any
 from nnunet_uad.common.slugs import slug
 from nnunet_uad.data.content import file_digests
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.study_file import Length, Study
+from nnunet_uad.study.sections import Length
+from nnunet_uad.study.study_file import Study
 
 #: Parts of the plan whose entries keep their meaning.
 KINDS = ("arms", "pretrainings")

@@ -12,8 +12,9 @@ from typing import Any
 
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.study.forms import TimingForm
+from nnunet_uad.study.labelled import Budget
 from nnunet_uad.study.layout import Cell, Layout, MapCell
-from nnunet_uad.study.study_file import Budget, Study
+from nnunet_uad.study.study_file import Study
 
 #: Seconds in which a job that tests has loaded its libraries and the weights.
 START = 15.0

@@ -18,7 +18,8 @@ from nnunet_uad.common.json_files import read_as
 from nnunet_uad.data.splits import Split, splits_of
 from nnunet_uad.study.planning.cases import chosen_cases, listed
 from nnunet_uad.study.planning.folds import assign_indices
-from nnunet_uad.study.study_file import Pretraining, Study
+from nnunet_uad.study.sections import Pretraining
+from nnunet_uad.study.study_file import Study
 from nnunet_uad.weights.case_names import plain_name
 
 #: Beside ``splits_final.json``: indices of the entries that studies appended and no other study is meant to test on.

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from nnunet_uad.common.nnunet import usable_configuration
+from nnunet_uad.common.nnunet import dataset_number, usable_configuration
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
 from nnunet_uad.study.pins import SEG_ENDING
-from nnunet_uad.study.study_file import SmallPlan, Study, require_configuration
+from nnunet_uad.study.sections import SmallPlan
+from nnunet_uad.study.study_file import Study, require_configuration
 
 
 @dataclass(frozen=True)
@@ -90,19 +91,20 @@ def _other_sizes(entry: dict[str, Any], small: SmallPlan) -> list[str]:
     return [key for key, fits in same.items() if not fits]
 
 
-def open_source(folder: Path, study: Study) -> Source:
+def open_source(folder: Path, study: Study, otherwise: str = "let the study do it: nnunet_uad study run") -> Source:
     """The preprocessed dataset.
 
     Args:
         folder: Folder of the dataset in nnUNet_preprocessed.
         study: Settings of the study.
+        otherwise: Clause for error messages: what else makes missing files, besides nnU-Net's commands.
 
     Raises:
         FileNotFoundError: No plans, or no data preprocessed with the configuration.
         ValueError: Plans without the configuration.
     """
-    number = study.dataset
-    make = f"nnUNetv2_plan_and_preprocess -d {number}; or let the study do it: nnunet_uad study run"
+    number = dataset_number(folder.name)
+    make = f"nnUNetv2_plan_and_preprocess -d {number}; or {otherwise}"
     plans = load_plans(folder / f"{study.plans}.json", f"Make it: {make}")
     require_configuration(plans["configurations"], folder, study)
     configuration = usable_configuration(plans, study.configuration)
@@ -117,6 +119,6 @@ def open_source(folder: Path, study: Study) -> Source:
     if not source.cases:
         raise FileNotFoundError(
             f"{data} holds no preprocessed case. Make them: nnUNetv2_preprocess -d {number} -c {study.configuration} "
-            f"-plans_name {study.plans}; or let the study do it: nnunet_uad study run"
+            f"-plans_name {study.plans}; or {otherwise}"
         )
     return source

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_uad.common.commands import executable
-from nnunet_uad.common.nnunet import dataset_names, usable_configuration
+from nnunet_uad.common.nnunet import dataset_names, dataset_number, usable_configuration
 from nnunet_uad.common.nnunet_files import load_plans
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.study_file import Study, require_configuration
@@ -44,7 +44,7 @@ def preparation_commands(layout: Layout) -> list[list[str]]:
         ValueError: Plans that nnU-Net's own planner does not make, or a configuration that neither the plans nor the
             study describe.
     """
-    study = layout.study
+    study, number = layout.study, dataset_number(layout.study.dataset)
     preprocessed = Path(layout.request["paths"]["nnUNet_preprocessed"])
     folder = preprocessed / next(iter(dataset_names(preprocessed, study.dataset)), "missing")
     if is_prepared(folder, study, layout.folder):
@@ -58,8 +58,8 @@ def preparation_commands(layout: Layout) -> list[list[str]]:
     small = study.small_plan
     base = small.base if small else study.configuration
     if not path.is_file():
-        commands.append([executable("nnUNetv2_extract_fingerprint"), "-d", study.dataset])
-        commands.append([executable("nnUNetv2_plan_experiment"), "-d", study.dataset])
+        commands.append([executable("nnUNetv2_extract_fingerprint"), "-d", number])
+        commands.append([executable("nnUNetv2_plan_experiment"), "-d", number])
     if small and study.configuration not in configurations:
         sizes = {
             "--spacing": small.spacing,
@@ -67,11 +67,11 @@ def preparation_commands(layout: Layout) -> list[list[str]]:
             "--features": small.features,
             "--batch": [small.batch],
         }
-        words = [executable("nnunet_uad"), "small-plan", "-d", study.dataset, "-c", base, "-p", study.plans]
+        words = [executable("nnunet_uad"), "small-plan", "-d", number, "-c", base, "-p", study.plans]
         words += ["--name", study.configuration]
         commands.append(words + [str(w) for flag, values in sizes.items() for w in (flag, *values)])
     commands.append(
-        [executable("nnUNetv2_preprocess"), "-d", study.dataset, "-plans_name", study.plans, "-c", study.configuration]
+        [executable("nnUNetv2_preprocess"), "-d", number, "-plans_name", study.plans, "-c", study.configuration]
     )
     return commands
 
@@ -81,7 +81,7 @@ def _refuse_unknown_plans(study: Study, folder: Path, configurations: dict[str, 
         raise ValueError(
             f"{study.dataset} has no plans {study.plans}; the study can make {_PLANS} only. Make them: nnunet_uad "
             f"settings -d {study.dataset} --name {study.plans} KEY=VALUE, or nnUNetv2_plan_experiment -d "
-            f"{study.dataset} -pl PLANNER"
+            f"{dataset_number(study.dataset)} -pl PLANNER"
         )
     if configurations and study.small_plan is None:
         require_configuration(configurations, folder, study)

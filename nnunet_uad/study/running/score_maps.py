@@ -40,7 +40,8 @@ def score_maps(layout: Layout, cell: MapCell, dataset: str) -> dict[str, Any]:
     predict_maps(layout, cell, dataset, identifier, layout.study.label_free[cell.arm].settings)
     from nnunet_uad.evaluation.baseline_channels import score_of
     from nnunet_uad.evaluation.floors import every_floor
-    from nnunet_uad.evaluation.folders import EvaluationRequest, evaluate_folders
+    from nnunet_uad.evaluation.folders import evaluate_folders
+    from nnunet_uad.evaluation.request import EvaluationRequest
 
     maps = layout.cell_folder(cell.identifier) / dataset
     images, labels, values, ignore = _linked(layout, cell, dataset)

@@ -18,7 +18,8 @@ from nnunet_uad.study.layout import Cell, Layout, MapCell
 from nnunet_uad.study.running.commands import Command, pretraining_command, training_command
 from nnunet_uad.study.running.predict_cell import load_cell, score_cell
 from nnunet_uad.study.running.score_maps import predict_maps, score_maps
-from nnunet_uad.study.study_file import Length, Study
+from nnunet_uad.study.sections import Length
+from nnunet_uad.study.study_file import Study
 
 #: Two epochs, of which the second is timed; five steps each, of which one more validates, as in every training.
 SHORT = Length(2, 5)

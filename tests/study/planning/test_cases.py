@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nnunet_uad.study.labelled import Choice
 from nnunet_uad.study.planning.cases import chosen_cases, groups_of, in_words, shares
-from nnunet_uad.study.study_file import Choice
 
 CASES = [f"lgg_{h}_{k}" for h, count in {"CS": 11, "DU": 29, "EZ": 1, "FG": 8, "HT": 21}.items() for k in range(count)]
 

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import tiny
 
 from nnunet_uad.study.running.preparation import STARTED, is_prepared, preparation_commands
 
@@ -16,6 +17,13 @@ def test_what_is_prepared_is_left_alone(workplace):
     assert [c[1:] for c in preparation_commands(layout)] == [
         ["-d", "991", "-plans_name", "nnUNetPlans", "-c", "2d_tiny"],
     ]
+
+
+def test_commands_that_take_numbers_only_get_the_number_of_a_dataset_named_by_its_name(workplace):
+    layout = workplace.plan(budgets=[1], draws=1)
+    layout.request["study"]["dataset"] = tiny.DATASET
+    shutil.rmtree(workplace.source)
+    assert all(command[1:3] == ["-d", "991"] for command in preparation_commands(layout))
 
 
 @pytest.mark.parametrize("planned", [True, False])
