@@ -62,6 +62,7 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29"],
         "hub": ["huggingface_hub>=0.30,<3"],
         "robustness": ["torchio>=0.20,<2"],
         "study": [f"snakemake>=9,<10; {SNAKEMAKE}"],

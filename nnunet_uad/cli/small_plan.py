@@ -4,7 +4,7 @@ With --like, network, spacing, normalisation, patch and batch are those of the f
 --patch and --batch replace them. What still differs is printed.
 
 Example:
-    nnunet_uad small-plan -d 901 -c 2d --spacing 2 --patch 96 96 \\
+    nnunet_uad small-plan -d 901 -c 2d --spacing 2 --patch 96 96 \
         --features 16 32 64 128 128 --batch 12 --name 2d_small
     nnUNetv2_preprocess -d 901 -c 2d_small
     nnunet_uad small-plan -d 901 -c 3d_fullres --like openmind.pth --name 3d_openmind
