@@ -57,8 +57,15 @@ def test_short_commands_name_every_pretraining():
 def test_the_page_says_what_was_done():
     found = verdict(SETTING, "DAE", DAE, decide([0.10, 0.12, 0.11], 1), 300)
     text = page(
-        found, [["1", "scratch", "300", "6", "0.500", ""], ["1", "DAE", "300", "6", "0.610", "+0.110"]], 900, SETTING
+        found,
+        [["1", "scratch", "300", "6", "0.500", ""], ["1", "DAE", "300", "6", "0.610", "+0.110"]],
+        900,
+        0.5,
+        SETTING,
     )
     assert "**Use DAE (gain +0.110" in text and "| 1 | DAE | 300 | 6 | 0.610 | +0.110 |" in text
-    assert "3 labelled cases, 3 inner folds, 0 cases without labels; 0.25 hours" in text and found.commands[0] in text
+    assert (
+        "3 labelled cases, 3 inner folds, 0 cases without labels; 0.25 of 0.5 hours" in text
+        and found.commands[0] in text
+    )
     assert all(f"\n{command}\n" in text for command in found.shorter)
