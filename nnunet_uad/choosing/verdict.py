@@ -46,7 +46,7 @@ def verdict(setting: Setting, name: str, entry: Entry, decision: Decision, steps
         steps: Number of steps of fine-tuning in the last rung.
     """
     interval = f"{100 * decision.level:.3g} % interval [{decision.low:+.3f}, {decision.high:+.3f}]"
-    found = f"{decision.gain:+.3f} Dice over from scratch, {interval}"
+    found = f"{decision.gain:+.3f} Dice over from scratch after {steps} steps, {interval}"
     which = "the only one that was tried" if decision.arms == 1 else "the last one left"
     if decision.use:
         sentence = f"use {name} (gain {found})"

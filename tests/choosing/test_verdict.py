@@ -12,7 +12,7 @@ DAE = Entry("nnUNetTrainerDAEPretrained")
 
 def test_a_gain_above_nothing_is_used_with_the_commands_of_both_stages():
     found = verdict(SETTING, "DAE", DAE, decide([0.10, 0.12, 0.11], 1), 300)
-    assert found.sentence.startswith("use DAE (gain +0.110 Dice over from scratch, 92 % interval [+0.0")
+    assert found.sentence.startswith("use DAE (gain +0.110 Dice over from scratch after 300 steps, 92 % interval [+0.0")
     assert found.commands == (
         'nnUNet_uad_settings="sampling=anywhere" nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetPretrainerDAE',
         "nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetTrainerDAEPretrained",
