@@ -30,8 +30,8 @@ import os
 import random
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -268,6 +268,13 @@ def _today(clock: str) -> float:
 
 def trained(data: Data, arguments: argparse.Namespace, labelled: Sequence[str], draw: int) -> str:
     """Dice of the test cases, in their order, of a network that is trained on these cases."""
+    with fitted(data, arguments, labelled, draw) as predictor:
+        return " ".join(f"{class_dice(*segmented(data, predictor, case)):.4f}" for case in data.test)
+
+
+@contextmanager
+def fitted(data: Data, arguments: argparse.Namespace, labelled: Sequence[str], draw: int) -> Iterator[Any]:
+    """A network that is trained on these cases, ready to segment; its files are removed behind it."""
     from nnunetv2.run.run_training import run_training
 
     from nnunet_uad.inference.segmenter import load_segmenter
@@ -279,18 +286,20 @@ def trained(data: Data, arguments: argparse.Namespace, labelled: Sequence[str], 
     with redirect_stdout(io.StringIO()):
         shutil.rmtree(folder.fold(fold), ignore_errors=True)
         run_training(arguments.d, arguments.c, fold, arguments.trainer, PLANS, device=torch.device("cpu"))
-        predictor = load_segmenter(folder.path, str(fold), CHECKPOINT, False, "cpu")
-        dices = [tested(data, predictor, case) for case in data.test]
+        yield load_segmenter(folder.path, str(fold), CHECKPOINT, False, "cpu")
     shutil.rmtree(folder.fold(fold))
-    return " ".join(f"{dice:.4f}" for dice in dices)
 
 
-def tested(data: Data, predictor: Any, case: str) -> float:
-    """Mean Dice over the classes that a case shows, on the preprocessed grid."""
+def segmented(data: Data, predictor: Any, case: str) -> tuple[np.ndarray, np.ndarray]:
+    """Segmentation of a case and its labels, on the preprocessed grid, of 2D plans on every third slice."""
     every = slice(None, None, EVERY if data.flat else 1)
-    labels, image = data.labels(case)[every], np.ascontiguousarray(data.image(case)[:, every])
+    image = np.ascontiguousarray(data.image(case)[:, every])
     logits = predictor.predict_logits_from_preprocessed_data(torch.from_numpy(image))
-    found = logits.argmax(0).numpy()
+    return logits.argmax(0).numpy(), data.labels(case)[every]
+
+
+def class_dice(found: np.ndarray, labels: np.ndarray) -> float:
+    """Mean Dice over the classes that the labels show."""
     classes = [c for c in np.unique(labels).tolist() if c > 0]
     scores = [2 * ((found == c) & (labels == c)).sum() / ((found == c).sum() + (labels == c).sum()) for c in classes]
     return float(np.mean(scores)) if scores else float("nan")

@@ -294,7 +294,7 @@ def _conclude(
         **_record(request, setting, arms),
     }
     write_json(request.output / CHOICE, content)
-    write_text(request.output / PAGE, page(told, list(_rows(finished)), spent, setting))
+    write_text(request.output / PAGE, page(told, list(_rows(finished)), spent, request.hours, setting))
     return content
 
 

@@ -40,7 +40,7 @@ class Setting:
 
 
 def length(steps: int) -> dict[str, int]:
-    """Epochs and iterations of about that many steps.
+    """Epochs and iterations of that many steps, or a few less.
 
     Args:
         steps: Number of training steps.
@@ -49,8 +49,9 @@ def length(steps: int) -> dict[str, int]:
         >>> length(300), length(5000)
         ({'epochs': 10, 'iterations': 30}, {'epochs': 20, 'iterations': 250})
     """
-    epochs = max(EPOCHS, round(steps / ITERATIONS))
-    return {"epochs": epochs, "iterations": max(1, round(steps / epochs))}
+    if steps < EPOCHS * ITERATIONS:
+        return {"epochs": EPOCHS, "iterations": max(1, steps // EPOCHS)}
+    return {"epochs": steps // ITERATIONS, "iterations": ITERATIONS}
 
 
 def study_content(
@@ -66,6 +67,9 @@ def study_content(
         rung: Number of the rung: another one has other seeds.
         title: Title of the report.
     """
+    fine_tuning = length(steps)
+    # Of what is trained, so that the commands at the end, which know only that, have the same length.
+    pretraining = length(PRETRAINING * fine_tuning["epochs"] * fine_tuning["iterations"])
     trainers: dict[str, Any] = {BASELINE: BASELINE_TRAINER}
     for name, entry in arms.items():
         trainers[name] = {"trainer": entry.trainer, "weights": entry.weights} if entry.weights else entry.trainer
@@ -79,8 +83,8 @@ def study_content(
         "draws": draws,
         "seed": (setting.seed + 1000 * rung) % 2**31,
         "trainers": trainers,
-        "pretraining": {**length(PRETRAINING * steps), **({"shared": True} if setting.folds.shared else {})},
-        "fine_tuning": length(steps),
+        "pretraining": {**pretraining, **({"shared": True} if setting.folds.shared else {})},
+        "fine_tuning": fine_tuning,
         "device": setting.device,
         # Both arms go without; a last prediction need not.
         "mirroring": False,

@@ -46,7 +46,7 @@ def verdict(setting: Setting, name: str, entry: Entry, decision: Decision, steps
         steps: Number of steps of fine-tuning in the last rung.
     """
     interval = f"{100 * decision.level:.3g} % interval [{decision.low:+.3f}, {decision.high:+.3f}]"
-    found = f"{decision.gain:+.3f} Dice over from scratch, {interval}"
+    found = f"{decision.gain:+.3f} Dice over from scratch after {steps} steps, {interval}"
     which = "the only one that was tried" if decision.arms == 1 else "the last one left"
     if decision.use:
         sentence = f"use {name} (gain {found})"
@@ -100,13 +100,14 @@ def _start(setting: Setting, kind: str, pretrainer: str) -> str:
     return f'{_VARIABLES[kind]}="{model.fold("all") / FILE_NAME}"'
 
 
-def page(found: Verdict, rows: Sequence[Sequence[str]], seconds: float, setting: Setting) -> str:
+def page(found: Verdict, rows: Sequence[Sequence[str]], seconds: float, hours: float, setting: Setting) -> str:
     """The choice as Markdown.
 
     Args:
         found: Verdict of the race.
         rows: Rung, arm, steps, trainings, mean Dice and gain, a row per rung and arm.
         seconds: Seconds of the race on the clock, by its jobs.
+        hours: Hours that there were.
         setting: Setting of the race.
     """
     table = ["| rung | arm | steps | trainings | Dice | gain |", "|---|---|---|---|---|---|"]
@@ -119,7 +120,8 @@ def page(found: Verdict, rows: Sequence[Sequence[str]], seconds: float, setting:
             f"**{found.sentence[:1].upper()}{found.sentence[1:]}.**",
             "",
             f"{len(folds.labelled)} labelled cases, {len(folds.indices)} inner folds, {folds.unlabelled} cases without "
-            f"labels; {seconds / 3600:.2f} hours. The baseline is called {BASELINE}. Only the last rung decides.",
+            f"labels; {seconds / 3600:.2f} of {hours:g} hours. The baseline is called {BASELINE}. Only the last rung "
+            "decides.",
             "",
             *table,
             "",

@@ -35,11 +35,13 @@ class AnomalyLimit:
         limit: Largest score that is within the rate.
         rate: Share of scans like those of the validation that lies above at most.
         middle: Median of the validation's scores.
+        count: Number of the validation's maps.
     """
 
     limit: float
     rate: float
     middle: float
+    count: int
 
     @classmethod
     def of(cls, model: ModelRequest, rate: float) -> AnomalyLimit:
@@ -66,7 +68,7 @@ class AnomalyLimit:
             )
         scores = np.array([scan_score(path) for path in maps.values()])
         limit, promised = conformal_limit(scores, rate)
-        return cls(limit, promised, float(np.median(scores)))
+        return cls(limit, promised, float(np.median(scores)), len(scores))
 
     def finding(self, score: float) -> Finding:
         """What is said of a scan.

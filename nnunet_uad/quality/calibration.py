@@ -7,7 +7,7 @@ does not move; the extremes would hide the very scans that set them. A limit is 
 scores that a new scan like them exceeds at most at the wanted rate, whatever the distribution (conformal prediction:
 Vovk et al., Algorithmic Learning in a Random World, 2005, DOI 10.1007/b106715; leaving one out makes it approximate):
 one for each check by itself, and one for the largest score of all checks, so that many checks cost no more false
-alarms than one.
+alarms than one. That probability is a mean over cohorts; a cohort's own may be larger (:func:`most_called`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from nnunet_uad.quality.descriptors import BOTH, HIGH, LOW, descriptor
 
@@ -188,11 +189,37 @@ def conformal_limit(scores: np.ndarray, rate: float) -> tuple[float, float]:
         (4.0, 0.2)
     """
     ordered, count = np.sort(scores), len(scores)
+    place = _place(count, rate)
+    return float(ordered[place - 1]), rate if place == _wanted_place(count, rate) else 1 / (count + 1)
+
+
+def most_called(count: int, rate: float, confidence: float) -> float:
+    """The share above the limit that these very scans set, at most with a confidence.
+
+    The promise is a mean over cohorts. The limit is drawn with the cohort: of scans like them, the share above the k-th
+    of N is Beta distributed, with N + 1 − k and k (Vovk, Machine Learning 2013, DOI 10.1007/s10994-013-5355-6).
+
+    Args:
+        count: Number N of scans that set the limit.
+        rate: Wanted probability, as :func:`conformal_limit` takes it.
+        confidence: Probability that the share is no larger.
+
+    Example:
+        >>> round(most_called(40, 0.05, 0.95), 3), round(most_called(400, 0.05, 0.95), 3)
+        (0.113, 0.069)
+    """
+    place = _place(count, rate)
+    return float(stats.beta.ppf(confidence, count + 1 - place, place))
+
+
+def _place(count: int, rate: float) -> int:
+    """Place of the limit among N ordered scores, from 1; the last where so few cannot promise the rate."""
+    return min(_wanted_place(count, rate), count)
+
+
+def _wanted_place(count: int, rate: float) -> int:
     # Rounded: (39 + 1) · (1 − 0.05) is 38.000000000000007 to the machine.
-    place = math.ceil(round((count + 1) * (1 - rate), 9))
-    if place > count:
-        return float(ordered[-1]), 1 / (count + 1)
-    return float(ordered[place - 1]), rate
+    return math.ceil(round((count + 1) * (1 - rate), 9))
 
 
 def refuse_fold_all(folds: Sequence[Path], flag: str) -> None:

@@ -17,6 +17,8 @@ _PLANES = ("z", "y", "x")
 def scan_picture(scan: Scan, channels: Sequence[str], mean: MeanScan) -> str:
     """The middle slices of each channel along each axis, as the network sees them, and those of the mean scan.
 
+    Both are shown inside the box of the foreground; across y and x the first slice lies at the bottom.
+
     Args:
         scan: Scan to show.
         channels: Names of its channels.
@@ -28,16 +30,17 @@ def scan_picture(scan: Scan, channels: Sequence[str], mean: MeanScan) -> str:
     from matplotlib import style
     from matplotlib.figure import Figure
 
-    box = box_of(scan.foreground())
+    inside = scan.image[(slice(None), *box_of(scan.foreground()))]
     with style.context("default"):
         figure = Figure(figsize=(1.35 * 6, 1.45 * len(channels) + 0.3), dpi=80, facecolor="black")
         axes = figure.subplots(len(channels), 6, squeeze=False)
-        for row, name, image, typical in zip(axes, channels, scan.image, mean.cube, strict=False):
-            shown = [*_middle(image, [(s.start + s.stop) // 2 for s in box]), *_middle(typical, [16] * 3)]
-            for index, (axis, picture) in enumerate(zip(row, shown, strict=True)):
+        for row, name, image, typical in zip(axes, channels, inside, mean.cube, strict=False):
+            for index, (axis, picture) in enumerate(zip(row, [*_middle(image), *_middle(typical)], strict=True)):
                 low, high = np.quantile(picture, [0.01, 0.995])
                 aspect = _aspect(scan.spacing, index) if index < 3 else "auto"
-                axis.imshow(picture, "gray", vmin=low, vmax=max(high, low + 1e-6), aspect=aspect)
+                # Most scans begin at the neck.
+                origin = "lower" if index % 3 else "upper"
+                axis.imshow(picture, "gray", vmin=low, vmax=max(high, low + 1e-6), aspect=aspect, origin=origin)
             row[0].text(0.02, 0.02, plain_text(name), color="white", fontsize=7, transform=row[0].transAxes)
         for axis, title in zip(axes[0], [*_PLANES, *(f"training, {p}" for p in _PLANES)], strict=True):
             axis.set_title(title, color="white", fontsize=7)
@@ -47,11 +50,9 @@ def scan_picture(scan: Scan, channels: Sequence[str], mean: MeanScan) -> str:
         return picture_data(figure)
 
 
-def _middle(image: np.ndarray, places: Sequence[int]) -> list[np.ndarray]:
-    """A slice across each axis of an image (z, y, x)."""
-    return [
-        np.take(image, min(place, n - 1), axis) for axis, (place, n) in enumerate(zip(places, image.shape, strict=True))
-    ]
+def _middle(image: np.ndarray) -> list[np.ndarray]:
+    """The middle slice across each axis of an image (z, y, x)."""
+    return [np.take(image, n // 2, axis) for axis, n in enumerate(image.shape)]
 
 
 def _aspect(spacing: Sequence[float], axis: int) -> float:

@@ -15,7 +15,7 @@ from nnunet_uad.inference.model import ModelRequest
 from nnunet_uad.inference.pipeline import list_cases, worker_pool
 from nnunet_uad.quality.agreement import AgreementLimit, agreement_findings
 from nnunet_uad.quality.anomaly import AnomalyLimit, anomaly_findings
-from nnunet_uad.quality.calibration import Calibration
+from nnunet_uad.quality.calibration import Calibration, most_called
 from nnunet_uad.quality.descriptors import CHANNELS, FILE
 from nnunet_uad.quality.findings import Finding, judge, worst
 from nnunet_uad.quality.names import DEFAULT_RATE, MAPS_FOLDER, PAGE, RECORD, SEGMENTATIONS_FOLDER, UNFIT
@@ -26,6 +26,8 @@ from nnunet_uad.quality.tables import write_table
 from nnunet_uad.quality.training_scans import TrainingScans, scan_profile
 from nnunet_uad.screening.models import SupervisedModel
 
+#: Of what is said of the very training scans that set the limits.
+_CONFIDENCE = 0.95
 Say = Callable[[str], object]
 
 
@@ -121,8 +123,8 @@ def check_folder(request: CheckRequest, say: Say = print) -> CheckResult:
     setup = reference.setup
     dataset = {"channel_names": dict(enumerate(setup.channels)), "file_ending": setup.file_ending}
     cases, incomplete = list_cases(Path(request.images), dataset)
-    rates = [calibration.rate, *([anomaly.rate] if anomaly else [])]
-    promise = promise_in_words(reference, rates, agreement is not None)
+    parts = [(len(reference.values), calibration.rate), *([(anomaly.count, anomaly.rate)] if anomaly else [])]
+    promise = promise_in_words(parts, agreement is not None)
     say(promise)
     findings: dict[str, list[Finding]] = {
         case: [Finding(CHANNELS, UNFIT, sentence=f"Files are missing: {reason}. Give every channel its file.")]
@@ -167,19 +169,24 @@ def _models(
     return failed
 
 
-def promise_in_words(reference: Reference, rates: Sequence[float], folds: bool = False) -> str:
+def promise_in_words(parts: Sequence[tuple[int, float]], folds: bool = False) -> str:
     """What is compared with what, and how often fit scans are called unfit.
 
     Args:
-        reference: Training scans.
-        rates: Rates of the parts, which add up: that of the comparison with the training scans first.
+        parts: Number of scans that a limit was set by, and its rate; the rates add up. The comparison with the training
+            scans comes first.
         folds: Whether the agreement of folds is judged besides.
     """
-    count = len(reference.values)
-    few = " (so few scans cannot promise less)" if rates[0] == 1 / (count + 1) else ""
+    count, rate = parts[0]
+    few = " (so few scans cannot promise less)" if rate == 1 / (count + 1) else ""
+    sure = 1 - (1 - _CONFIDENCE) / len(parts)
+    most = min(1.0, sum(most_called(number, own, sure) for number, own in parts))
     return (
-        f"Compared with {count} training scans: of scans like them at most {100 * sum(rates):.3g} % are called "
-        f"unfit{few}." + " How many more are for the agreement of the folds is not promised." * folds
+        f"Compared with {count} training scans: of scans like them at most {100 * sum(r for _, r in parts):.3g} % are "
+        f"called unfit{few}, as a mean over such cohorts; with this one up to {100 * most:.3g} % "
+        f"({100 * _CONFIDENCE:.0f} % confidence)."
+        + " How many more are for the agreement of the folds is not promised."
+        * folds
     )
 
 

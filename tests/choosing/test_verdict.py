@@ -12,7 +12,7 @@ DAE = Entry("nnUNetTrainerDAEPretrained")
 
 def test_a_gain_above_nothing_is_used_with_the_commands_of_both_stages():
     found = verdict(SETTING, "DAE", DAE, decide([0.10, 0.12, 0.11], 1), 300)
-    assert found.sentence.startswith("use DAE (gain +0.110 Dice over from scratch, 92 % interval [+0.0")
+    assert found.sentence.startswith("use DAE (gain +0.110 Dice over from scratch after 300 steps, 92 % interval [+0.0")
     assert found.commands == (
         'nnUNet_uad_settings="sampling=anywhere" nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetPretrainerDAE',
         "nnUNetv2_train Dataset901_Tumour 2d all -tr nnUNetTrainerDAEPretrained",
@@ -57,8 +57,15 @@ def test_short_commands_name_every_pretraining():
 def test_the_page_says_what_was_done():
     found = verdict(SETTING, "DAE", DAE, decide([0.10, 0.12, 0.11], 1), 300)
     text = page(
-        found, [["1", "scratch", "300", "6", "0.500", ""], ["1", "DAE", "300", "6", "0.610", "+0.110"]], 900, SETTING
+        found,
+        [["1", "scratch", "300", "6", "0.500", ""], ["1", "DAE", "300", "6", "0.610", "+0.110"]],
+        900,
+        0.5,
+        SETTING,
     )
     assert "**Use DAE (gain +0.110" in text and "| 1 | DAE | 300 | 6 | 0.610 | +0.110 |" in text
-    assert "3 labelled cases, 3 inner folds, 0 cases without labels; 0.25 hours" in text and found.commands[0] in text
+    assert (
+        "3 labelled cases, 3 inner folds, 0 cases without labels; 0.25 of 0.5 hours" in text
+        and found.commands[0] in text
+    )
     assert all(f"\n{command}\n" in text for command in found.shorter)

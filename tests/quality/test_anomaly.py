@@ -9,7 +9,7 @@ from nnunet_uad.data.image_files import read_values
 from nnunet_uad.inference.model import ModelRequest
 from nnunet_uad.quality.anomaly import AnomalyLimit, anomaly_findings, scan_score
 
-LIMIT = AnomalyLimit(2.0, 0.05, 1.0)
+LIMIT = AnomalyLimit(2.0, 0.05, 1.0, 40)
 
 
 @pytest.fixture
@@ -30,14 +30,14 @@ def test_what_no_validation_scan_reached_is_unfit():
     strange, common = LIMIT.finding(3.0), LIMIT.finding(1.5)
     assert (strange.verdict, strange.score) == ("unfit", 2.0) and "Look at the map" in strange.sentence
     assert (common.verdict, common.score, common.high) == ("ok", 0.5, 2.0) and not common.sentence
-    assert AnomalyLimit(1.0, 0.05, 1.0).finding(2.0).score > 1
+    assert AnomalyLimit(1.0, 0.05, 1.0, 40).finding(2.0).score > 1
 
 
 @pytest.mark.slow
 def test_scans_are_judged_by_the_validation(model, dae_fold, tmp_path):
     limit = AnomalyLimit.of(model, 0.05)
     scores = [float(np.median(v[v > 0])) for v in map(read_values, (dae_fold / "validation").glob("*_map.nii.gz"))]
-    assert limit.limit == pytest.approx(max(scores)) and limit.rate == pytest.approx(1 / 3)
+    assert limit.limit == pytest.approx(max(scores)) and (limit.rate, limit.count) == (pytest.approx(1 / 3), 2)
     images = Path(os.environ["nnUNet_raw"]) / tiny.DATASET / "imagesTs"
     found, failed = anomaly_findings(model, images, tmp_path / "maps", limit, ["test"], print)
     assert list(found) == ["test"] and not failed and found["test"].value > 0

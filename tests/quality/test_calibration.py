@@ -11,6 +11,7 @@ from nnunet_uad.quality.calibration import (
     conformal_limit,
     leaving_one_out,
     location_and_scale,
+    most_called,
     sided,
 )
 
@@ -24,6 +25,15 @@ def test_the_limit_keeps_its_promise_on_the_scores_themselves(scores, rate):
     above = sum(score > limit for score in scores)
     assert promised >= rate and above / (len(scores) + 1) <= rate + 1e-9
     assert promised == rate or (promised == 1 / (len(scores) + 1) and above == 0)
+
+
+@pytest.mark.parametrize(("count", "rate"), [(4, 0.05), (40, 0.05), (40, 0.025), (100, 0.1)])
+def test_a_single_cohort_calls_no_more_than_is_said(count, rate):
+    rng = np.random.default_rng(0)
+    # Of uniform scores, the share above a limit is known.
+    shares = [1 - conformal_limit(rng.random(count), rate)[0] for _ in range(4000)]
+    for sure in (0.5, 0.95):
+        assert np.mean(np.array(shares) <= most_called(count, rate, sure)) == pytest.approx(sure, abs=0.02)
 
 
 @pytest.mark.parametrize("count", [20, 40])

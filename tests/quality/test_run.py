@@ -68,7 +68,7 @@ def test_a_reference_from_elsewhere_needs_no_training_scans(request_, tmp_path, 
     elsewhere = CheckRequest(images=request_.images, training=request_.training, reference=given, rate=0.2)
     result = check_folder(elsewhere, print)
     assert result.unfit == ["cut", "single", "swapped"] and result.page is None
-    assert "at most 20 % are called unfit." in result.promise
+    assert "at most 20 % are called unfit, as a mean over such cohorts" in result.promise
 
 
 def test_a_reference_of_other_training_scans_is_refused(request_, tmp_path):
@@ -88,11 +88,20 @@ def test_a_reference_of_other_training_scans_is_refused(request_, tmp_path):
         check_folder(dataclasses.replace(request_, reference=other, training=nowhere), print)
 
 
-def test_nothing_is_promised_of_the_agreement(request_, reference):
+def test_nothing_is_promised_of_the_agreement(request_):
     known = SupervisedModel(request_.training.preprocessed, (), "checkpoint_final.pth")
     assert dataclasses.replace(request_, known=known).rate_of_each == request_.rate == 0.05
-    words = promise_in_words(reference, [0.05], folds=True)
-    assert "at most 5 % are called unfit. How many more are for the agreement of the folds is not promised." in words
+    assert promise_in_words([(40, 0.05)], folds=True) == (
+        "Compared with 40 training scans: of scans like them at most 5 % are called unfit, as a mean over such "
+        "cohorts; with this one up to 11.3 % (95 % confidence). How many more are for the agreement of the folds is "
+        "not promised."
+    )
+
+
+def test_parts_of_a_promise_add_up():
+    words = promise_in_words([(40, 0.025), (12, 1 / 13)])
+    assert "at most 10.2 % are called unfit, as a mean" in words and "up to 35.3 % (95 % confidence)" in words
+    assert "up to 100 % (95 % confidence)" in promise_in_words([(2, 1 / 3), (2, 1 / 3)])
 
 
 def test_pages_of_others_are_not_overwritten(request_, tmp_path):
