@@ -4,9 +4,12 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+import nnunet_uad
 
 ROOT = Path(__file__).parents[1]
 
@@ -89,3 +92,12 @@ def test_the_source_distribution_holds_every_file_of_the_repository_once(tmp_pat
     again, version = tmp_path / "unpacked" / "nnunet_uad-9.8.7", [sys.executable, "setup.py", "--version"]
     printed = subprocess.run(version, capture_output=True, text=True, check=True, cwd=again)
     assert printed.stdout.split()[-1] == "9.8.7"
+
+
+def test_a_folder_that_nobody_installed_is_of_an_unknown_version(monkeypatch):
+    def none(name):
+        raise metadata.PackageNotFoundError(name)
+
+    assert nnunet_uad.__version__ == metadata.version("nnunet_uad")
+    monkeypatch.setattr(metadata, "version", none)
+    assert nnunet_uad.__version__ == "0+unknown"
