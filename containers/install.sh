@@ -15,8 +15,5 @@ rm -rf /tmp/checkout
 apt-get purge --yes --auto-remove git
 rm -rf /var/lib/apt/lists/*
 
-# Where the user's folders are mounted.
-mkdir -p /data/raw /data/preprocessed /data/results /work
-
 # The variable of both recipes names this folder.
 env -u nnUNet_extTrainer "$home/bin/nnunet_uad" env | grep -F "$home/lib/python3.11/site-packages/nnunet_uad/plugin"

@@ -25,6 +25,7 @@ def test_one_run_at_a_time(tmp_path):
 
 
 def test_without_snakemake_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(run, "_PYTHON", (3, 10))
     monkeypatch.setattr(run.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RuntimeError, match=r"pip install 'nnunet_uad\[study\]'"):
         run.check_snakemake()
