@@ -55,7 +55,7 @@ def test_like_a_weight_file(plans_folder, tiny_dataset, tmp_path, capsys):
     assert "nnUNetv2_preprocess -d 991 -c 3d_openmind" in out
     assert main(["transfer", str(path), "-d", "991", "-c", "3d_openmind", "--dry-run"]) == 0
     out = capsys.readouterr().out
-    assert "encoder 100.0%, decoder 100.0%" in out and "normalisation: ZScoreNormalization" in out
+    assert "encoder 100.0%, decoder 100.0%" in out and "normalisation   ZScoreNormalization" in out
     assert main([*like, "--features", "8", "16"]) == 1
     assert "leave one of them out" in capsys.readouterr().err
 
