@@ -108,7 +108,10 @@ def visit(browser: Any, root: str, names: list[str]) -> Report:
     tab.on("console", lambda m: report.faults.append(f"{current}: {m.text}") if m.type == "error" else None)
     # What is still loading when the next page is opened has not failed.
     failed = "did not load."
-    tab.on("requestfailed", lambda r: aborted(r.failure) or report.faults.append(f"{current}: {r.url} {failed}"))
+    tab.on(
+        "requestfailed",
+        lambda r: None if aborted(r.failure) else report.faults.append(f"{current}: {r.url} {failed}"),
+    )
     elsewhere = "was asked for, which is not of this site."
     tab.on(
         "request", lambda r: None if inside(r.url, root) else report.faults.append(f"{current}: {r.url} {elsewhere}")
