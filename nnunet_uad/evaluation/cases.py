@@ -58,7 +58,7 @@ def pair_files(request: EvaluationRequest) -> tuple[dict[str, dict[str, Path]], 
     """Files of each case, and what is missing.
 
     Args:
-        request: What is compared with what.
+        request: Request that names what is compared with what.
 
     Returns:
         Case → kind of file → path, of the cases that are whole; case → what it lacks, of the others.
@@ -98,7 +98,7 @@ def read_cases(
     """Cases one by one, with all scores or those wanted.
 
     Args:
-        request: What is compared with what.
+        request: Request that names what is compared with what.
         files: Files of each case (:func:`pair_files`).
         failed: Case → why it cannot be read; what fails here is added.
         what: Word for the progress bar.

@@ -105,22 +105,29 @@ class HubPlace:
         except errors.RevisionNotFoundError as error:
             raise AbsentError(f"{self.words}: there is no such version.") from error
         except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
-            raise self._offline(error) from error
+            # An answer that it does not like is the same to the library as none.
+            cause = error.__cause__
+            raise (
+                self._refused(cause) if isinstance(cause, errors.HfHubHTTPError) else self._offline(error)
+            ) from error
         except errors.EntryNotFoundError as error:
             raise AbsentError(f"There is no {what} in {self.words}.") from error
         except errors.HfHubHTTPError as error:
-            status = error.response.status_code if error.response is not None else 0
-            if status in (401, 403):
-                raise PermissionError(
-                    f"{self.words} does not let this machine in ({status}). Log in with a token that may: {_LOG_IN}"
-                ) from error
-            answer = printable(str(error), _MOST_ANSWER)
-            raise ConnectionError(f"The Hub answers of {self.words}: {answer}. {GO_ON}") from error
+            raise self._refused(error) from error
         except Exception as error:
             # Its HTTP library has changed before, and with it the errors of a lost connection.
             if type(error).__module__.startswith(("httpx", "httpcore", "requests")):
                 raise self._offline(error) from error
             raise
+
+    def _refused(self, error: Any) -> OSError:
+        """What to say of an answer of the Hub that is none."""
+        status = error.response.status_code if error.response is not None else 0
+        if status in (401, 403):
+            return PermissionError(
+                f"{self.words} does not let this machine in ({status}). Log in with a token that may: {_LOG_IN}"
+            )
+        return ConnectionError(f"The Hub answers of {self.words}: {printable(str(error), _MOST_ANSWER)}. {GO_ON}")
 
     def _offline(self, error: Exception) -> ConnectionError:
         return ConnectionError(

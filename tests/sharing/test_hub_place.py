@@ -48,6 +48,8 @@ def test_who_may_not_is_told_how(hub, tmp_path):
     (tmp_path / "a").write_text("a")
     with pytest.raises(PermissionError, match="hf auth login"):
         HubPlace("someone/weights").publish(tmp_path, ["a"])
+    with pytest.raises(PermissionError, match=r"does not let this machine in \(403\).*HF_TOKEN"):
+        HubPlace("someone/weights").read("a")
 
 
 def test_offline_is_said(hub, monkeypatch, tmp_path):
