@@ -57,7 +57,8 @@ __all__ = [
 #: Module below the package → what it gives to the face.
 _HOMES = {
     "data.preprocess": ("CohortRequest", "preprocess_cohort"),
-    "evaluation.folders": ("EvaluationRequest", "evaluate_folders"),
+    "evaluation.folders": ("evaluate_folders",),
+    "evaluation.request": ("EvaluationRequest",),
     "inference.append_residuals": ("AppendRequest", "ChannelsRequest", "append_residuals", "write_channels"),
     "inference.model": ("load_restorer",),
     "inference.pipeline": ("score_files",),
