@@ -102,14 +102,12 @@ def main() -> None:
     normal = None
     if arguments.fit:
         predicted, images, labels = arguments.fit
-        scans = [
-            Scan(case, predicted, images, arguments.channel, arguments.intensity_weight) for case in cases_in(predicted)
-        ]
-        healthy = [
-            scan.brain & (SimpleITK.GetArrayFromImage(read_image(labels / f"{case}.nii.gz")) == 0)
-            for case, scan in zip(cases_in(predicted), scans, strict=True)
-        ]
-        normal = NormalSpread(list(zip(scans, healthy, strict=True)))
+        scans = []
+        for case in cases_in(predicted):
+            scan = Scan(case, predicted, images, arguments.channel, arguments.intensity_weight)
+            lesions = SimpleITK.GetArrayFromImage(read_image(labels / f"{case}.nii.gz")) > 0
+            scans.append((scan, scan.brain & ~lesions))
+        normal = NormalSpread(scans)
     predicted, images = arguments.test
     for case in tqdm(cases_in(predicted), desc="maps"):
         scan = Scan(case, predicted, images, arguments.channel, arguments.intensity_weight)
