@@ -49,6 +49,7 @@ setup(
         "blosc2",
         "dynamic-network-architectures",
         "jinja2",
+        "joblib",
         "matplotlib",
         "monai>=1.4,<2",
         "nibabel",

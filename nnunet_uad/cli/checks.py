@@ -16,6 +16,7 @@ from typing import Literal
 
 from nnunet_uad.common.devices import missing_device
 from nnunet_uad.common.trainer_folders import VARIABLE, defined_elsewhere, other_folders, plugin_first
+from nnunet_uad.common.workers import cores, free_memory, most_processes
 from nnunet_uad.training.checks import check_results_folder
 
 #: Command that lets nnU-Net find the trainers.
@@ -158,16 +159,18 @@ def check_bfloat16() -> CheckResult:
 
 
 def check_workers() -> CheckResult:
-    """More background workers than cores slow everything down."""
+    """More background workers than cores, or than fit into memory, slow everything down."""
     from nnunetv2.configuration import default_num_processes
     from nnunetv2.utilities.default_n_proc_DA import get_allowed_n_proc_DA
 
-    cores = os.cpu_count() or 1
-    loading, export = get_allowed_n_proc_DA(), default_num_processes
-    found = f"{loading} for data, {export} for export, {cores} cores"
-    if max(loading, export) > 2 * cores:
-        return CheckResult("workers", "warning", found, f"export nnUNet_n_proc_DA={cores} nnUNet_def_n_proc={cores}")
-    return CheckResult("workers", "ok", found)
+    loading, export, most = get_allowed_n_proc_DA(), default_num_processes, most_processes()
+    memory = free_memory()
+    room = "" if memory is None else f", {memory / 1024**3:.0f} GiB of memory free"
+    found = f"{loading} for data, {export} for export; {cores()} cores{room}"
+    if max(loading, export) <= 2 * most:
+        return CheckResult("workers", "ok", found)
+    fix = f"export nnUNet_n_proc_DA={most} nnUNet_def_n_proc={most}; and nnUNetv2_predict … -npp 1 -nps 1"
+    return CheckResult("workers", "warning", found, fix)
 
 
 def check_disk() -> CheckResult:

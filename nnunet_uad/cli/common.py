@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from nnunet_uad.common.bounds import Bounds
 from nnunet_uad.common.schema import shown
+from nnunet_uad.common.workers import cores, process_limit
 
 T = TypeVar("T", int, float)
 
@@ -18,7 +17,6 @@ T = TypeVar("T", int, float)
 PROCESSES, SEED, LABEL = Bounds(0, 1000), Bounds(0, 2**32 - 1), Bounds(-1, 2**16)
 #: Letters of a number that are read; Python refuses to read thousands.
 _LONGEST = 400
-_PROCESSES_VARIABLE = "nnUNet_def_n_proc"
 
 
 def default_processes() -> int:
@@ -27,13 +25,8 @@ def default_processes() -> int:
     Raises:
         ValueError: The variable holds no number.
     """
-    given = os.environ.get(_PROCESSES_VARIABLE, "")
-    if given and not re.fullmatch("[0-9]{1,4}", given.strip()):
-        raise ValueError(
-            f"The environment variable {_PROCESSES_VARIABLE} expects a number of processes, found {shown(given)}. Set "
-            f"it: export {_PROCESSES_VARIABLE}=8"
-        )
-    return min(8, int(given or os.cpu_count() or 1))
+    given = process_limit()
+    return min(8, cores() if given is None else given)
 
 
 def number(kind: type[T], bounds: Bounds) -> Callable[[str], T]:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.cli.common import PROCESSES, SEED, default_processes, number
+from nnunet_uad.cli.common import PROCESSES, SEED, number
 from nnunet_uad.common.nnunet import CHECKPOINT, ModelFolder, dataset_name, required_folder
 
 
@@ -68,12 +68,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: Parser of the command.
     """
-    add, processes = parser.add_argument, min(3, default_processes())
+    add = parser.add_argument
     add("--seed", type=number(int, SEED), help="of what is drawn (default: the training's)")
     add("--disable_tta", action="store_true", help="no mirroring: faster")
     for flag, words in {"-npp": "preprocessing", "-nps": "scoring and writing"}.items():
-        text = f"processes for {words} (default: {processes})"
-        add(flag, type=number(int, PROCESSES), default=processes, metavar="N", help=text)
+        text = f"processes for {words} (default: by cores, memory and cases; 0: this one)"
+        add(flag, type=number(int, PROCESSES), metavar="N", help=text)
     add("-device", default="cuda", choices=("cuda", "cpu", "mps"), help="default: cuda")
 
 

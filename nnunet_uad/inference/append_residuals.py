@@ -118,9 +118,7 @@ def write_channels(request: ChannelsRequest, say: Say = print) -> PredictResult:
         outdated_removed(exporter, inputs, cases, say)
         todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
         watch = copies_of_training(folds, trainer, say)
-        failed |= predict_cases(
-            restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs, watch
-        )
+        failed |= predict_cases(restorer, exporter, todo, request.processes(len(todo)), inputs, watch)
     return PredictResult.of(cases, todo, failed, overlap)
 
 
@@ -333,5 +331,5 @@ def _write_cases(
     inputs = InputImages(folder.parent / f"{folder.name}_{INPUTS_FILE}")
     outdated_removed(exporter, inputs, cases, print)
     todo = {k: v for k, v in cases.items() if not exporter.is_done(k)}
-    failed = predict_cases(restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs)
+    failed = predict_cases(restorer, exporter, todo, request.processes(len(todo)), inputs)
     return list(todo), failed

@@ -21,6 +21,7 @@ from nnunet_uad.common.precision import OFF
 from nnunet_uad.common.schema import build, shown
 from nnunet_uad.common.settings import Settings
 from nnunet_uad.common.trainer_names import base_name
+from nnunet_uad.common.workers import background_processes
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.restorer import Restorer
 from nnunet_uad.methods import PRETRAINER_PREFIX, PRETRAINERS, trainer_class
@@ -42,8 +43,9 @@ class ModelRequest:
         device: Device to compute on: ``cuda``, ``cpu`` or ``mps``.
         mirroring: Whether to use the test-time mirroring that the training allows.
         seed: Seed of what is drawn; the training's if ``None``.
-        preprocessing_processes: Number of processes that preprocess; with 0 this one does it. Scripts that ask for
-            more need nnU-Net's ``if __name__ == "__main__":``.
+        preprocessing_processes: Number of processes that preprocess; with 0 this one does it, with ``None`` it follows
+            from cores, memory and cases. Scripts that ask for more than 0 need nnU-Net's
+            ``if __name__ == "__main__":``.
         export_processes: Number of processes that score and write; as above.
     """
 
@@ -53,8 +55,18 @@ class ModelRequest:
     device: str = "cuda"
     mirroring: bool = True
     seed: int | None = None
-    preprocessing_processes: int = 0
-    export_processes: int = 0
+    preprocessing_processes: int | None = 0
+    export_processes: int | None = 0
+
+    def processes(self, cases: int) -> tuple[int, int]:
+        """Numbers of processes that preprocess, and that score and write.
+
+        Args:
+            cases: Number of cases that are to be done.
+        """
+        wanted = (self.preprocessing_processes, self.export_processes)
+        preprocessing, export = (background_processes(number, cases, self.device) for number in wanted)
+        return preprocessing, export
 
     @property
     def names(self) -> ModelFolder:

@@ -232,8 +232,7 @@ def predict_cases(
     restorer: Restorer,
     exporter: CaseWriter,
     cases: Mapping[str, list[str]],
-    preprocessing_processes: int,
-    export_processes: int,
+    processes: tuple[int, int],
     inputs: InputImages,
     watch: Callable[[str, np.ndarray], object] = lambda identifier, image: None,
 ) -> dict[str, str]:
@@ -243,8 +242,7 @@ def predict_cases(
         restorer: Trained model.
         exporter: Writer of the cases.
         cases: Files of every case, in the order of the channels.
-        preprocessing_processes: Number of processes that preprocess; with 0 this one does it.
-        export_processes: Number of processes that score and write; with 0 this one does it.
+        processes: Numbers of processes that preprocess, and that score and write; with 0 this one does it.
         inputs: Record of the images of the cases that are written.
         watch: Function that sees identifier and preprocessed image (C, z, y, x) of every case before it is written.
 
@@ -259,7 +257,6 @@ def predict_cases(
         watch(identifier, case.image)
         return case.properties[IMAGES_HASH], case
 
-    processes = (preprocessing_processes, export_processes)
     finish = partial(score_and_write, scorer, exporter)
     return run_cases(cases, partial(prepare, model=restorer.model), reconstructed, finish, processes, inputs)
 

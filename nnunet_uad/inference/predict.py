@@ -151,9 +151,7 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
         if len(todo) < len(cases):
             say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite predicts them again).")
         watch = copies_of_training(folds, request.names.trainer, say)
-        failed |= predict_cases(
-            restorer, exporter, todo, request.preprocessing_processes, request.export_processes, inputs, watch
-        )
+        failed |= predict_cases(restorer, exporter, todo, request.processes(len(todo)), inputs, watch)
     return PredictResult.of(cases, todo, failed, overlap)
 
 

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.lock import folder_lock
+from nnunet_uad.common.workers import background_processes
 from nnunet_uad.inference.model import ModelRequest
 from nnunet_uad.inference.pipeline import list_cases, worker_pool
 from nnunet_uad.quality.agreement import AgreementLimit, agreement_findings
@@ -46,7 +47,8 @@ class CheckRequest:
         mirroring: Whether the model that segments uses the test-time mirroring that the training allows.
         rate: Share of scans like the training's that may be called unfit, by all that is judged together but the
             agreement of folds, of which nothing is promised.
-        processes: Number of processes that read scans; with 0 this one does it.
+        processes: Number of processes that read scans; with 0 this one does it, with ``None`` it follows from cores,
+            memory and scans.
 
     Example:
         >>> folder = Path("nnUNet_preprocessed") / "Dataset901_Tumour"
@@ -63,7 +65,7 @@ class CheckRequest:
     device: str = "cuda"
     mirroring: bool = True
     rate: float = DEFAULT_RATE
-    processes: int = 0
+    processes: int | None = 0
 
     def __post_init__(self) -> None:
         if self.output is None and (self.pretrainer or self.known):
@@ -191,7 +193,7 @@ def promise_in_words(parts: Sequence[tuple[int, float]], folds: bool = False) ->
 
 
 def examine_all(
-    cases: Mapping[str, Sequence[str]], reference: Reference, calibration: Calibration, processes: int
+    cases: Mapping[str, Sequence[str]], reference: Reference, calibration: Calibration, processes: int | None
 ) -> tuple[dict[str, tuple[list[Finding], str]], dict[str, str]]:
     """Examine scans; one that fails stops no other.
 
@@ -199,12 +201,14 @@ def examine_all(
         cases: Images of every scan, in the order of the channels.
         reference: Training scans.
         calibration: Limits of the checks.
-        processes: Number of processes that read scans; with 0 this one does it.
+        processes: Number of processes that read scans; with 0 this one does it, with ``None`` it follows from cores,
+            memory and scans.
 
     Returns:
         Findings and picture by scan, and reasons why scans could not be checked.
     """
     examined, failed = {}, {}
+    processes = background_processes(processes, len(cases), "cpu")
     names, at_once = list(cases), 4 * max(1, processes)
     with worker_pool(processes) as pool, tqdm(total=len(names), desc="checking") as bar:
         for start in range(0, len(names), at_once):

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.common.nnunet import channel_names, dataset_folder, require_configuration, resolved_configuration
 from nnunet_uad.common.nnunet_files import load_dataset_json, load_plans
+from nnunet_uad.common.workers import background_processes
 from nnunet_uad.data.cohort import raw_cases
 from nnunet_uad.data.content import file_digests, raw_folder
 from nnunet_uad.data.splits import splits_of
@@ -42,18 +43,19 @@ class TrainingScans:
         plans: Name of the plans.
         configuration: Name of the configuration.
         fold: Number of the fold whose training cases count; all cases of the dataset if ``None``.
-        processes: Number of processes that read scans; with 0 this one does it.
+        processes: Number of processes that read scans; with 0 this one does it, with ``None`` it follows from cores,
+            memory and scans.
     """
 
     preprocessed: Path
     plans: str
     configuration: str
     fold: int | None = None
-    processes: int = 0
+    processes: int | None = 0
 
     @classmethod
     def named(
-        cls, dataset: str, plans: str, configuration: str, fold: int | None = None, processes: int = 0
+        cls, dataset: str, plans: str, configuration: str, fold: int | None = None, processes: int | None = 0
     ) -> TrainingScans:
         """The training scans of a dataset.
 
@@ -205,11 +207,12 @@ class TrainingScans:
 
 
 def _summarise(
-    files: Mapping[str, Sequence[str]], paths: Mapping[str, Path], setup: Setup, processes: int
+    files: Mapping[str, Sequence[str]], paths: Mapping[str, Path], setup: Setup, processes: int | None
 ) -> dict[str, str]:
     """Write the profiles that are not there; case → why it could not be read."""
     failed = {}
     todo = [case for case in files if not paths[case].is_file()]
+    processes = background_processes(processes, len(todo), "cpu")
     at_once = 4 * max(1, processes)
     with worker_pool(processes) as pool, tqdm(total=len(todo), desc="training scans") as bar:
         for start in range(0, len(todo), at_once):

@@ -46,8 +46,9 @@ class ScreenRequest:
         device: Device to compute on: ``cuda``, ``cpu`` or ``mps``.
         mirroring: Whether to use the test-time mirroring that the trainings allow.
         seed: Seed of what the pretrainer draws; the training's if ``None``.
-        preprocessing_processes: Number of processes that preprocess; with 0 this one does it.
-        export_processes: Number of processes that score and write; with 0 this one does it.
+        preprocessing_processes: Number of processes that preprocess; with 0 this one does it, with ``None`` it follows
+            from cores, memory and cases.
+        export_processes: Number of processes that score and write; as above.
 
     Example:
         >>> results = Path("nnUNet_results/Dataset901_Tumour")
@@ -79,8 +80,8 @@ class ScreenRequest:
     device: str = "cuda"
     mirroring: bool = True
     seed: int | None = None
-    preprocessing_processes: int = 0
-    export_processes: int = 0
+    preprocessing_processes: int | None = 0
+    export_processes: int | None = 0
 
     def __post_init__(self) -> None:
         for name, bounds in {"fpr": RATE, "margin_mm": MARGIN, "min_mm3": VOLUME}.items():

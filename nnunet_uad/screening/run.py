@@ -96,7 +96,6 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
     record = {**_record(request, models), "calibrated_on": calibration.cases, "threshold": exporter.threshold}
     record["check"] = check.summary()
     remedy = "Choose another -o, or --overwrite."
-    processes = (request.preprocessing_processes, request.export_processes)
     with folder_lock(folder, say=say):
         if (folder / INPUTS_FILE).is_file() and not (folder / RECORD).is_file():
             # Ours, but nobody knows any more how it was made.
@@ -111,6 +110,7 @@ def screen_folder(request: ScreenRequest, say: Say = print) -> ScreenResult:
             say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite screens them again).")
         watches = (unseen.watch(request.known.names.trainer, say), copies_of_training(folds, trainer, say))
         compute = _watched(models, watches)
+        processes = request.map.processes(len(todo))
         failed |= run_cases(todo, models.plans.prepare, compute, exporter.write, processes, inputs)
         findings, _ = write_tables(folder, exporter.rows(), failed)
     written = tuple(case for case in todo if case not in failed)

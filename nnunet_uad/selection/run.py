@@ -79,7 +79,7 @@ def label_next(request: NextRequest, say: Say = print) -> NextResult:
     if len(models.predictors) == 1:
         say("The supervised model has one fold, so nobody can disagree with it: its doubt does not count.")
     files = ChosenFiles(folder, models, candidates, request.proposals)
-    processes = (request.preprocessing_processes, request.export_processes)
+    processes = request.processes(len(candidates.files))
     with folder_lock(folder, say=say):
         remedy, grows = "Choose another -o.", partial(_may_grow, request.slices)
         claim(folder / RECORD, _record(request, models, candidates), "a choice", remedy, may_differ=grows)
