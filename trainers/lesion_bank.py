@@ -149,11 +149,6 @@ class nnUNetTrainerLesionBank(MixedSamples):
 
     # --- samples --------------------------------------------------------------------------------
 
-    def get_dataloaders(self) -> Any:
-        """As nnU-Net; without background workers the seed repeats the samples."""
-        np.random.seed((self.seed + 7919 * self.current_epoch + 104729 * self.local_rank) % 2**32)
-        return super().get_dataloaders()
-
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """nnU-Net's datasets; the training set also offers patches of unlabelled cases, if they are hosts."""
         annotated, val = super().get_tr_and_val_datasets()

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from nnunet_uad.common.ending import die_with_parent
 from nnunet_uad.study.layout import Layout
-from nnunet_uad.study.running.job import die_with_parent
 from nnunet_uad.study.running.run import summary
 from nnunet_uad.study.study_file import output_folder, read_study
 

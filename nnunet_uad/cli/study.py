@@ -42,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("study", type=Path, nargs="?", metavar="STUDY.yaml")
     add("--cores", type=number(int, Bounds(1, 10**5)), metavar="N", help="run: cores of this machine (default: all)")
     add("--profile", metavar="NAME", help="run: slurm, lsf, kubernetes, or a profile of Snakemake's")
+    add("--cold", action="store_true", help="run: every job imports PyTorch for itself (what runs is the same)")
     add("--dry-run", action="store_true", help="run: list the jobs, do nothing")
     add("--snakemake", nargs=argparse.REMAINDER, default=[], metavar="ARGUMENT", help="run: the rest is Snakemake's")
 
@@ -176,6 +177,7 @@ def _run(arguments: argparse.Namespace) -> int:
         snakemake_command,
         summary,
     )
+    from nnunet_uad.study.running.warm import warm_processes
 
     check_snakemake()
     layout, study = _open(arguments.study)
@@ -184,7 +186,9 @@ def _run(arguments: argparse.Namespace) -> int:
         require_device(study.device, f"Write device: cpu into {arguments.study}")
     command = snakemake_command(layout, arguments.cores, arguments.profile, arguments.dry_run, arguments.snakemake)
     share_gpus = arguments.profile is None and study.device == "cuda"
-    with only_run(layout):
+    # Jobs of a cluster start on other machines; with GPUs nobody has tried it.
+    warm = arguments.profile is None and study.device == "cpu" and not (arguments.dry_run or arguments.cold)
+    with only_run(layout), warm_processes(warm):
         if not _prepared(layout, study):
             # What the folds are is known when the data are there: the workflow first makes them, then the rest.
             (layout.folder / layout.marker("preprocess", "data")).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -78,6 +79,14 @@ def process_pool(processes: int) -> ProcessPoolExecutor:
     """
     # Spawned, as nnU-Net's own: forked children inherit locks of threads that they do not have.
     return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent)
+
+
+def die_with_parent() -> None:
+    """Linux: a training must not go on unseen when its job was killed, while another job starts the same."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def clean_up_on_sigterm() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunetv2.utilities.crossval_split import generate_crossval_split
-
 from nnunet_uad.common.files import write_json
 from nnunet_uad.common.nnunet_files import load_splits
 
@@ -44,6 +42,9 @@ def ensure_splits(folder: str | Path, identifiers: Sequence[str]) -> int | None:
             f"{folder} holds {len(identifiers)} case(s); a fold needs at least one for training and one for "
             "validation. Train on everything instead: nnUNetv2_train DATASET CONFIGURATION all …"
         )
+    # It takes two seconds to import, and nearly every command reads splits.
+    from nnunetv2.utilities.crossval_split import generate_crossval_split
+
     splits = generate_crossval_split(sorted(identifiers), seed=12345, n_splits=len(identifiers))
     write_json(path, [{k: [str(i) for i in v] for k, v in s.items()} for s in splits])
     return len(identifiers)

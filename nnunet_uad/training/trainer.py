@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,7 +247,11 @@ class UADTrainer(StoredTrainer):
             self.cases.write(Path(self.output_folder))
         self.save_every = min(self.save_every, max(1, self.num_epochs // 10))
         # A resumed run must not replay the noise it has already seen; ranks must differ from each other.
-        torch.manual_seed(self.seed + 7919 * self.current_epoch + 104729 * self.local_rank)
+        seed = self.seed + 7919 * self.current_epoch + 104729 * self.local_rank
+        torch.manual_seed(seed)
+        # nnU-Net's loaders and their transforms draw from these two, here or in workers that seed themselves.
+        np.random.seed(seed % 2**32)
+        random.seed(seed)
         origins = ", ".join(f"{key} from {origin}" for key, origin in self._settings_origins.items()) or "all defaults"
         self.print_to_log_file(f"settings: {settings_to_json(self.settings)}, seed: {self.seed} ({origins})")
         self.print_to_log_file(f"precision of the networks: {precision_in_words(self.settings.amp, self.device)}")

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from nnunet_uad.common.ending import ending_well
+from nnunet_uad.common.ending import die_with_parent, ending_well
 from nnunet_uad.common.files import write_json, write_text
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.common.lock import file_lock
@@ -36,6 +36,8 @@ from nnunet_uad.study.running.commands import (
 )
 from nnunet_uad.study.running.gpus import own_gpu
 from nnunet_uad.study.running.revision import revision
+from nnunet_uad.study.running.warm_client import run_warm
+from nnunet_uad.study.running.warm_names import TRAINING
 from nnunet_uad.training.cases import TrainedCases
 from nnunet_uad.weights.leakage import Overlap, unknown_cases
 
@@ -216,20 +218,12 @@ def _run(command: Command) -> None:
         RuntimeError: it failed.
     """
     print(f"\n$ {command}", flush=True)
-    done = subprocess.run(
-        command.words, env={**os.environ, **command.environment}, preexec_fn=die_with_parent, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"{Path(command.words[0]).name} failed with exit status {done.returncode}.")
-
-
-def die_with_parent() -> None:
-    """Linux: a training must not go on unseen when its job was killed, while another job starts the same."""
-    if sys.platform == "linux":
-        import ctypes
-        import signal
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+    name, environment = Path(command.words[0]).name, {**os.environ, **command.environment}
+    status = run_warm(name, command.words, environment) if name == TRAINING else None
+    if status is None:
+        status = subprocess.run(command.words, env=environment, preexec_fn=die_with_parent, check=False).returncode
+    if status:
+        raise RuntimeError(f"{name} failed with exit status {status}.")
 
 
 def _test(layout: Layout, identifier: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from nnunet_uad.common.ending import die_with_parent
 from nnunet_uad.common.lock import file_lock
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.running.gpus import GPUS_VARIABLE, visible_gpus
@@ -98,8 +99,6 @@ def run_snakemake(command: Sequence[str], share_gpus: bool) -> int:
     Returns:
         The exit status.
     """
-    from nnunet_uad.study.running.job import die_with_parent
-
     environment = {**os.environ, GPUS_VARIABLE: ",".join(visible_gpus(os.environ))} if share_gpus else None
     # A group of their own, so that all of them can be told to end.
     snakemake = subprocess.Popen(command, preexec_fn=die_with_parent, env=environment, start_new_session=True)
