@@ -16,6 +16,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
+from nnunet_uad.common.ending import die_with_parent
 from nnunet_uad.study.running.warm_names import ADDRESS_VARIABLE, JOB
 
 #: What a command that is told to end may do first; its process is told the same.
@@ -78,6 +79,8 @@ def _forwarding(process: int) -> Iterator[None]:
 
 def main() -> None:
     """Entry point of the workflow's jobs."""
+    # Its parent is Snakemake or the cluster's script: nobody waits for a job without one.
+    die_with_parent()
     status = run_warm(JOB, sys.argv, os.environ, forward=True)
     if status is None:
         from nnunet_uad.study.running.job import main as job
