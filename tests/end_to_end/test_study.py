@@ -99,7 +99,7 @@ if os.fork() == 0:
     if rule == "train" and not os.path.exists(killed):
         open(killed, "w").close()
         job_and_children = lambda: [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]
-        while not any("nnunet_uad.study.running.warm_client" in p.cmdline() for p in job_and_children()):
+        while not any("nnunet_uad.study.running.start" in p.cmdline() for p in job_and_children()):
             time.sleep(0.1)
         time.sleep(1)
         for process in job_and_children():

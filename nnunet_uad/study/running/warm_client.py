@@ -1,8 +1,4 @@
-"""Run something in a warm process as if it had been started here: ``python -m nnunet_uad.study.running.warm_client``.
-
-The workflow starts its jobs by this module. Without a warm process (on a cluster, or after it was killed) the job runs
-here, which takes longer to start and is otherwise the same.
-"""
+"""Run something in a warm process as if it had been started here; a job imports this before anything heavy."""
 
 from __future__ import annotations
 
@@ -16,8 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
 
-from nnunet_uad.common.ending import die_with_parent
-from nnunet_uad.study.running.warm_names import ADDRESS_VARIABLE, JOB
+from nnunet_uad.study.running.warm_names import ADDRESS_VARIABLE
 
 #: What a command that is told to end may do first; its process is told the same.
 _FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -75,20 +70,3 @@ def _forwarding(process: int) -> Iterator[None]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
-
-
-def main() -> None:
-    """Entry point of the workflow's jobs."""
-    # Its parent is Snakemake or the cluster's script: nobody waits for a job without one.
-    die_with_parent()
-    status = run_warm(JOB, sys.argv, os.environ, forward=True)
-    if status is None:
-        from nnunet_uad.study.running.job import main as job
-
-        job()
-    else:
-        sys.exit(status if status >= 0 else 128 - status)
-
-
-if __name__ == "__main__":
-    main()

@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform != "linux", reason="elsewhere every job imports for itself"),
 ]
-CLIENT = [sys.executable, "-m", "nnunet_uad.study.running.warm_client"]
+CLIENT = [sys.executable, "-m", "nnunet_uad.study.running.start"]
 
 
 @pytest.fixture(scope="module", autouse=True)
