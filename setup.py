@@ -64,15 +64,18 @@ setup(
     ],
     extras_require={
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29"],
+        "dicom": ["highdicom>=0.28,<1", "pydicom>=3,<4"],
         "hub": ["huggingface_hub>=0.30,<3"],
         "robustness": ["torchio>=0.20,<2"],
         "study": [f"snakemake>=9,<10; {SNAKEMAKE}"],
         "test": [
+            "highdicom>=0.28,<1",
             "huggingface_hub>=0.30,<3",
             "hypothesis",
             "jsonschema",
             "mypy",
             "psutil",
+            "pydicom>=3,<4",
             "pytest",
             "pytest-xdist",
             "scikit-learn",

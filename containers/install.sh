@@ -10,7 +10,7 @@ apt-get install --yes --no-install-recommends ca-certificates g++ git libc6-dev 
 # The checkout may be read-only and somebody else's, where git would refuse to look.
 cp -r "$1" /tmp/checkout
 python3 -m venv "$home"
-"$home/bin/pip" install --no-cache-dir --constraint /tmp/checkout/constraints.txt "/tmp/checkout[hub,robustness,study]"
+"$home/bin/pip" install --no-cache-dir --constraint /tmp/checkout/constraints.txt "/tmp/checkout[dicom,hub,robustness,study]"
 rm -rf /tmp/checkout
 apt-get purge --yes --auto-remove git
 rm -rf /var/lib/apt/lists/*

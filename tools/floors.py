@@ -28,6 +28,7 @@ FLOORS = (
     "screening",
     "selection",
     "quality",
+    "dicom",
     "pretrain",
     "trainers",
     "sharing",
