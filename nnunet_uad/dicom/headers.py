@@ -48,11 +48,11 @@ class Header:
     Attributes:
         path: File of the image.
         uid: SOPInstanceUID, by which other files refer to it.
-        study: StudyInstanceUID.
-        series: SeriesInstanceUID.
+        study: UID of its study (StudyInstanceUID).
+        series: UID of its series (SeriesInstanceUID).
         frame_of_reference: FrameOfReferenceUID; empty if there is none.
         patient: PatientID and PatientName; they stay in memory.
-        description: SeriesDescription.
+        description: Words for the series (SeriesDescription).
         number: SeriesNumber; −1 if there is none.
         modality: Modality, ``MR``.
         image_type: Values of ImageType.

@@ -109,7 +109,7 @@ def segments_of(file: CaseFile, values: np.ndarray, dataset: Mapping[str, object
 
     Args:
         file: File of a case.
-        values: Values of the file.
+        values: Values (z, y, x) of the file.
         dataset: Content of the ``dataset.json`` that names the labels, if there is one.
 
     Raises:

@@ -17,7 +17,7 @@ class ChannelRecord:
 
     Attributes:
         name: Name of the channel.
-        series: SeriesInstanceUID.
+        series: UID of the series (SeriesInstanceUID).
         instances: SOPInstanceUID of every slice, in the order of the image's slices.
         resampled: Whether it was brought to the grid of the first channel.
     """
@@ -33,7 +33,7 @@ class CaseRecord:
     """A case.
 
     Attributes:
-        study: StudyInstanceUID.
+        study: UID of the study (StudyInstanceUID).
         channels: Channels in their order; the grid is that of the first.
         folder: Folder of the DICOM files that was imported; empty if its path names a patient.
     """

@@ -71,7 +71,7 @@ class Study:
     """Series of one StudyInstanceUID.
 
     Attributes:
-        uid: StudyInstanceUID.
+        uid: UID of the study (StudyInstanceUID).
         series: Series of the study, by their numbers.
         folder: Folder below that of the import which holds all its files; it may name the patient.
         problem: Words for why nothing can be made of it; empty if nothing is wrong.
@@ -152,6 +152,7 @@ def _unequal(headers: Sequence[Header]) -> str:
     """What its images do not have in common though a volume must; a scanner rounds the last digits."""
 
     def different(values: Sequence[Sequence[float] | None], tolerance: float) -> bool:
+        """Whether values differ from the first's by more than a tolerance."""
         return any(abs(a - b) > tolerance for v in values for a, b in zip(v or (), values[0] or (), strict=True))
 
     reasons = {

@@ -22,6 +22,9 @@ def axes_of(header: Header) -> np.ndarray:
 
     Args:
         header: Header of a slice, which has an orientation.
+
+    Returns:
+        Directions (3, 3) of unit length.
     """
     row, column = np.array(header.orientation, dtype=np.float64).reshape(2, 3)
     return np.stack([row, column, np.cross(row, column)], axis=1)
@@ -32,6 +35,9 @@ def depths(headers: Sequence[Header]) -> np.ndarray:
 
     Args:
         headers: Headers of slices of one orientation.
+
+    Returns:
+        Positions (z,), mm.
     """
     return np.array([h.position for h in headers], dtype=np.float64) @ axes_of(headers[0])[:, 2]
 
