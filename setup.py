@@ -13,6 +13,9 @@ CORE = find_packages(include=["nnunet_uad", "nnunet_uad.*"], exclude=["nnunet_ua
 # Snakemake 9 wants a newer Python than nnU-Net does.
 SNAKEMAKE = 'python_version >= "3.11"'
 
+# The part of MLflow that logs, and what it needs for a database on this machine.
+MLFLOW = ["mlflow-skinny>=3,<4", "alembic>=1.11,<2", "sqlalchemy>=2,<3"]
+
 setup(
     name="nnunet_uad",
     description="Unsupervised anomaly detection and low-label fine-tuning inside nnU-Net v2",
@@ -66,9 +69,16 @@ setup(
         "docs": ["mkdocs>=1.6,<2", "mkdocs-material>=9.6,<10", "mkdocstrings[python]>=0.29"],
         "dicom": ["highdicom>=0.28,<1", "pydicom>=3,<4"],
         "hub": ["huggingface_hub>=0.30,<3"],
+        "mlflow": MLFLOW,
         "robustness": ["torchio>=0.20,<2"],
         "study": [f"snakemake>=9,<10; {SNAKEMAKE}"],
+        "tensorboard": ["tensorboard>=2.15"],
         "test": [
+            *MLFLOW,
+            # What the server of MLflow's tests needs besides.
+            "aiohttp",
+            "flask",
+            "flask-cors",
             "highdicom>=0.28,<1",
             "huggingface_hub>=0.30,<3",
             "hypothesis",
@@ -85,6 +95,7 @@ setup(
             f"snakemake>=9,<10; {SNAKEMAKE}",
             f"snakemake-executor-plugin-cluster-generic; {SNAKEMAKE}",
             f"snakemake-executor-plugin-slurm; {SNAKEMAKE}",
+            "tensorboard>=2.15",
             "torchio>=0.20,<2",
             "wheel",
         ],

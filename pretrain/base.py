@@ -219,6 +219,8 @@ class nnUNetPretrainer(PatchPretrainer, Generic[S, T]):
             stacked = torch.stack([torch.stack([out["parts"][n] for n in names]) for out in train_outputs])
             means = dict(zip(names, stacked.float().mean(0).tolist(), strict=True))
             self.print_to_log_file(", ".join(f"{name} {value:.4g}" for name, value in means.items()))
+            for name, value in means.items():
+                self.log_further(f"parts/{name}", value)
             for concern in self.task.concerns(means):
                 self.print_to_log_file(f"WARNING: {concern}")
 
@@ -239,6 +241,7 @@ class nnUNetPretrainer(PatchPretrainer, Generic[S, T]):
         self.logger.log("mean_fg_dice", quality, self.current_epoch)
         self.logger.log("dice_per_class_or_region", [quality], self.current_epoch)
         self.logger.log("val_losses", loss / steps, self.current_epoch)
+        self.log_further(self.task.quality_name, quality)
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -290,6 +293,7 @@ class nnUNetPretrainer(PatchPretrainer, Generic[S, T]):
         # Ranks write side by side.
         with own_fold(self.output_folder, is_writer=not self.is_ddp):
             self._validate()
+        self.track_validation()
 
     def _validate(self) -> None:
         self.network.eval()
@@ -322,4 +326,5 @@ class nnUNetPretrainer(PatchPretrainer, Generic[S, T]):
             self.print_to_log_file("Validation complete")
             self.print_to_log_file(f"Mean over the validation cases: {summary['mean']}")
             for name, entry in summary["anomaly"].items():
+                self.logger.log_summary(f"final_val/{name}", entry)
                 self.print_to_log_file(f"{name}: {entry}")

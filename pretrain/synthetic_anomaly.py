@@ -59,6 +59,7 @@ class SyntheticAnomalyTask(PretrainTask):
 
     method = "SyntheticAnomaly"
     restoration = AnomalyProbability()
+    quality_name = "Dice"
 
     def __init__(self, settings: SyntheticAnomalySettings, geometry: Geometry) -> None:
         super().__init__(settings, geometry)

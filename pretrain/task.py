@@ -67,6 +67,8 @@ class PretrainTask:
     method: str
     #: How the trained network reconstructs or scores images; ``None`` for methods that do neither: they have no maps.
     restoration: Restoration | None = None
+    #: Name of the monitored quality, where nnU-Net's logger says ``mean_fg_dice``.
+    quality_name: str = "minus_loss"
     #: Finished share of the training, in [0, 1]; the trainer keeps it.
     progress: float = 0.0
 
@@ -124,6 +126,7 @@ class ReconstructionTask(PretrainTask):
     """
 
     restoration: Restoration = Restoration()
+    quality_name = "R2"
 
     def corrupt(self, clean: torch.Tensor, foreground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Corrupt a batch on its device.

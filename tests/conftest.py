@@ -39,6 +39,10 @@ for _variable in (
     "nnUNet_uad_pretrained",
     "nnUNet_uad_restorer",
     "nnUNet_uad_pool",
+    "nnUNet_uad_log_to",
+    "nnUNet_wandb_enabled",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_EXPERIMENT_NAME",
     "nnUNet_compile",
 ):
     os.environ.pop(_variable, None)

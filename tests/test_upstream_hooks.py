@@ -9,6 +9,7 @@ from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_gaussian
 from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.logging.nnunet_logger import MetaLogger
 from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
@@ -20,6 +21,21 @@ def parameters(function) -> list[str]:
 
 def test_trainer_constructor_arguments():
     assert parameters(nnUNetTrainer.__init__) == ["self", "plans", "configuration", "fold", "dataset_json", "device"]
+
+
+def test_the_logger_serves_further_loggers():
+    """Curves for TensorBoard and MLflow are collected by one of them, until the epoch's last value came."""
+    source = inspect.getsource(MetaLogger)
+    for call in ("logger.update_config(config)", "logger.log(key, value, step)", "logger.log_summary(key, value)"):
+        assert "for logger in self.loggers:\n" in source and call in source
+    assert "logger_config_hparas" in inspect.getsource(nnUNetTrainer.initialize)
+    assert 'self.logger.update_config({"hparas"' in inspect.getsource(nnUNetTrainer.initialize)
+    assert "self.logger.log('epoch_start_timestamps'" in inspect.getsource(nnUNetTrainer.on_epoch_start)
+    source = inspect.getsource(nnUNetTrainer.on_epoch_end)
+    assert source.index("self.logger.log('epoch_end_timestamps'") < source.index("self.current_epoch += 1")
+    # The epoch that the logger is told of ends a training one below the number of epochs.
+    source = inspect.getsource(nnUNetTrainer.on_train_end)
+    assert source.index("self.current_epoch -= 1") < source.index("self.current_epoch += 1")
 
 
 def test_network_builder_is_called_on_the_instance_in_training_and_on_the_class_in_prediction():

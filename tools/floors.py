@@ -22,6 +22,7 @@ FLOORS = (
     "restoration",
     "scoring",
     "data",
+    "tracking",
     "training",
     "inference",
     "evaluation",

@@ -23,13 +23,14 @@ from nnunet_uad.common.settings import SETTINGS_VARIABLE, Settings, check_choice
 from nnunet_uad.data.complete_plans import require_complete
 from nnunet_uad.data.content import case_contents, raw_folder
 from nnunet_uad.data.splits import SPLITS_FILE, ensure_splits
+from nnunet_uad.tracking.wanted import wanted_destinations
 from nnunet_uad.training.carried_names import refuse_unknown_names
 from nnunet_uad.training.cases import TrainedCases, copies_within, refuse_impossible_split, refuse_other_cases
 from nnunet_uad.training.checkpoints import own_fold
 from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
 from nnunet_uad.training.nnunet_flags import pretrained_weights_flag
 from nnunet_uad.training.schedule import Course, RateSchedule
-from nnunet_uad.training.stored_trainer import StoredTrainer
+from nnunet_uad.training.tracked_trainer import TrackedTrainer
 from nnunet_uad.weights.checkpoint import read_checkpoint
 
 
@@ -65,7 +66,7 @@ class TrainSettings(Settings):
         check_choices(self, {"amp": PRECISIONS})
 
 
-class UADTrainer(StoredTrainer):
+class UADTrainer(TrackedTrainer):
     """An nnU-Net trainer with settings, per-iteration warm-up and checkpoints that survive ``kill -9``."""
 
     settings_class: type[TrainSettings] = TrainSettings
@@ -84,6 +85,7 @@ class UADTrainer(StoredTrainer):
         chosen = choose_settings(self.settings_class, type(self).__name__, plans)
         refuse_unknown_names(self.settings_class, plans)
         check_results_folder()
+        destinations = wanted_destinations()
         self.check_configuration(plans, configuration, fold)
         folder = Path(str(plans.get("dataset_name")))
         check_dataset_json(dataset_json, str(folder / "dataset.json"))
@@ -102,6 +104,7 @@ class UADTrainer(StoredTrainer):
             self.grad_scaler = None
         # nnU-Net's 50 epochs are hours on a large plan; a lost hour is worse than a written file.
         self.save_every = 10
+        self.prepare_tracking(destinations)
         self.seed = settings.seed if settings.seed >= 0 else _shared_seed(self.is_ddp)
         self._iteration = 0
         #: What the fold is trained and validated on; known from the start of a training, to the first process.
@@ -206,7 +209,7 @@ class UADTrainer(StoredTrainer):
             RuntimeError: Out of memory; names the settings to lower.
         """
         try:
-            with own_fold(self.output_folder, is_writer=self.local_rank == 0):
+            with own_fold(self.output_folder, is_writer=self.local_rank == 0), self.tracking.training():
                 super().run_training()
         except RuntimeError as error:
             if not isinstance(error, torch.OutOfMemoryError) and "not enough memory" not in str(error):
@@ -242,6 +245,7 @@ class UADTrainer(StoredTrainer):
         check_free_space(self.output_folder, 3 * 3 * weights + weights)
         if self.local_rank == 0:
             self.cases = self._settled_cases()
+        self.tracking.check()
         self.before_training()
         if self.cases is not None and self.current_epoch == 0:
             self.cases.write(Path(self.output_folder))
@@ -256,6 +260,7 @@ class UADTrainer(StoredTrainer):
         self.print_to_log_file(f"settings: {settings_to_json(self.settings)}, seed: {self.seed} ({origins})")
         self.print_to_log_file(f"precision of the networks: {precision_in_words(self.settings.amp, self.device)}")
         super().on_train_start()
+        self.begin_tracking()
 
     def _split_cases(self) -> TrainedCases:
         """The cases of this fold as they are now, with the fingerprints of their images."""
@@ -288,6 +293,7 @@ class UADTrainer(StoredTrainer):
         """
         self.refuse_other_cases()
         super().perform_actual_validation(save_probabilities)
+        self.track_validation()
 
     def refuse_other_cases(self) -> None:
         """Before a validation: the splits or the images may have changed since the training began.

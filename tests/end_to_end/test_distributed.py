@@ -42,6 +42,7 @@ def two_processes(dae_fold, ddpm_fold, tmp_path_factory):
         "nnUNet_results": str(folder / "results"),
         "nnUNet_uad_pretrained": str(dae_fold / "pretrained.safetensors"),
         "nnUNet_uad_restorer": str(ddpm_fold / "pretrained.safetensors"),
+        "nnUNet_uad_log_to": "tensorboard",
     }
     ranks = [
         subprocess.Popen(
@@ -65,6 +66,8 @@ def test_two_processes(two_processes, monkeypatch, trainer):
     monkeypatch.setenv("nnUNet_results", str(results))
     fold = tiny.fold_folder(trainer)
     assert (fold / "checkpoint_final.pth").exists()
+    # The first process alone writes the curves.
+    assert len(list(fold.glob("events.out.tfevents.*"))) == 1
     # The ranks must not corrupt their patches with the same noise.
     assert found[0][trainer]["noise"] != found[1][trainer]["noise"]
     assert all((rank[trainer]["frozen"] > 0) == ("Residual" in trainer) for rank in found)
