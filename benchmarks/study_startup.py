@@ -2,8 +2,9 @@
 
     python benchmarks/study_startup.py 905 2d_small --epochs 10 --iterations 10 -o /tmp/startup.csv
 
-Work is what nnU-Net's log calls epochs, and the prediction and scoring of the test cases. All else of the study's time
-is start-up: Snakemake, imports, loading and writing. One core; the dataset's splits are put back afterwards.
+Work is a training from its first epoch to its end, by the times in nnU-Net's log, and the prediction and scoring of
+the test cases. All else of the study's time is start-up: Snakemake, imports, loading. One job at a time; the splits
+of the dataset are put back afterwards.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime
 from pathlib import Path
 
 from nnunet_uad.common.csv_files import write_csv_file
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.study.layout import Layout
 
-_EPOCH = re.compile(r"Epoch time: ([\d.]+) s")
+_TIME = re.compile(r"^(\S+ \S+): (Epoch 0|Training done\.)$", re.MULTILINE)
 _ARMS = ("nnUNetTrainerFromScratch", "nnUNetTrainer")
 
 
@@ -35,11 +37,13 @@ def study_text(dataset: str, configuration: str, epochs: int, iterations: int, d
 
 
 def worked(layout: Layout) -> float:
-    """Seconds of steps, predictions and scores in a finished study."""
-    logs = layout.folder.rglob("training_log_*.txt")
-    steps = sum(float(found) for log in logs for found in _EPOCH.findall(log.read_text(encoding="utf-8")))
+    """Seconds of trainings, predictions and scores in a finished study."""
+    seconds = 0.0
+    for log in layout.folder.rglob("training_log_*.txt"):
+        times = {words: datetime.fromisoformat(time) for time, words in _TIME.findall(log.read_text(encoding="utf-8"))}
+        seconds += (times["Training done."] - times["Epoch 0"]).total_seconds()
     scores = (layout.scores(cell, layout.plan["dataset"]) for cell in layout.cells)
-    return steps + sum(float(read_mapping(path)["seconds"]) for path in scores)
+    return seconds + sum(float(read_mapping(path)["seconds"]) for path in scores)
 
 
 def measured(text: str, flags: list[str]) -> dict[str, object]:
