@@ -1,7 +1,8 @@
 """Anomaly maps, reconstructions, residuals and masks of raw images, in their own geometry.
 
 Images are named as for nnUNetv2_predict (case_0000.nii.gz, case_0001.nii.gz …). Written per case: case_map,
-case_reconstruction_0000 …, case_residual_0000 … (z-score units of the preprocessing), case_mask, case_montage.png.
+case_reconstruction_0000 …, case_residual_0000 … (z-score units of the preprocessing), case_mask, case_montage.png; with
+--overlay case.mrml for 3D Slicer, and labels.txt for ITK-SNAP.
 Finished cases are skipped: run it again to continue an interrupted run.
 
 Examples:
@@ -37,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for masks: a number, or fpr:0.05 fpr:0.01 fpr:0.001 best as stored",
     )
     add("--score", default="", metavar="SETTINGS", help='another score, e.g. "residual=absolute median_mm=5"')
+    add(
+        "--overlay",
+        action="store_true",
+        help="for 3D Slicer and ITK-SNAP: a scene per case and a file of labels (adds map and mask to --save)",
+    )
     add("--overwrite", action="store_true", help="predict finished cases again")
     add(
         "--as-channels",
@@ -58,6 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.as_channels is not None:
         from nnunet_uad.inference.append_residuals import ChannelsRequest, write_channels
 
+        if arguments.overlay:
+            raise ValueError("--as-channels writes images to train on, without maps: leave out --overlay.")
         kinds = tuple(arguments.as_channels) or ("signed",)
         result = write_channels(ChannelsRequest(**model_options(arguments), **common, kinds=kinds))
         return report_failures("written", result.failed)
@@ -69,5 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
         save=arguments.save,
         threshold=arguments.threshold,
         score=arguments.score,
+        overlay=arguments.overlay,
     )
     return report_failures("predicted", predict_folder(request).failed)

@@ -67,8 +67,25 @@ class Exporter:
         Args:
             identifier: Identifier of the case.
         """
-        for path in replace(self, kinds=KINDS).paths(identifier):
+        for path in (*replace(self, kinds=KINDS).paths(identifier), self.scene(identifier)):
             path.unlink(missing_ok=True)
+
+    def of_kind(self, identifier: str, kind: str) -> list[Path]:
+        """The files of a case of one kind, whether it is wanted or not.
+
+        Args:
+            identifier: Identifier of the case.
+            kind: Kind of the files.
+        """
+        return replace(self, kinds=(kind,)).paths(identifier)
+
+    def scene(self, identifier: str) -> Path:
+        """The case's scene for 3D Slicer, which :mod:`~nnunet_uad.inference.overlay` writes.
+
+        Args:
+            identifier: Identifier of the case.
+        """
+        return self.folder / f"{identifier}.mrml"
 
     def write(self, case: ScoredCase) -> None:
         """Write all files of a case.

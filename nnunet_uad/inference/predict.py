@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from nnunet_uad.inference.inputs import INPUTS_FILE, InputImages
 from nnunet_uad.inference.model import ModelRequest, training_records
 from nnunet_uad.inference.model_plan import ModelPlan
 from nnunet_uad.inference.names import DEFAULT_THRESHOLD, MAPS_RECORD
+from nnunet_uad.inference.overlay import require_volumes, write_overlays
 from nnunet_uad.inference.pipeline import Prepared, list_cases, outdated_removed, predict_cases
 from nnunet_uad.inference.pipeline import prepare as prepare_case
 from nnunet_uad.inference.restorer import Restorer
@@ -45,6 +46,7 @@ class PredictRequest(ModelRequest):
         threshold: Threshold of masks and outlines: a number in units of the score, or the name of a threshold that is
             stored with the model (``fpr:0.05``, ``fpr:0.01``, ``fpr:0.001``, ``best``).
         score: Settings of the score that differ from the training's, ``residual=absolute median_mm=5``.
+        overlay: Whether to write scenes for 3D Slicer and labels for ITK-SNAP, too, with the maps and masks they show.
         overwrite: Whether to predict finished cases again, and to replace maps that were made differently.
 
     Example:
@@ -57,6 +59,7 @@ class PredictRequest(ModelRequest):
     save: Sequence[str] = ("map",)
     threshold: str | float = DEFAULT_THRESHOLD
     score: str = ""
+    overlay: bool = False
     overwrite: bool = False
 
 
@@ -118,6 +121,9 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
     folds = request.fold_folders()
     restorer = request.load()
     settings = _checked_score(request, restorer)
+    if request.overlay:
+        require_volumes(restorer.model.file_ending)
+        request = replace(request, save=(*request.save, "map", "mask"))
     stored = stored_thresholds(folds, settings_to_json(settings))
     # A mask needs a threshold; a montage outlines it where the model has it.
     wanted = "mask" in request.save or ("png" in request.save and request.threshold in stored)
@@ -152,6 +158,8 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
             say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite predicts them again).")
         watch = copies_of_training(folds, request.names.trainer, say)
         failed |= predict_cases(restorer, exporter, todo, request.processes(len(todo)), inputs, watch)
+        if request.overlay:
+            write_overlays(exporter, cases, [case for case in cases if case not in failed])
     return PredictResult.of(cases, todo, failed, overlap)
 
 

@@ -53,6 +53,17 @@ def test_a_threshold_may_be_a_number_or_a_name(request_of, tmp_path):
         predict_folder(request_of(save=["mask"], threshold="best"))
 
 
+def test_an_overlay_brings_the_map_and_the_mask_that_it_shows(request_of, tmp_path):
+    maps = tmp_path / "maps"
+    predict_folder(request_of(save=["png"]))
+    assert not (maps / "labels.txt").exists()
+    predict_folder(request_of(save=["png"], overlay=True))
+    wanted = {"test.mrml", "healthy_0.mrml", "labels.txt", "test_map.nii.gz", "test_mask.nii.gz", "test_montage.png"}
+    assert wanted <= {path.name for path in maps.iterdir()}
+    threshold = json.loads((maps / "anomaly_maps.json").read_text())["mask_threshold"]
+    assert f"at least {threshold:.4g}" in (maps / "labels.txt").read_text()
+
+
 def test_another_score_that_is_stored_with_the_model_has_masks_without_a_number(request_of, dae_fold, tmp_path):
     result = predict_folder(request_of(save=["map", "mask"], score="score=small-lesions"))
     assert result.written == ("healthy_0", "test")
