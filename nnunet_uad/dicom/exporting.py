@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from nnunet_uad.common.lock import folder_lock
 from nnunet_uad.data.image_files import read_values
 from nnunet_uad.data.raw_files import whole_numbers
 from nnunet_uad.dicom.concepts import algorithm
-from nnunet_uad.dicom.headers import read_header
+from nnunet_uad.dicom.headers import quiet, read_header
 from nnunet_uad.dicom.kinds import CaseFile, files_of_cases, segments_of
 from nnunet_uad.dicom.objects import parametric_map, segmentation, uid_of
 from nnunet_uad.dicom.record import Record
@@ -142,9 +141,7 @@ def _write(path: Path, origin: str, make: Callable[[], Dataset], request: Export
         if str(read_header(path, ["SOPInstanceUID"]).get("SOPInstanceUID", "")) == uid_of(origin, "instance"):
             return path
         raise ValueError(f"{path} is there and was made of something else. Choose another -o, or --overwrite.")
-    with atomic_path(path) as temporary, warnings.catch_warnings():
-        # It would print the patient's name.
-        warnings.filterwarnings("ignore", ".*unlikely to represent the intended person name")
+    with atomic_path(path) as temporary, quiet():
         make().save_as(temporary)
     return path
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
+from pydicom.uid import MediaStorageDirectoryStorage
 from tqdm import tqdm
 
 #: What a DICOM file holds behind its first 128 bytes.
@@ -122,26 +125,36 @@ class Header:
         )
 
 
-def headers_below(folder: Path, say: Callable[[str], object]) -> list[Header]:
+def headers_below(folder: Path, say: Callable[[str], object], strict: bool = True) -> list[Header]:
     """Headers of all DICOM files of a folder, in any nesting, in the order of their paths.
 
     Args:
         folder: Folder to look into; hidden files, and DICOMDIR, which lists others, are passed over.
         say: Function that is told how many files are no DICOM.
+        strict: Whether a damaged file is refused, for it may be a slice that is missed; else it is told.
 
     Raises:
         FileNotFoundError: There is no such folder.
         ValueError: The folder holds no DICOM file, or a damaged one.
     """
     files = list(dicom_files(folder))
-    headers = [
-        Header.of(path, read_header(path, _KEYWORDS))
-        for path in tqdm(files, desc="Reading headers", unit="file", leave=False)
-        if _is_dicom(path)
-    ]
-    if cut := [header.path for header in headers if not header.uid]:
-        raise ValueError(f"{cut[0]} is damaged (no SOPInstanceUID). {_AGAIN}")
-    others = len(files) - len(headers)
+    headers: list[Header] = []
+    others, damaged = 0, []
+    for path in tqdm(files, desc="Reading headers", unit="file", leave=False):
+        if not _is_dicom(path):
+            others += 1
+            continue
+        try:
+            header = _header(path)
+        except ValueError as error:
+            damaged.append(str(error))
+            continue
+        headers += [header] if header else []
+    if damaged:
+        told = f"{damaged[0]}{f' So are {len(damaged) - 1} others.' if len(damaged) > 1 else ''}"
+        if strict:
+            raise ValueError(told)
+        say(told)
     if not headers:
         raise ValueError(
             f"{folder} holds no DICOM file; {others} other file(s) were found. Name the folder above them."
@@ -179,9 +192,18 @@ def read_header(path: Path, keywords: tuple[str, ...] | list[str] | None = None)
         ValueError: The file is damaged.
     """
     try:
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
+        with quiet():
+            return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(keywords) if keywords else None)
     except (InvalidDicomError, EOFError, OSError, ValueError, KeyError, NotImplementedError) as error:
         raise ValueError(f"{path} is damaged ({error}). {_AGAIN}") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep the libraries from warning of elements that are not as DICOM wants them: they print the patient's name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        yield
 
 
 def uids_below(folder: Path) -> dict[str, Path]:
@@ -196,6 +218,22 @@ def uids_below(folder: Path) -> dict[str, Path]:
     """
     files = tqdm([p for p in dicom_files(folder) if _is_dicom(p)], desc="Reading headers", unit="file", leave=False)
     return {_text(read_header(path, ["SOPInstanceUID"]), "SOPInstanceUID"): path for path in files}
+
+
+def _header(path: Path) -> Header | None:
+    """The header of a file; ``None`` of one that lists others.
+
+    Raises:
+        ValueError: The file is damaged.
+    """
+    file = read_header(path, _KEYWORDS)
+    if file.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
+        return None
+    with quiet():
+        header = Header.of(path, file)
+    if not header.uid:
+        raise ValueError(f"{path} is damaged (no SOPInstanceUID). {_AGAIN}")
+    return header
 
 
 def _is_dicom(path: Path) -> bool:

@@ -91,9 +91,9 @@ def listing(dicom: Path, derived: bool = False, say: Say = print) -> str:
 
     Raises:
         FileNotFoundError: There is no such folder.
-        ValueError: The folder holds no DICOM file, or a damaged one.
+        ValueError: The folder holds no DICOM file.
     """
-    studies = studies_of(headers_below(dicom, say), dicom, derived)
+    studies = studies_of(headers_below(dicom, say, strict=False), dicom, derived)
     return "\n".join(
         f"study {study.uid} in {dicom / study.folder}{': ' if study.problem else ''}{study.problem}\n{study.listing}"
         for study in studies

@@ -44,5 +44,8 @@ def test_folders_without_dicom_and_damaged_files_are_refused(tmp_path):
     (tmp_path / "broken").write_bytes(b"\0" * 128 + b"DICM" + b"\x02\x00\x10\x00UI\xff\xff1.2")
     with pytest.raises(ValueError, match=r"broken is damaged \(no SOPInstanceUID\)\. Export or copy"):
         headers_below(tmp_path, print)
+    dicoms.write_series(tmp_path, dicoms.voxels(1))
+    told = []
+    assert len(headers_below(tmp_path, told.append, strict=False)) == 5 and "broken is damaged" in told[0]
     with pytest.raises(ValueError, match="is damaged"):
         read_header(Path(__file__))

@@ -2,6 +2,7 @@ import dicoms
 import numpy as np
 import pytest
 import SimpleITK
+from pydicom.uid import JPEGLSLossless, RLELossless
 
 from nnunet_uad.dicom.headers import headers_below
 from nnunet_uad.dicom.series import Series
@@ -28,6 +29,14 @@ def test_every_slice_is_rescaled_in_its_own_way(tmp_path, slopes):
     _, found, stored = image_of(tmp_path, slopes=slopes)
     np.testing.assert_array_equal(found, stored * np.array(slopes)[:, None, None] - 3)
     assert found.dtype == (np.float32 if 1.5 in slopes else np.int16 if slopes[0] == 2 else np.int32)
+
+
+@pytest.mark.parametrize("syntax", [RLELossless, JPEGLSLossless])
+def test_compressed_files_are_read(tmp_path, syntax):
+    values = dicoms.voxels(1, (3, 16, 16))
+    dicoms.write_series(tmp_path, values, change=lambda k, image: image.compress(syntax))
+    image = read_series(Series.of(headers_below(tmp_path, print)))
+    np.testing.assert_array_equal(SimpleITK.GetArrayFromImage(image), values)
 
 
 def test_files_that_are_cut_short_are_refused(tmp_path):
