@@ -165,13 +165,16 @@ def _run(request: dict[str, Any], descriptors: list[int], sockets: Iterable[sock
 
 
 def _as_new() -> None:
-    """What a new process has of its own: random numbers, and as many threads as its environment says."""
+    """What a new process has of its own: random numbers, and the threads and figures that its environment asks for."""
+    import matplotlib
     import numpy as np
     import torch
     from threadpoolctl import threadpool_limits
 
     random.seed()
     np.random.seed()
+    # MATPLOTLIBRC, which a study sets: nnU-Net's picture of the curves takes a second per epoch otherwise.
+    matplotlib.rc_file(matplotlib.matplotlib_fname())
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal() and int(threads) > 0:
         torch.set_num_threads(int(threads))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from matplotlib.image import imread
 from safetensors.torch import load_file
 
 from nnunet_uad.common.lock import file_lock
@@ -79,16 +80,20 @@ def test_a_training_is_that_of_a_new_process_bit_for_bit(tiny_dataset, tmp_path)
         "cpu",
     ]
     new = [sys.executable, "-c", "from nnunetv2.run.run_training import run_training_entry; run_training_entry()"]
-    weights = []
+    (tmp_path / "rc").write_text("figure.dpi: 7\n")
+    weights, pictures = [], []
     for name in ("warm", "new"):
         (tmp_path / name).mkdir()
         settings = {"nnUNet_results": str(tmp_path / name), "nnUNet_uad_settings": "seed=3", VALIDATION_VARIABLE: "no"}
+        settings["MATPLOTLIBRC"] = str(tmp_path / "rc")
         environment = {**os.environ, **settings}
         if name == "warm":
             assert run_warm(TRAINING, words, environment) == 0
         else:
             subprocess.run([*new, *words[1:]], env=environment, check=True, stdout=subprocess.DEVNULL)
         weights.append(load_file(next((tmp_path / name).rglob("pretrained.safetensors"))))
+        pictures.append(imread(next((tmp_path / name).rglob("progress.png"))).shape)
+    assert pictures[0] == pictures[1]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[1])
 
 
