@@ -25,7 +25,8 @@ class Artefact:
         levels: Strength at severities 1 to 5.
         unit: Meaning of a level, with its unit.
         make: Function from a level, the standard deviation of the foreground's intensity, and a sign (1 or −1, drawn
-            per case) to TorchIO's transform.
+            per case) to TorchIO's transform, or to anything that is given a ``ScalarImage`` (``data`` is a tensor
+            (1, z, y, x)) and returns one. It draws by PyTorch, whose seed is set, and at every level the same numbers.
     """
 
     name: str
