@@ -22,7 +22,7 @@ from nnunet_uad.common.csv_files import write_csv_file
 from nnunet_uad.common.json_files import read_mapping
 from nnunet_uad.study.layout import Layout
 
-_TIME = re.compile(r"^(\S+ \S+): (Epoch 0|Training done\.)$", re.MULTILINE)
+_TIME = re.compile(r"^(\S+ \S+): (Epoch 0|Training done\.) *$", re.MULTILINE)
 _ARMS = ("nnUNetTrainerFromScratch", "nnUNetTrainer")
 
 
