@@ -136,12 +136,12 @@ def _difference_words(results: Results, analysis: Analysis) -> list[str]:
     clear = [r for r in rows if r.clear]
     lines = [_sentence(r, r.comparison, results) for r in clear if r.comparison]
     if len(clear) < len(rows):
-        best = max((r for r in rows if not r.clear), key=lambda r: r.comparison.difference)
+        most = max((r for r in rows if not r.clear), key=lambda r: abs(r.comparison.difference))
         start = "The other differences are not clear" if clear else f"No arm differs clearly from {results.baseline}"
         lines.append(
-            f"{start}: the largest, {best.arm} with {best.budget.words}, is "
-            f"{number(best.comparison.difference, signed=True)} "
-            f"({interval_words(best.comparison.interval, signed=True)}, {p_words(best.corrected_p)})."
+            f"{start}: the largest, {most.arm} with {most.budget.words}, is "
+            f"{number(most.comparison.difference, signed=True)} "
+            f"({interval_words(most.comparison.interval, signed=True)}, {p_words(most.corrected_p)})."
         )
     return lines
 

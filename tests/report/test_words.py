@@ -1,5 +1,7 @@
 import math
+from dataclasses import replace
 
+from nnunet_uad.metrics.segmentation import PRIMARY
 from nnunet_uad.report.analysis import analyse
 from nnunet_uad.report.collect import collect
 from nnunet_uad.report.words import (
@@ -43,3 +45,13 @@ def test_the_answer_comes_first_and_says_what_is_not_known(finished):
 def test_the_question_names_the_arms(finished):
     results = collect(Layout(finished.folder / "study"))
     assert question(results) == "How many labels does Dataset991_Tiny need, and does DAE save any?"
+
+
+def test_the_largest_difference_is_that_of_the_largest_size(finished):
+    results = collect(Layout(finished.folder / "study"))
+    analysis = analyse(results)
+    rows = list(analysis.differences)
+    place = next(i for i, row in enumerate(rows) if row.comparison and row.metric is PRIMARY)
+    rows[place] = replace(rows[place], comparison=replace(rows[place].comparison, difference=-0.9))
+    assert "the largest, DAE with" in (said := answer(results, replace(analysis, differences=rows))[1])
+    assert "is −0.900 " in said
