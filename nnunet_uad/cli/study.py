@@ -3,6 +3,7 @@
   plan     append a fold per label budget behind those of splits_final.json and write study.json
   run      preprocess, pretrain, train and test everything that is not finished yet (Snakemake)
   status   what is finished, what failed, where the logs are
+  remove   take the folds of a plan back; trainings and scores stay
   example  print a small study to start from
   schema   print the JSON Schema of such a file, by which editors check it while it is written
 
@@ -38,7 +39,7 @@ EXAMPLE = Path(__file__).resolve().parent.parent / "study" / "example.yaml"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("action", choices=("plan", "run", "status", "example", "schema"))
+    add("action", choices=("plan", "run", "status", "remove", "example", "schema"))
     add("study", type=Path, nargs="?", metavar="STUDY.yaml")
     add("--cores", type=number(int, Bounds(1, 10**5)), metavar="N", help="run: cores of this machine (default: all)")
     add("--profile", metavar="NAME", help="run: slurm, lsf, kubernetes, or a profile of Snakemake's")
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.study is None:
         raise ValueError(f"Name the study's file: nnunet_uad study {arguments.action} STUDY.yaml")
-    return {"plan": _plan, "run": _run, "status": _status}[arguments.action](arguments)
+    return {"plan": _plan, "run": _run, "status": _status, "remove": _remove}[arguments.action](arguments)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
@@ -72,6 +73,7 @@ def _plan(arguments: argparse.Namespace) -> int:
         cases = ", ".join(fold["train"][:3]) + (f" and {len(fold['train']) - 3} more" if len(fold["train"]) > 3 else "")
         print(f"  fold {fold['index']} of {fold['dataset']}: {fold['id']}: {cases}")
     run_it = f"nnunet_uad study run {shlex.quote(str(arguments.study))}"
+    print(f"To take these folds back: nnunet_uad study remove {shlex.quote(str(arguments.study))}")
     print(f"Run it: {run_it}; or a cell by hand, with any trainer: nnUNetv2_train")
     return 0
 
@@ -227,6 +229,19 @@ def _prepared(layout: Layout, study: Study) -> bool:
     except ValueError:
         return False
     return is_prepared(folder, study, layout.folder)
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from nnunet_uad.study.planning.removal import remove_plan
+    from nnunet_uad.study.running.run import only_run
+    from nnunet_uad.study.study_file import output_folder, read_study
+
+    layout = Layout(output_folder(arguments.study, read_study(arguments.study)))
+    if not layout.planned:
+        raise RuntimeError(f"This study is not planned, so there is nothing to remove: {arguments.study}")
+    with only_run(layout):
+        remove_plan(layout, required_folder("nnUNet_preprocessed"))
+    return 0
 
 
 def _status(arguments: argparse.Namespace) -> int:

@@ -98,13 +98,18 @@ def plan_study(
     """
     check_settings(study)
     kept = study.reduced(cut["draws"], cut["arms"]) if cut else study
-    with _only_planning(source_folder, say):
+    with only_planning(source_folder, say):
         return _plan(kept, layout, raw, source_folder, pretraining_folder, say, cut)
 
 
 @contextmanager
-def _only_planning(source: Path, say: Callable[[str], object]) -> Iterator[None]:
-    """One after the other: numbers of derived datasets are free until they are taken, indices of folds as well."""
+def only_planning(source: Path, say: Callable[[str], object]) -> Iterator[None]:
+    """One after the other: numbers of derived datasets are free until they are taken, indices of folds as well.
+
+    Args:
+        source: Folder of the dataset in nnUNet_preprocessed.
+        say: Function that is told whom this waits for.
+    """
     root = source.parent
     with ExitStack() as stack:
         # Where nothing can be written nothing is appended: a plan that stays as it is may be made anew.
