@@ -81,12 +81,16 @@ def process_pool(processes: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"), initializer=_follow_parent)
 
 
-def die_with_parent() -> None:
-    """Linux: a training must not go on unseen when its job was killed, while another job starts the same."""
+def die_with_parent(number: int = getattr(signal, "SIGKILL", signal.SIGTERM)) -> None:
+    """Linux: a training must not go on unseen when its job was killed, while another job starts the same.
+
+    Args:
+        number: Signal that this process gets when its parent ends.
+    """
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(1, int(number))
 
 
 def clean_up_on_sigterm() -> None:

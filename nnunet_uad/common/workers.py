@@ -14,17 +14,26 @@ PROCESSES_VARIABLE = "nnUNet_def_n_proc"
 _MOST = 3
 #: Bytes of a worker: PyTorch and nnU-Net, imported, and a volume with what is made of it.
 _BYTES = 2 * 1024**3
-#: Memory of a container, Linux: how much it may have, how much it has.
-_CGROUP = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current"))
+#: Memory of a container, Linux: how much it may have, how much it has, and for what.
+_CGROUP = tuple(Path("/sys/fs/cgroup") / name for name in ("memory.max", "memory.current", "memory.stat"))
 _MEMINFO = Path("/proc/meminfo")
 
 
 def cores() -> int:
-    """Cores that this process may use: fewer than the machine has in a container, or a job of a cluster."""
+    """Cores that this process may use: fewer than the machine has in a container, or a job of a cluster.
+
+    Raises:
+        ValueError: ``LOKY_MAX_CPU_COUNT``, which joblib obeys, holds no number.
+    """
     # Imported here: the command line is read without it.
     import joblib
 
-    return int(joblib.cpu_count())
+    try:
+        return int(joblib.cpu_count())
+    except ValueError as error:
+        raise ValueError(
+            "LOKY_MAX_CPU_COUNT expects a number of cores. Set it, or: unset LOKY_MAX_CPU_COUNT"
+        ) from error
 
 
 def free_memory() -> int | None:
@@ -35,8 +44,10 @@ def free_memory() -> int | None:
         found.append(1024 * int(kilobytes))
     # "max" is no number: there is no limit.
     with suppress(OSError, ValueError):
-        limit, used = (int(path.read_text()) for path in _CGROUP)
-        found.append(limit - used)
+        limit, used = (int(path.read_text()) for path in _CGROUP[:2])
+        # Files that were read count as used until somebody wants the place.
+        (cached,) = re.findall(r"^inactive_file (\d+)$", _CGROUP[2].read_text(), re.MULTILINE)
+        found.append(limit - used + int(cached))
     return max(0, min(found)) if found else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from nnunet_uad.dicom.series import Study
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 _FEWEST_LETTERS = 3
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa", "æ": "ae"})
 
 
 def case_names(studies: Sequence[Study], names: str, known: Mapping[str, str]) -> dict[str, str]:
@@ -31,6 +33,12 @@ def case_names(studies: Sequence[Study], names: str, known: Mapping[str, str]) -
     if names == NUMBERS:
         return _numbers(studies, known)
     made = {s.uid: slug("_".join(s.folder.parts)) for s in studies} if names == FOLDERS else _of_table(studies, names)
+    if renamed := [(known[uid], case) for uid, case in made.items() if known.get(uid, case) != case]:
+        earlier, now = renamed[0]
+        raise ValueError(
+            f"{len(renamed)} of these studies were imported there under another name, as {earlier}, now {now}: one "
+            "scan would be two cases. Name them as before, or choose another -o."
+        )
     taken = {case: uid for uid, case in known.items()}
     twice = [case for case, count in Counter(made.values()).items() if count > 1]
     twice += [case for uid, case in made.items() if taken.get(case, uid) != uid]
@@ -49,9 +57,20 @@ def names_patient(text: str, studies: Sequence[Study]) -> bool:
         text: Path or name.
         studies: Studies of patients.
     """
-    parts = {p.casefold() for study in studies for value in study.patient for p in re.split(r"[\s^=,_/\\-]+", value)}
-    whole = {value.casefold() for study in studies for value in study.patient}
-    return any(len(p) >= _FEWEST_LETTERS and p in text.casefold() for p in parts | whole)
+    texts = _spellings(text)
+    words = {word for spelled in texts for word in re.split(r"[\W_]+", spelled)}
+    values = {spelled for study in studies for value in study.patient for spelled in _spellings(value)}
+    parts = {part for value in values for part in re.split(r"[\s^=,_/\\-]+", value)} | values
+    # What is as short as "li" is in many a word.
+    short, long = ({p for p in parts if p and (len(p) >= _FEWEST_LETTERS) == is_long} for is_long in (False, True))
+    return bool(short & words) or any(part in spelled for part in long for spelled in texts)
+
+
+def _spellings(text: str) -> set[str]:
+    """A text in small letters: as it is, without accents, and with ä, ö, ü, ø, å, ß as folders spell them."""
+    small = text.casefold()
+    bare = "".join(c for c in unicodedata.normalize("NFKD", small) if not unicodedata.combining(c))
+    return {small, bare, small.translate(_UMLAUTS)}
 
 
 def _numbers(studies: Sequence[Study], known: Mapping[str, str]) -> dict[str, str]:

@@ -27,6 +27,10 @@ from nnunet_uad.dicom.sources import Source, find_sources
 Say = Callable[[str], object]
 
 
+#: What helps where an element of the source cannot be copied into a new object.
+_HEADERS = "DICOM objects repeat the elements of their source: correct that element in the source files."
+
+
 @dataclass(frozen=True)
 class ExportRequest:
     """What is to be exported.
@@ -96,7 +100,10 @@ def export_folder(request: ExportRequest, say: Say = print) -> ExportResult:
             try:
                 written += _export(file, sources[file.case], dataset, request)
             except ValueError as error:
-                failed[file.path.name] = str(error)
+                failed[file.path.name] = f"{error} {_HEADERS}" if "not a valid" in str(error) else str(error)
+            except (AttributeError, KeyError, TypeError) as error:
+                # Of an element that highdicom expects in the source.
+                failed[file.path.name] = f"{type(error).__name__}: {error}. {_HEADERS}"
     return ExportResult(written, failed)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from SimpleITK import Image
 from tqdm import tqdm
 
 from nnunet_uad.common.lock import folder_lock
@@ -131,19 +132,24 @@ def import_folder(request: ImportRequest, say: Say = print) -> ImportResult:
         cases = {named[plan.study.uid]: plan for plan in plans}
         _refuse_others(request, cases, earlier)
         place = "" if names_patient(str(request.dicom.resolve()), studies) else str(request.dicom.resolve())
-        for case in cases if request.overwrite else ():
-            for path in request.images.glob(f"{case}_[0-9][0-9][0-9][0-9]{_ENDING}"):
-                path.unlink()
-        # First the record: an image that is there without it could be anybody's.
         records = {case: plan.record(request.rules, place) for case, plan in cases.items()}
-        Record({**earlier.cases, **records}).write(request.images)
-        todo = [case for case in cases if not all(path.exists() for path in _files(request, case))]
+        todo = [c for c in cases if request.overwrite or not all(path.exists() for path in _files(request, c))]
+        kept = {**earlier.cases, **{case: records[case] for case in cases if case not in todo}}
         failed = {}
         for case in tqdm(todo, desc="Importing", unit="case"):
             try:
-                _write(cases[case], _files(request, case))
+                images = _read(cases[case])
             except ValueError as error:
                 failed[case] = str(error)
+                continue
+            for path in request.images.glob(f"{case}_[0-9][0-9][0-9][0-9]{_ENDING}"):
+                path.unlink()
+            # First the record: an image that is there without it could be anybody's.
+            kept[case] = records[case]
+            Record(kept).write(request.images)
+            for image, path in zip(images, _files(request, case), strict=True):
+                write_image(image, path)
+        Record(kept).write(request.images)
     for case, plan in cases.items():
         say(f"{case}  {request.dicom / plan.study.folder}")
     if not place:
@@ -218,8 +224,11 @@ def _files(request: ImportRequest, case: str) -> list[Path]:
     return [request.images / f"{case}_{channel:04d}{_ENDING}" for channel in range(len(request.rules))]
 
 
-def _write(plan: _Plan, files: Sequence[Path]) -> None:
-    first = read_series(plan.series[0])
-    for k, path in enumerate(files):
-        image = read_series(plan.series[k]) if k else first
-        write_image(on_grid_of(image, first) if plan.resampled[k] else image, path)
+def _read(plan: _Plan) -> list[Image]:
+    """The images of a case, all of them before anything is written.
+
+    Raises:
+        ValueError: A file is damaged.
+    """
+    images = [read_series(series) for series in plan.series]
+    return [on_grid_of(im, images[0]) if other else im for im, other in zip(images, plan.resampled, strict=True)]

@@ -158,8 +158,9 @@ def predict_folder(request: PredictRequest, say: Say = print) -> PredictResult:
             say(f"{len(cases) - len(todo)} of {len(cases)} cases are done already (--overwrite predicts them again).")
         watch = copies_of_training(folds, request.names.trainer, say)
         failed |= predict_cases(restorer, exporter, todo, request.processes(len(todo)), inputs, watch)
-        if request.overlay:
-            write_overlays(exporter, cases, [case for case in cases if case not in failed])
+        shown = [case for case in cases if case not in failed]
+        if request.overlay and shown:
+            write_overlays(exporter, cases, shown)
     return PredictResult.of(cases, todo, failed, overlap)
 
 

@@ -6,6 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,7 +157,6 @@ class MlflowWriter:
         """Do something with MLflow; a failure is told once, and nothing is tried for a while."""
         if time.monotonic() < self._not_before:
             return
-        from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
 
         try:
@@ -166,7 +166,7 @@ class MlflowWriter:
             if not self._described:
                 self._describe(client)
             what(client)
-        except (MlflowException, OSError) as error:
+        except _unreachable() as error:
             self._not_before = time.monotonic() + PAUSE
             if not self._told:
                 self._told = True
@@ -258,6 +258,17 @@ class MlflowWriter:
         for first in range(_METRICS, len(metrics), _METRICS):
             client.log_batch(self._run_id, metrics=metrics[first : first + _METRICS])
         client.log_batch(self._run_id, metrics=metrics[:_METRICS], tags=[RunTag(k, v) for k, v in tags.items()])
+
+
+def _unreachable() -> tuple[type[Exception], ...]:
+    """What is raised where a server or a database cannot be used; a server needs no library of databases."""
+    from mlflow.exceptions import MlflowException
+
+    with suppress(ImportError):
+        from sqlalchemy.exc import SQLAlchemyError
+
+        return MlflowException, SQLAlchemyError, OSError
+    return MlflowException, OSError
 
 
 def _key(name: str) -> str:

@@ -62,20 +62,24 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch):
     # What a container or a job allows, as joblib's backend hears of it.
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
     assert cores() == 1
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "abc")
+    with pytest.raises(ValueError, match="LOKY_MAX_CPU_COUNT expects a number of cores"):
+        cores()
 
 
 def test_memory_is_that_of_the_container(monkeypatch, tmp_path):
     meminfo = tmp_path / "meminfo"
     meminfo.write_text("MemTotal:       16000000 kB\nMemAvailable:    8000000 kB\n")
-    limit, used = tmp_path / "memory.max", tmp_path / "memory.current"
+    limit, used, stat = (tmp_path / f"memory.{name}" for name in ("max", "current", "stat"))
+    stat.write_text("anon 900\ninactive_file 100\nactive_file 7\n")
     monkeypatch.setattr(workers, "_MEMINFO", meminfo)
-    monkeypatch.setattr(workers, "_CGROUP", (limit, used))
+    monkeypatch.setattr(workers, "_CGROUP", (limit, used, stat))
     assert free_memory() == 8_000_000 * 1024
     limit.write_text("max\n")
     used.write_text("1000\n")
     assert free_memory() == 8_000_000 * 1024
     limit.write_text("5000\n")
-    assert free_memory() == 4000
+    assert free_memory() == 4100
     limit.write_text("500\n")
     assert free_memory() == 0
     meminfo.unlink()

@@ -53,6 +53,8 @@ def test_tables_are_checked(studies, tmp_path, content, message):
 def test_names_of_before_are_not_given_twice(studies, tmp_path):
     with pytest.raises(ValueError, match="Several studies would be called Able"):
         case_names(studies, "folders", {"1.2.7": "Able"})
+    with pytest.raises(ValueError, match="imported there under another name, as case_001, now Able"):
+        case_names(studies, "folders", {"1.2.9": "case_001"})
     with pytest.raises(FileNotFoundError, match="which is no file"):
         case_names(studies, "surnames", {})
 
@@ -60,3 +62,18 @@ def test_names_of_before_are_not_given_twice(studies, tmp_path):
 def test_paths_that_name_a_patient_are_known(studies):
     assert names_patient("/data/ABLE", studies) and names_patient("/data/id-zola/x", studies)
     assert not names_patient(str(Path("/data/trial7")), studies)
+
+
+@pytest.mark.parametrize(
+    ("patient", "path", "named"),
+    [
+        ("Müller^Eva", "/data/Mueller", True),
+        ("Müller^Eva", "/data/muller_2", True),
+        ("Groß^Jo", "/data/Gross", True),
+        ("Li^Wei", "/data/Li_2", True),
+        ("Li^Wei", "/data/clinic", False),
+    ],
+)
+def test_names_are_known_in_the_spellings_of_folders(tmp_path, patient, path, named):
+    dicoms.write_series(tmp_path, dicoms.voxels(1), patient=patient, study="1.2.3")
+    assert names_patient(path, studies_of(headers_below(tmp_path, print), tmp_path)) == named

@@ -133,3 +133,16 @@ def test_a_file_that_is_cut_short_does_not_stop_the_others(folder):
 def test_the_listing_shows_what_there_is(folder):
     shown = listing(folder / "dicom")
     assert shown.count("study ") == 2 and "#4 'T1 mprage' (MR, 5 image(s), 6 × 7 × 5 voxels" in shown
+
+
+def test_what_cannot_be_read_now_leaves_what_was_imported_before(folder):
+    imported(folder)
+    path = next((folder / "dicom" / "Doe_Jane" / "S2").iterdir())
+    path.write_bytes(path.read_bytes()[:-30])
+    before = {p: p.read_bytes() for p in (folder / "images").glob("case_002_*")}
+    recorded = json.loads((folder / "images" / "dicom.json").read_text())["cases"]["case_002"]
+    swapped = rule_of(["FLAIR=*t1*", "T1=*flair*"], ["FLAIR", "T1"])
+    result = imported(folder, rules=swapped, overwrite=True)
+    assert result.written == ["case_001"] and "cannot be read" in result.refused["case_002"]
+    assert len(before) == 2 and {p: p.read_bytes() for p in before} == before
+    assert json.loads((folder / "images" / "dicom.json").read_text())["cases"]["case_002"] == recorded

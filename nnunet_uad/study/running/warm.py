@@ -6,17 +6,21 @@ every job and every training it forks a process of its own. What runs there is w
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import multiprocessing
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -53,6 +57,8 @@ PRELOADED = (
     "tqdm.auto",
 )
 _LENGTH = 8
+#: Seconds in which a request must have come.
+_PATIENCE = 10.0
 
 
 @contextmanager
@@ -62,7 +68,7 @@ def warm_processes(wanted: bool = True) -> Iterator[None]:
     Args:
         wanted: Whether to; elsewhere than on Linux there are none, and every job imports for itself.
     """
-    if not wanted or sys.platform != "linux":
+    if not wanted or not _possible():
         yield
         return
     # In a folder that no other user may enter; the path of a socket must be short.
@@ -77,7 +83,8 @@ def warm_processes(wanted: bool = True) -> Iterator[None]:
             # Threads that wait must not keep cores busy: libraries read that when they are loaded.
             env={**os.environ, **nnunet_environment({}, shared_cores=True)},
             pass_fds=[listener.fileno()],
-            preexec_fn=die_with_parent,
+            # So that it can end what it has forked, and what that has forked.
+            preexec_fn=partial(die_with_parent, signal.SIGTERM),
             start_new_session=True,
         )
         # Here nobody answers: a job must notice when the other process is gone.
@@ -87,35 +94,82 @@ def warm_processes(wanted: bool = True) -> Iterator[None]:
             yield
         finally:
             del os.environ[ADDRESS_VARIABLE]
-            process.kill()
+            process.terminate()
             process.wait()
 
 
+def _possible() -> bool:
+    """Whether this is Linux with a kernel that tells when any process ends (5.3 or newer)."""
+    if sys.platform != "linux":
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
+
+
 def serve(listener: socket.socket) -> None:
-    """Fork a process for each that asks, until this one is killed.
+    """Fork a process for each that asks, until this one is told to end; then all end.
 
     Args:
         listener: Socket that listens.
     """
-    running: dict[socket.socket, BaseProcess] = {}
-    while True:
-        ready = wait([listener, *running, *(process.sentinel for process in running.values())])
-        if listener in ready:
-            connection = listener.accept()[0]
-            try:
-                running[connection] = _forked(connection, listener)
-            except (OSError, ValueError, EOFError):
-                # Who asked is gone.
-                connection.close()
-        for connection, process in list(running.items()):
-            # Who asked says nothing more: what can be read is the end.
-            if connection in ready:
-                process.kill()
-            if connection in ready or process.sentinel in ready:
-                process.join()
-                _answer(connection, process.exitcode or 0)
-                connection.close()
-                del running[connection]
+    running: dict[socket.socket, _Forked] = {}
+    told, teller = socket.socketpair()
+    # Not an exception, which could come between two lines that belong together.
+    signal.signal(signal.SIGTERM, lambda number, frame: teller.close())
+    try:
+        ready: list[Any] = []
+        while told not in ready:
+            ready = wait([told, listener, *running, *(forked.ended for forked in running.values())])
+            if listener in ready:
+                connection = listener.accept()[0]
+                try:
+                    running[connection] = _forked(connection, listener)
+                except (OSError, ValueError, EOFError):
+                    # Who asked is gone, or silent.
+                    connection.close()
+            for connection, forked in list(running.items()):
+                # Who asked says nothing more: what can be read is the end.
+                if connection in ready or forked.ended in ready:
+                    _answer(connection, forked.end(killed=forked.ended not in ready))
+                    connection.close()
+                    del running[connection]
+    finally:
+        for forked in running.values():
+            forked.end(killed=True)
+
+
+@dataclass(frozen=True)
+class _Forked:
+    """A forked process.
+
+    Attributes:
+        process: Process; its sentinel is not waited for, since workers that it leaves behind hold it open.
+        ended: Descriptor that can be read when the process has ended.
+    """
+
+    process: BaseProcess
+    ended: int
+
+    def end(self, killed: bool) -> int:
+        """End what is left of the process and its workers; returns the exit status."""
+        if killed:
+            self._kill()
+        self.process.join()
+        status = self.process.exitcode or 0
+        if status:
+            # Of a training that was killed: nnU-Net's loaders would go on.
+            self._kill()
+        os.close(self.ended)
+        return status
+
+    def _kill(self) -> None:
+        for kill in (os.killpg, os.kill):
+            # The group is there as soon as the process has made it.
+            with suppress(ProcessLookupError, PermissionError):
+                kill(self.process.pid or 0, signal.SIGKILL)
 
 
 def _answer(connection: socket.socket, number: int) -> None:
@@ -124,7 +178,9 @@ def _answer(connection: socket.socket, number: int) -> None:
         connection.sendall(f"{number}\n".encode())
 
 
-def _forked(connection: socket.socket, listener: socket.socket) -> BaseProcess:
+def _forked(connection: socket.socket, listener: socket.socket) -> _Forked:
+    # One that is silent must not stop the others.
+    connection.settimeout(_PATIENCE)
     head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH, 2)
     try:
         request = json.loads(_read(connection, int.from_bytes(head, "big")))
@@ -134,8 +190,10 @@ def _forked(connection: socket.socket, listener: socket.socket) -> BaseProcess:
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+    forked = _Forked(process, os.pidfd_open(process.pid or 0))
+    connection.settimeout(None)
     _answer(connection, process.pid or 0)
-    return process
+    return forked
 
 
 def _read(connection: socket.socket, length: int) -> bytes:
@@ -151,6 +209,8 @@ def _read(connection: socket.socket, length: int) -> bytes:
 def _run(request: dict[str, Any], descriptors: list[int], sockets: Iterable[socket.socket]) -> None:
     """What a forked process does: become the one that was asked for, then run it."""
     die_with_parent()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.setpgid(0, 0)
     for other in sockets:
         other.close()
     for number, descriptor in enumerate(descriptors, start=1):
@@ -161,7 +221,13 @@ def _run(request: dict[str, Any], descriptors: list[int], sockets: Iterable[sock
     sys.argv = request["words"]
     _as_new()
     module, function = ENTRIES[request["entry"]]
-    getattr(importlib.import_module(module), function)()
+    # What the process that forked would do at its end is not to be done here.
+    atexit._clear()
+    try:
+        getattr(importlib.import_module(module), function)()
+    finally:
+        # A process of multiprocessing leaves without: W&B would take its run for broken off.
+        atexit._run_exitfuncs()
 
 
 def _as_new() -> None:

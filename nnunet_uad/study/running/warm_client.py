@@ -34,7 +34,8 @@ def run_warm(entry: str, words: Sequence[str], environment: Mapping[str, str], f
     address = os.environ.get(ADDRESS_VARIABLE)
     if not address:
         return None
-    with socket.socket(socket.AF_UNIX) as connection:
+    # A signal that came before the process is known could not be told to it.
+    with _held() if forward else nullcontext(), socket.socket(socket.AF_UNIX) as connection:
         request = {"entry": entry, "words": list(words), "environment": dict(environment), "folder": str(Path.cwd())}
         text = json.dumps(request).encode()
         sys.stdout.flush()
@@ -57,6 +58,16 @@ def run_warm(entry: str, words: Sequence[str], environment: Mapping[str, str], f
 
 
 @contextmanager
+def _held() -> Iterator[None]:
+    numbers = [getattr(signal, name) for name in _FORWARDED]
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+
+
+@contextmanager
 def _forwarding(process: int) -> Iterator[None]:
     def forward(number: int, frame: FrameType | None) -> None:
         """Tell the process; this one ends when that one has ended."""
@@ -65,6 +76,7 @@ def _forwarding(process: int) -> Iterator[None]:
     numbers = [getattr(signal, name) for name in _FORWARDED]
     heard = [number for number in numbers if signal.getsignal(number) not in (signal.SIG_IGN, None)]
     earlier = {number: signal.signal(number, forward) for number in heard}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     try:
         yield
     finally:

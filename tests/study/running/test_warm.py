@@ -1,9 +1,12 @@
 """Real processes: what is forked does what a new one does, and ends when the one that asked for it ends."""
 
+import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,9 +18,10 @@ from safetensors.torch import load_file
 
 from nnunet_uad.common.lock import file_lock
 from nnunet_uad.common.trainer_names import VALIDATION_VARIABLE
+from nnunet_uad.study.running import warm as warm_module
 from nnunet_uad.study.running.warm import PRELOADED, warm_processes
 from nnunet_uad.study.running.warm_client import run_warm
-from nnunet_uad.study.running.warm_names import JOB, TRAINING
+from nnunet_uad.study.running.warm_names import ADDRESS_VARIABLE, JOB, TRAINING
 
 pytestmark = [
     pytest.mark.slow,
@@ -35,6 +39,46 @@ def warm():
 def children(process: int) -> list[int]:
     """Processes that a process has started."""
     return [int(p) for p in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+@pytest.fixture
+def own_server(tmp_path, monkeypatch):
+    """A server that knows what tests want to run."""
+    monkeypatch.setitem(warm_module.ENTRIES, "left", ("warm_entries", "leave_a_worker"))
+    monkeypatch.setitem(warm_module.ENTRIES, "goodbye", ("warm_entries", "say_goodbye"))
+    monkeypatch.setattr(warm_module, "_PATIENCE", 0.5)
+    address = tempfile.mkdtemp() + "/warm"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(address)
+        listener.listen()
+        server = multiprocessing.get_context("fork").Process(target=warm_module.serve, args=(listener,))
+        server.start()
+        monkeypatch.setenv(ADDRESS_VARIABLE, address)
+        yield server
+        server.terminate()
+        server.join(10)
+        assert server.exitcode == 0
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; one that ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_workers_of_a_training_that_was_killed_hold_nobody_up_and_end_too(own_server, capfd):
+    assert run_warm("left", ["left"], os.environ) == -signal.SIGKILL
+    worker = int(capfd.readouterr().out)
+    wait_for(lambda: not is_alive(worker), 10)
+
+
+def test_one_that_says_nothing_does_not_stop_the_others(own_server, capfd):
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.connect(os.environ[ADDRESS_VARIABLE])
+        assert run_warm("goodbye", ["goodbye"], os.environ) == 0
+    assert capfd.readouterr().out == "goodbye\n", "what was to be done at the end was done"
 
 
 def wait_for(condition, seconds=60.0):
