@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from nnunet_uad.common.nnunet import dataset_number
+
 
 def check_results_folder(variable: str = "nnUNet_results") -> None:
     """Refuse a results folder that is not set or cannot be written.
@@ -45,6 +47,25 @@ def check_results_folder(variable: str = "nnUNet_results") -> None:
             f"{variable}={value} cannot be written ({error.strerror}). Make the folder writable or point "
             f"the variable elsewhere: export {variable}=/path/to/a/writable/folder"
         ) from error
+
+
+def check_preprocessed(folder: str | Path, dataset: str, configuration: str, plans: str) -> None:
+    """Refuse a configuration that is planned and not preprocessed.
+
+    Args:
+        folder: Folder of the preprocessed cases.
+        dataset: Name of the dataset.
+        configuration: Name of the configuration.
+        plans: Name of the plans.
+
+    Raises:
+        FileNotFoundError: The folder does not exist; names the command that makes it.
+    """
+    if not Path(folder).is_dir():
+        raise FileNotFoundError(
+            f"{folder} does not exist: {configuration} of {dataset} is planned, not preprocessed. Preprocess: "
+            f"nnUNetv2_preprocess -d {dataset_number(dataset)} -c {configuration} -plans_name {plans}"
+        )
 
 
 def check_free_space(folder: str | Path, needed_bytes: int) -> None:

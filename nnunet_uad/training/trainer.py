@@ -27,7 +27,7 @@ from nnunet_uad.tracking.wanted import wanted_destinations
 from nnunet_uad.training.carried_names import refuse_unknown_names
 from nnunet_uad.training.cases import TrainedCases, copies_within, refuse_impossible_split, refuse_other_cases
 from nnunet_uad.training.checkpoints import own_fold
-from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
+from nnunet_uad.training.checks import check_finite, check_free_space, check_preprocessed, check_results_folder
 from nnunet_uad.training.nnunet_flags import pretrained_weights_flag
 from nnunet_uad.training.schedule import Course, RateSchedule
 from nnunet_uad.training.tracked_trainer import TrackedTrainer
@@ -139,9 +139,14 @@ class UADTrainer(TrackedTrainer):
 
         Raises:
             RuntimeError: The device is not there.
+            FileNotFoundError: The configuration is not preprocessed.
             ValueError: nnU-Net's ``-pretrained_weights`` names a file that would run code or is damaged, or the trainer
                 has weights of its own.
         """
+        manager = self.plans_manager
+        check_preprocessed(
+            self.preprocessed_dataset_folder, manager.dataset_name, self.configuration_name, manager.plans_name
+        )
         named = pretrained_weights_flag()
         if named is not None:
             self.check_pretrained_weights_flag(named)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from nnunet_uad.training.checks import check_finite, check_free_space, check_results_folder
+from nnunet_uad.training.checks import check_finite, check_free_space, check_preprocessed, check_results_folder
 
 
 class _Dataset:
@@ -16,6 +16,12 @@ def test_nan_and_infinity_are_named():
     check_finite(_Dataset(), ["a", "b"])
     with pytest.raises(ValueError, match=r"2 case\(s\) hold NaN or infinite values: bad1, bad2"):
         check_finite(_Dataset(), ["a", "bad1", "bad2"])
+
+
+def test_a_configuration_that_is_not_preprocessed_is_refused_with_the_command(tmp_path):
+    check_preprocessed(tmp_path, "Dataset901_Tumour", "2d", "nnUNetPlans")
+    with pytest.raises(FileNotFoundError, match="planned, not preprocessed.* -d 901 -c 2d -plans_name P"):
+        check_preprocessed(tmp_path / "P_2d", "Dataset901_Tumour", "2d", "P")
 
 
 def test_full_disk_is_refused(tmp_path):
