@@ -60,7 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             "Say --stock for a model that needs no plugin, or --nnssl for pretrained weights in nnssl's form. A model "
             "that keeps its trainer is exported by nnU-Net: "
-            f"nnUNetv2_export_model_to_zip -d {arguments.d} -c {arguments.c} -tr {arguments.tr} -o {arguments.o}"
+            f"nnUNetv2_export_model_to_zip -d {arguments.d} -c {arguments.c} -tr {arguments.tr} "
+            f"-f {' '.join(arguments.f)} -o {arguments.o}"
         )
     results = required_folder("nnUNet_results")
     name = dataset_name(results, arguments.d)

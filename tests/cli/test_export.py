@@ -18,7 +18,11 @@ def command(trainer, output, *more):
 @pytest.mark.parametrize(
     ("trainer", "more", "message"),
     [
-        ("nnUNetTrainerAuxReconstruction", (), "nnUNetv2_export_model_to_zip -d 991 -c 2d_tiny"),
+        (
+            "nnUNetTrainerAuxReconstruction",
+            (),
+            "-c 2d_tiny -tr nnUNetTrainerAuxReconstruction -f 0 -o",
+        ),
         ("nnUNetTrainerNowhere", ("--stock",), "There is no model"),
         (
             "nnUNetPretrainerDAE_2epochs_3iters",
