@@ -172,6 +172,7 @@ def _make_plan_that_fits(
 
 def _run(arguments: argparse.Namespace) -> int:
     from nnunet_uad.study.running.run import (
+        check_profile,
         check_snakemake,
         drop_stale_markers,
         only_run,
@@ -182,7 +183,11 @@ def _run(arguments: argparse.Namespace) -> int:
     from nnunet_uad.study.running.warm import warm_processes
 
     check_snakemake()
+    check_profile(arguments.profile)
     layout, study = _open(arguments.study)
+    if arguments.dry_run and layout.planned and study != layout.study:
+        print(f"{arguments.study} was changed since it was planned; listed are the jobs of the plan as it is. Plan it")
+        print(f"anew to see the others: nnunet_uad study plan {shlex.quote(str(arguments.study))}")
     if arguments.profile is None and not arguments.dry_run:
         # Otherwise the jobs run elsewhere.
         require_device(study.device, f"Write device: cpu into {arguments.study}")

@@ -92,3 +92,15 @@ def test_a_refused_plan_leaves_the_request_as_it_was(workplace, capsys):
     assert "99 cases are more than" in capsys.readouterr().err and request.read_bytes() == before
     assert main(["study", "plan", str(workplace.write(budgets=[1, 2], draws=1))]) == 0
     assert request.read_bytes() != before
+
+
+def test_a_dry_run_of_a_file_that_was_changed_says_so(workplace, capsys, monkeypatch):
+    monkeypatch.setattr("nnunet_uad.study.running.run.check_snakemake", lambda: None)
+    monkeypatch.setattr("nnunet_uad.study.running.run.run_snakemake", lambda command, share_gpus: 0)
+    path = workplace.write(budgets=[1], draws=1)
+    assert main(["study", "plan", str(path)]) == 0
+    for budgets, told in (([1], False), ([1, 2], True)):
+        path = workplace.write(budgets=budgets, draws=1)
+        capsys.readouterr()
+        assert main(["study", "run", str(path), "--dry-run"]) == 0
+        assert ("was changed since it was planned" in capsys.readouterr().out) == told

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nnunet_uad.common.ending import die_with_parent
 from nnunet_uad.common.lock import file_lock
+from nnunet_uad.common.schema import shown
 from nnunet_uad.study.layout import Layout
 from nnunet_uad.study.running.gpus import GPUS_VARIABLE, visible_gpus
 
@@ -39,6 +40,34 @@ def check_snakemake() -> None:
         )
     if importlib.util.find_spec("snakemake") is None:
         raise RuntimeError("Studies are run by Snakemake, which is not installed: pip install 'nnunet_uad[study]'")
+
+
+def check_profile(profile: str | None) -> None:
+    """Refuse a profile that is not there, or whose executor is not installed: Snakemake says so on pages.
+
+    Args:
+        profile: Profile of Snakemake, or one of ours; ``None`` for this machine.
+
+    Raises:
+        ValueError: There is no such profile; names ours.
+        RuntimeError: The executor of one of ours is missing; names the package.
+    """
+    if profile is None or Path(profile).is_dir():
+        return
+    ours = PROFILES / profile
+    if not ours.is_dir():
+        # Where Snakemake looks for a name.
+        bases = (Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config")), Path("/etc/xdg"))
+        if not any((base / "snakemake" / profile).is_dir() for base in bases):
+            names = ", ".join(sorted(path.name for path in PROFILES.iterdir() if path.is_dir()))
+            raise ValueError(
+                f"There is no profile {shown(profile)}. Ours are {names}; others are folders of Snakemake's, named by "
+                "their path or lying in ~/.config/snakemake."
+            )
+        return
+    package = f"snakemake-executor-plugin-{profile}"
+    if importlib.util.find_spec(package.replace("-", "_")) is None:
+        raise RuntimeError(f"The profile {profile} needs Snakemake's plugin for it: pip install {package}")
 
 
 @contextmanager

@@ -16,6 +16,24 @@ def test_profiles_of_ours_and_of_others(workplace):
     assert run.snakemake_command(layout, None, "mine", False)[-2:] == ["--profile", "mine"]
 
 
+def test_profiles_that_are_not_there_are_refused_in_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    run.check_profile(None)
+    run.check_profile(str(tmp_path))
+    with pytest.raises(ValueError, match=r"no profile 'slrm'\. Ours are kubernetes, lsf, slurm"):
+        run.check_profile("slrm")
+    (tmp_path / "snakemake" / "slrm").mkdir(parents=True)
+    run.check_profile("slrm")
+    monkeypatch.setattr(run.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(RuntimeError, match="pip install snakemake-executor-plugin-lsf"):
+        run.check_profile("lsf")
+
+
+def test_our_profiles_are_called_as_their_executors():
+    for folder in run.PROFILES.iterdir():
+        assert f"executor: {folder.name}\n" in (folder / "config.yaml").read_text()
+
+
 def test_one_run_at_a_time(tmp_path):
     layout = Layout(tmp_path)
     with run.only_run(layout), pytest.raises(RuntimeError, match="being run already"), run.only_run(layout):
