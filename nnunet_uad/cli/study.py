@@ -74,7 +74,10 @@ def _plan(arguments: argparse.Namespace) -> int:
         print(f"  fold {fold['index']} of {fold['dataset']}: {fold['id']}: {cases}")
     run_it = f"nnunet_uad study run {shlex.quote(str(arguments.study))}"
     print(f"To take these folds back: nnunet_uad study remove {shlex.quote(str(arguments.study))}")
-    print(f"Run it: {run_it}; or a cell by hand, with any trainer: nnUNetv2_train")
+    print(f"Run it: {run_it}")
+    for fold in plan["folds"][:1]:
+        by_hand = f"nnUNetv2_train {fold['dataset']} {layout.study.configuration} {fold['index']} -tr TRAINER"
+        print(f"Or a cell by hand, with any trainer: {by_hand} -p {layout.study.plans}")
     return 0
 
 
