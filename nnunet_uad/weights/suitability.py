@@ -87,7 +87,8 @@ def check_suits(
         override = (
             ""
             if fatal
-            else ' If you know that they suit each other: nnUNet_uad_settings="accept_mismatch=true" nnUNetv2_train …'
+            else ' If you know that they suit each other: nnUNet_uad_settings="accept_mismatch=true" nnUNetv2_train …, '
+            "nnunet_uad transfer … --accept-mismatch"
         )
         raise ValueError(
             f"The weights in {source.path} do not suit {target.dataset}, configuration "
